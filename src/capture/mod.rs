@@ -1,0 +1,75 @@
+//! A capture file or pipe as batches of whole records, and back, byte for byte.
+//!
+//! A *record* is the unit of the container: the pcap file header, a pcap packet, a pcapng block. Concatenating the
+//! bytes of all records gives the (uncompressed) file. Masking edits records where they lie and never moves them.
+
+use std::ops::Range;
+
+/// Position of a packet in the capture, from 0 (Wireshark's frame number less one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(pub u64);
+
+/// Whole records, in capture order, as one piece of memory.
+#[derive(Default)]
+pub struct Batch {
+    /// The records' bytes, one after another.
+    pub bytes: Vec<u8>,
+    /// Where each record lies in `bytes`; together they cover it.
+    pub records: Vec<Record>,
+    /// What records say beside their framing and packet data; see [`Record::regions`].
+    pub regions: Vec<Region>,
+}
+
+/// One record of the container.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// First byte in [`Batch::bytes`].
+    pub start: usize,
+    /// Length in bytes, framing included.
+    pub len: usize,
+    /// Set when the record is a packet.
+    pub packet: Option<PacketRecord>,
+    /// Indices into [`Batch::regions`]. Bytes of the record in no region and not packet data are framing (structural).
+    pub regions: Range<usize>,
+}
+
+/// The packet in a record.
+#[derive(Clone, Debug)]
+pub struct PacketRecord {
+    /// Link type as in the tcpdump.org registry (1 = Ethernet).
+    pub link: u32,
+    /// Interface number within the capture (counted over all sections).
+    pub interface: u32,
+    /// Nanoseconds since 1970 (negative before; resolution finer than 1 ns is truncated).
+    pub time_ns: i128,
+    /// The captured frame bytes, relative to the record's start.
+    pub data: Range<usize>,
+    /// Length on the wire, bytes.
+    pub wire_len: u32,
+}
+
+/// A part of a record that is neither framing nor packet data.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Relative to the record's start.
+    pub at: Range<usize>,
+    /// What stands there.
+    pub what: Meta,
+}
+
+/// What a region holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meta {
+    /// Free text: a comment, an interface name. The name says which ("comment", "if_name", …).
+    Text(&'static str),
+    /// A host name of name resolution.
+    Host,
+    /// An IPv4 address, 4 bytes.
+    Ipv4,
+    /// An IPv6 address, 16 bytes.
+    Ipv6,
+    /// A MAC address, 6 bytes.
+    Mac,
+    /// Anything else that is not framing: secrets, custom data, padding, unknown options and blocks. Blanked.
+    Opaque(&'static str),
+}

@@ -1,0 +1,181 @@
+//! Stream bytes as fields: pure bytes in, ranges out. Knows nothing of packets.
+//!
+//! A [`Conversation`] reads both directions of one connection. It reports every byte that it was given exactly once,
+//! through a [`Sink`]: kept grammar, a field, a window of a compressed body, or opaque bytes. Offsets are absolute
+//! in the stream (first byte = 0); a field that was split (by chunk framing) stands at several ranges.
+
+use std::ops::Range;
+
+/// Direction of bytes within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// From whom opened the connection (or is taken to have).
+    Client,
+    /// The other one.
+    Server,
+}
+
+/// One addressable value, as it stands in the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Where it is, e.g. `http.request.header.x-request-id`, `http.response.body.json.items[].id`.
+    pub path: &'a str,
+    /// The last name of the path, decoded ("" when there is none): `email`, `x-request-id`.
+    pub name: &'a str,
+    /// The bytes as they stand, delimiters and quotes left out.
+    pub raw: &'a [u8],
+    /// How `raw` stands for text.
+    pub encoding: Encoding,
+    /// What the grammar says about it.
+    pub role: Role,
+}
+
+/// How raw bytes stand for text. See `protocol::encoding` for the way there and back at equal length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// As they are.
+    Plain,
+    /// Percent escapes (RFC 3986 §2.1).
+    Percent,
+    /// Percent escapes, `+` for a space (application/x-www-form-urlencoded).
+    Form,
+    /// JSON string escapes (RFC 8259 §7).
+    Json,
+    /// Character references of XML and HTML.
+    Markup,
+    /// Base64, standard or URL alphabet, padded or not.
+    Base64,
+}
+
+/// What the grammar says about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A value that may be anything.
+    Value,
+    /// A key, a parameter's or header's name that does not look like an identifier.
+    Name,
+    /// A number by grammar (JSON): must stay one.
+    Number,
+    /// A host name or address, perhaps with a port.
+    Host,
+    /// One segment of a path.
+    Segment,
+    /// Text of a document, outside its markup.
+    Text,
+}
+
+/// Where a conversation reports what it reads.
+pub trait Sink {
+    /// Grammar and protocol constants: kept as they are.
+    fn keep(&mut self, at: Range<u64>);
+    /// A value; `at` are the stream ranges that hold `field.raw`, in order.
+    fn field(&mut self, at: &[Range<u64>], field: &Field<'_>);
+    /// Bytes that are not understood. `what` is a short constant for the manifest ("http body application/pdf").
+    fn opaque(&mut self, at: Range<u64>, what: &'static str);
+    /// A piece of a compressed body; `at` are the stream ranges that hold `window.packed`, in order.
+    fn window(&mut self, at: &[Range<u64>], window: &Window<'_>);
+    /// Something that is no byte: a message begins, ends.
+    fn mark(&mut self, side: Side, mark: Mark<'_>);
+}
+
+/// A piece of a compressed body, inflated and read.
+pub struct Window<'a> {
+    /// The same for all windows of one body, never used again in this conversation.
+    pub body: u64,
+    /// The framing around the deflate data.
+    pub codec: Codec,
+    /// The compressed bytes, header (first window) and trailer (last window) included.
+    pub packed: &'a [u8],
+    /// Length of the codec's header at the front of `packed` (0 but in the first window).
+    pub header: usize,
+    /// Length of the codec's trailer at the end of `packed` (0 but in the last window).
+    pub trailer: usize,
+    /// The plain bytes decided with this window. Their order over all windows is the body's; a value that was cut by
+    /// the window's end comes with the next one.
+    pub plain: &'a [u8],
+    /// What stands where in `plain`, in order, covering it.
+    pub parts: &'a [Part],
+    /// Nothing follows.
+    pub last: bool,
+}
+
+/// Framing of deflate data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 1950.
+    Zlib,
+    /// RFC 1951 alone.
+    Deflate,
+}
+
+/// A part of a window's plain bytes.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Where, in [`Window::plain`].
+    pub at: Range<usize>,
+    /// What.
+    pub what: PartKind,
+}
+
+/// What a part is; an owned [`Field`] without its bytes.
+#[derive(Clone, Debug)]
+pub enum PartKind {
+    /// Grammar: kept.
+    Keep,
+    /// A value.
+    Field {
+        /// As [`Field::path`].
+        path: Box<str>,
+        /// The name's length at the end of `path` is not reliable, so it is kept apart.
+        name: Box<str>,
+        /// As [`Field::encoding`].
+        encoding: Encoding,
+        /// As [`Field::role`].
+        role: Role,
+    },
+    /// Not understood.
+    Opaque(&'static str),
+}
+
+/// An event that is no byte. Ranges are stream offsets of the side that the mark came with.
+#[derive(Clone, Copy, Debug)]
+pub enum Mark<'a> {
+    /// A request's head is complete. Comes before the events of its bytes.
+    Request {
+        /// The method, as sent.
+        method: &'a [u8],
+        /// The target, as sent.
+        target: &'a [u8],
+        /// First byte of the request line.
+        at: u64,
+    },
+    /// A final response's head is complete (not 1xx). Comes before the events of its bytes.
+    Response {
+        /// The status code.
+        status: u16,
+        /// First byte of the status line.
+        at: u64,
+    },
+    /// The message that began last on this side is complete; `end` is the offset behind its last byte.
+    End {
+        /// Behind the last byte.
+        end: u64,
+    },
+}
+
+/// A reader of both directions of one connection.
+pub trait Conversation: Send {
+    /// Reads what can be read of `bytes`, the undecided bytes of `side` from stream offset `at` on, and says how many
+    /// it is done with; the rest is given again with more behind it. `end`: nothing will follow (FIN, gap, capture's
+    /// end, or no more room to wait): everything must be consumed now, what cannot be understood as opaque.
+    fn read(&mut self, side: Side, at: u64, bytes: &[u8], end: bool, sink: &mut dyn Sink) -> usize;
+    /// Bytes are missing on `side` before the next `read`; everything before was consumed with `end`.
+    fn gap(&mut self, side: Side);
+    /// The side can't wait any longer for its undecided bytes (those reported to no sink call yet, though consumed).
+    /// It must report them now, as opaque where it must.
+    fn flush(&mut self, side: Side, sink: &mut dyn Sink);
+    /// Bytes that were consumed but reported to no sink call yet, on `side` (a window being gathered).
+    fn pending(&self, side: Side) -> usize;
+}

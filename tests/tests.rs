@@ -1,0 +1,17 @@
+//! One integration test binary; a module per theme.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod architecture;
+mod audit;
+mod capture;
+mod cli;
+mod decode;
+mod demo;
+mod detect;
+mod fixtures;
+mod mask;
+mod protocol;
+mod replay;
+mod rules;
+mod sanitize;
+mod workload;
