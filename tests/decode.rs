@@ -242,6 +242,14 @@ fn a_cut_frame_keeps_what_is_whole() {
     }
     let transport = decoded(101, &frame[..43], frame.len()).transport.unwrap();
     assert_eq!((transport.payload.len(), transport.wire_payload), (3, 5));
+    // Padding on the wire is no payload.
+    assert_eq!(
+        decoded(101, &frame[..43], 60)
+            .transport
+            .unwrap()
+            .wire_payload,
+        5
+    );
 }
 
 #[test]
@@ -624,6 +632,8 @@ fn checksums_keep_their_state() {
             "as captured: {value:x?}"
         );
         let length = before.checksums[0].pseudo.as_ref().unwrap().length;
+        // The card will cut this one up: its sum leaves the length out, and so does the new one.
+        assert_eq!(length == 0, value == [0xec, 0x3d]);
         for piece in before
             .pieces
             .iter()
