@@ -6,6 +6,10 @@
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 /// Bytes read at a time; a batch holds whole records of about this size. Fits the L2 cache.
 pub const BATCH_BYTES: usize = 256 << 10;
+/// Largest window (as a power of two) of zstd input, zstd's own default: a compressed capture that asks for more is damage.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Interfaces that the sections of one capture may describe; with more, the capture ends there.
+pub const INTERFACES_MAX: usize = 1 << 16;
 /// Capture bytes that may wait for a decision; beyond it the oldest undecided bytes are blanked.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
 /// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions.
