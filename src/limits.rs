@@ -48,3 +48,11 @@ pub const COUNTED_VALUES_MAX: usize = 1 << 16;
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.
 pub const YAML_BYTES_MAX: usize = 1 << 20;
+/// Rules of one policy, patterns included.
+pub const RULES_MAX: usize = 10_000;
+/// Bytes of one compiled user regex (and of its lazy automaton's cache).
+pub const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Decisions cached by field path; when full, the cache starts anew.
+pub const DECISIONS_MAX: usize = 1 << 14;
+/// Longest path with a cached decision; longer ones are decided each time.
+pub const DECISION_PATH_BYTES_MAX: usize = 512;
