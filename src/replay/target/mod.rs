@@ -39,3 +39,138 @@
 //! empty, of the wrong type, or an `email` without `@`).
 //! `HEAD` is answered as GET, without body. With `Accept-Encoding: gzip`, bodies of more than 256 bytes of JSON or HTML are gzipped (`Content-Encoding: gzip`,
 //! `Vary: Accept-Encoding`), with a `Content-Length`. Request bodies may be chunked; `Expect: 100-continue` is honoured.
+
+mod message;
+mod routes;
+mod shop;
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use message::{Reply, ReplyBody, Request};
+use shop::Shop;
+
+/// Larger request bodies are answered with 413.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// A running target; dropping it ends it.
+pub struct Handle {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Ends the target and waits until it has ended.
+    pub fn shutdown(mut self) {
+        self.end();
+    }
+
+    /// Waits for the target's end, that is, for ever.
+    pub fn join(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Starts a target on a free port of 127.0.0.1, in a thread of its own.
+pub fn spawn() -> io::Result<Handle> {
+    spawn_at((Ipv4Addr::LOCALHOST, 0).into())
+}
+
+/// Starts a target at an address, in a thread of its own.
+pub fn spawn_at(addr: SocketAddr) -> io::Result<Handle> {
+    let listener = std::net::TcpListener::bind(addr)?;
+    listener.set_nonblocking(true)?;
+    let addr = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopped) = oneshot::channel();
+    let serve = move || {
+        runtime.block_on(async {
+            tokio::select! { _ = accept(listener) => {}, _ = stopped => {} }
+        });
+    };
+    let thread = std::thread::Builder::new().name("target".into()).spawn(serve)?;
+    Ok(Handle { addr, stop: Some(stop), thread: Some(thread) })
+}
+
+async fn accept(listener: std::net::TcpListener) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let shop = Arc::new(Mutex::new(Shop::open()));
+    loop {
+        // A failed accept concerns one client, or passes (out of file descriptors).
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(connection(stream, shop.clone()));
+    }
+}
+
+async fn connection(stream: TcpStream, shop: Arc<Mutex<Shop>>) {
+    let service = service_fn(|request| serve(request, &shop));
+    // A connection's end, clean or not, is the client's affair.
+    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn serve(request: hyper::Request<Incoming>, shop: &Mutex<Shop>) -> Result<Response<ReplyBody>, Infallible> {
+    let (head, body) = request.into_parts();
+    let reply = match collect(body).await {
+        None => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Some(body) => {
+            let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or("").to_owned());
+            let request = Request { method: head.method, path, query, headers: head.headers, body };
+            routes::answer(&mut shop.lock().unwrap_or_else(PoisonError::into_inner), &request)
+        }
+    };
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    Ok(response.body(reply.body).unwrap_or_else(|_| Response::new(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR).body)))
+}
+
+/// The whole body; none when it is too large or breaks off.
+async fn collect(body: Incoming) -> Option<Bytes> {
+    let mut body = pin!(body);
+    let mut all = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| Pin::as_mut(&mut body).poll_frame(cx)).await {
+        if let Some(data) = frame.ok()?.data_ref() {
+            all.extend_from_slice(data);
+        }
+        if all.len() > BODY_BYTES_MAX {
+            return None;
+        }
+    }
+    Some(all.freeze())
+}
