@@ -101,7 +101,7 @@ fn mask_one(job: &Job, policy: &Arc<Policy>, key: &Key, args: &MaskArgs, stop: &
     let from_pipe = job.input == Path::new("-");
     let options = Options {
         policy: policy.clone(),
-        key: key.clone(),
+        key,
         ledger: ledger.as_mut().map(|ledger| Box::new(ledger) as Box<dyn std::io::Write>),
         format: args.format.map(|name| match name {
             FormatName::Pcap => Container::Pcap,

@@ -200,16 +200,6 @@ impl Held<'_> {
             _ => self.claims.push(Claim { start, len: at.end - at.start, label, because }),
         }
     }
-
-    /// What has been claimed of a range of the frame, clipped to it, in the order of claiming.
-    pub(super) fn claimed(&self, at: Range<u32>) -> impl Iterator<Item = Claim> + '_ {
-        let (from, to) = (self.base + at.start, self.base + at.end);
-        let base = self.base;
-        self.claims.iter().filter_map(move |claim| {
-            let (start, end) = (claim.start.max(from), (claim.start + claim.len).min(to));
-            (start < end).then(|| Claim { start: start - base, len: end - start, ..*claim })
-        })
-    }
 }
 
 /// Turns sorted claims into runs that cover the record: what lies between them is framing outside the packet data,

@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use crate::capture::{Batch, CaptureError, ConvertError, PacketId, Reader};
 use crate::dissect::{Dissector, Packet};
-use crate::mask::{Key, Masker};
-use crate::rules::{Payload, Policy};
+use crate::mask::Key;
+use crate::protocol::{Encoding, Field, Role};
+use crate::rules::{PACKS, Payload, Policy};
 
 use edits::Editor;
 use hold::Hold;
@@ -34,7 +35,7 @@ pub struct Options<'a> {
     /// The compiled rules.
     pub policy: Arc<Policy>,
     /// The key.
-    pub key: Key,
+    pub key: &'a Key,
     /// Where the ledger's runs go, if they are wanted.
     pub ledger: Option<Box<dyn Write + 'a>>,
     /// Another container than the input's.
@@ -76,7 +77,7 @@ pub fn mask<'a>(
 ) -> Result<Manifest, SanitizeError> {
     let Options { policy, key, ledger, format } = options;
     let ledger = Ledger::new(Values::names(&policy), ledger);
-    let values = Values::new(policy.clone(), Masker::for_policy(&key, policy.clone()));
+    let values = Values::new(policy.clone(), key);
     let hold = Hold::new(ledger, Output::new(sink, format));
     let mut editor = Editor::new(hold, values, policy.addresses, policy.payload);
     let mut run = Run { dissector: Dissector::default(), frame: Vec::new(), packets: 0, dissect: policy.payload == Payload::Dissect };
@@ -102,7 +103,7 @@ pub fn mask<'a>(
     let (output_probe, output_blake3) = output.finish().map_err(SanitizeError::Output)?;
     let (kinds, degraded, rules) = values.tell();
     let mut warnings: Vec<String> = reader.damage().map(|damage| damage.to_string()).into_iter().collect();
-    warnings.extend(rules.iter().filter(|rule| rule.matched == 0 && policy.is_own_rule(&rule.id)).map(|rule| {
+    warnings.extend(rules.iter().filter(|rule| rule.matched == 0 && is_of_a_file(&policy, &rule.id)).map(|rule| {
         format!("rule `{}` matched nothing: is its field path right?", rule.id)
     }));
     Ok(Manifest {
@@ -128,6 +129,27 @@ pub fn mask<'a>(
         output_probe,
         warnings,
     })
+}
+
+/// Whether a user wrote the rule: one of a pack may well match nothing.
+fn is_of_a_file(policy: &Policy, id: &str) -> bool {
+    policy.rules().iter().any(|rule| rule.id == id && !PACKS.iter().any(|pack| pack.name == rule.file))
+}
+
+/// Values to the pseudonyms that they have in masked captures.
+pub struct Mapper(Values);
+
+impl Mapper {
+    /// As masking with this key and these rules.
+    pub fn new(key: &Key, policy: Arc<Policy>) -> Self {
+        Mapper(Values::new(policy, key))
+    }
+
+    /// Appends the pseudonym of one value.
+    pub fn map(&mut self, value: &[u8], out: &mut Vec<u8>) {
+        let field = Field { path: "value", name: "", raw: value, encoding: Encoding::Plain, role: Role::Value };
+        self.0.replace(&field, out);
+    }
 }
 
 /// The loop over packets.
