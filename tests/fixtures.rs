@@ -13,7 +13,8 @@ const CAPTURE_BYTES_MAX: u64 = 1 << 20;
 /// The one that is part of the binary.
 const DEMO_BYTES_MAX: u64 = 250 << 10;
 
-const CAPTURES: [&str; 5] = ["shop-demo.pcap", "shop-ipv6.pcapng", "shop-keepalive.pcap", "shop-lossy.pcap", "shop-ns.pcap"];
+const CAPTURES: [&str; 5] =
+    ["shop-demo.pcap", "shop-ipv6.pcapng", "shop-keepalive.pcap", "shop-lossy.pcap", "shop-ns.pcap"];
 
 /// The first capture with other secrets.
 const TWIN: &str = "shop-demo-twin.pcap";
@@ -85,7 +86,8 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 /// Lines of `planted.tsv`: kind, value, captures.
 fn planted() -> Vec<[String; 3]> {
     let text = fs::read_to_string(fixtures().join("planted.tsv")).unwrap();
-    let columns = |line: &str| line.split('\t').map(String::from).collect::<Vec<_>>().try_into().expect("three columns");
+    let columns =
+        |line: &str| line.split('\t').map(String::from).collect::<Vec<_>>().try_into().expect("three columns");
     text.lines().filter(|line| !line.starts_with('#')).map(columns).collect()
 }
 
@@ -211,7 +213,8 @@ fn traffic_shows_every_feature() {
 fn lossy_capture_has_retransmissions() {
     let packets = packets(&capture("shop-lossy.pcap"));
     let mut seen = BTreeSet::new();
-    let again = packets.iter().filter_map(|packet| tcp_data(&packet.frame)).filter(|segment| !seen.insert(*segment)).count();
+    let again =
+        packets.iter().filter_map(|packet| tcp_data(&packet.frame)).filter(|segment| !seen.insert(*segment)).count();
     assert!(again >= 5, "{again} segments came again");
 }
 
