@@ -119,7 +119,7 @@ fn pcap_packet(
     let fraction = packet.time_ns.rem_euclid(NANOS_PER_SECOND) as u32;
     let fraction = match nanos {
         true => fraction,
-        false if fraction % 1_000 != 0 => return Err(ConvertError::FinerClock),
+        false if !fraction.is_multiple_of(1_000) => return Err(ConvertError::FinerClock),
         false => fraction / 1_000,
     };
     put(out, &[seconds, fraction, frame.len() as u32, packet.wire_len]);

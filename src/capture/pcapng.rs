@@ -78,7 +78,7 @@ impl PcapNg {
         let len = len as usize;
         match len {
             _ if len > RECORD_BYTES_MAX => Err(Fault::TooLong),
-            _ if len < BLOCK_HEAD_BYTES + BLOCK_TAIL_BYTES || len % 4 != 0 => Err(Fault::BlockLength),
+            _ if len < BLOCK_HEAD_BYTES + BLOCK_TAIL_BYTES || !len.is_multiple_of(4) => Err(Fault::BlockLength),
             _ => Ok(Some(len)),
         }
     }
