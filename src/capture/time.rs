@@ -18,7 +18,7 @@ impl Resolution {
     fn nanos(self, ticks: u64) -> i128 {
         let ticks = i128::from(ticks);
         match self {
-            Resolution::Decimal(digits @ 0..=9) => ticks * 10_i128.pow(9 - u32::from(digits)),
+            Resolution::Decimal(digits @ 0..=9) => ticks * i128::from(10_u64.pow(9 - u32::from(digits))),
             // A unit too small for the divisor is too small for 64 bits of it to make a nanosecond.
             Resolution::Decimal(digits) => 10_i128.checked_pow(u32::from(digits) - 9).map_or(0, |unit| ticks / unit),
             Resolution::Binary(digits) => (ticks * NANOS_PER_SECOND).checked_shr(u32::from(digits)).unwrap_or(0),
