@@ -72,7 +72,8 @@ fn check(batch: &Batch) {
     for record in &batch.records {
         assert_eq!((record.start, record.regions.start), (at, region));
         (at, region) = (record.start + record.len, record.regions.end);
-        let mut ranges: Vec<Range<usize>> = batch.regions[record.regions.clone()].iter().map(|r| r.at.clone()).collect();
+        let mut ranges: Vec<Range<usize>> =
+            batch.regions[record.regions.clone()].iter().map(|r| r.at.clone()).collect();
         assert!(ranges.iter().all(|range| range.start < range.end));
         ranges.extend(record.packet.iter().map(|packet| packet.data.clone()));
         ranges.sort_by_key(|range| (range.start, range.end));

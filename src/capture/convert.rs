@@ -86,12 +86,7 @@ impl Converter {
     ///
     /// # Errors
     /// The format cannot say it; `out` is then as it was.
-    pub fn packet(
-        &self,
-        packet: &PacketRecord,
-        frame: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Range<usize>, ConvertError> {
+    pub fn packet(&self, packet: &PacketRecord, frame: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, ConvertError> {
         match &self.to {
             To::Pcap { link, .. } if *link != packet.link => Err(ConvertError::LinkTypes(*link, packet.link)),
             To::Pcap { nanos, .. } => pcap_packet(*nanos, packet, frame, out),

@@ -89,8 +89,7 @@ mod tests {
 
     #[test]
     fn the_offset_is_added_and_may_be_negative() {
-        let interface =
-            Interface { link: 1, snaplen: 0, resolution: Resolution::Decimal(6), offset_seconds: i64::MIN };
+        let interface = Interface { link: 1, snaplen: 0, resolution: Resolution::Decimal(6), offset_seconds: i64::MIN };
         assert_eq!(interface.nanos(1), i128::from(i64::MIN) * NANOS_PER_SECOND + 1_000);
     }
 }

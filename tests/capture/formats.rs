@@ -35,9 +35,8 @@ fn options() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
 fn interface() -> impl Strategy<Value = Interface> {
     let tsresol = proptest::option::of(prop_oneof![0..20_u8, 128..190_u8]);
     let tsoffset = proptest::option::of(any::<i64>());
-    (any::<u16>(), prop_oneof![Just(0), 1..100_u32], tsresol, tsoffset, options()).prop_map(
-        |(link, snaplen, tsresol, tsoffset, options)| Interface { link, snaplen, tsresol, tsoffset, options },
-    )
+    (any::<u16>(), prop_oneof![Just(0), 1..100_u32], tsresol, tsoffset, options())
+        .prop_map(|(link, snaplen, tsresol, tsoffset, options)| Interface { link, snaplen, tsresol, tsoffset, options })
 }
 
 fn block() -> impl Strategy<Value = Block> {
@@ -153,7 +152,8 @@ fn a_live_pipe_flows() {
     sender.write_all(&bytes[..24]).unwrap();
     let mut reader = Reader::open(Box::new(receiver)).unwrap();
     let mut batch = Batch::default();
-    let mut records = |batch: &mut Batch| reader.next_batch(batch).map(|more| more.then_some(batch.records.len())).unwrap();
+    let mut records =
+        |batch: &mut Batch| reader.next_batch(batch).map(|more| more.then_some(batch.records.len())).unwrap();
     assert_eq!(records(&mut batch), Some(1));
     // One packet and the beginning of the next: the next call must not wait for the rest of it.
     sender.write_all(&bytes[24..100]).unwrap();

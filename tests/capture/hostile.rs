@@ -23,7 +23,13 @@ fn fault(bytes: &[u8]) -> (Option<Fault>, usize) {
 fn cut_anywhere_the_records_before_are_there() {
     for bytes in [small_pcap(), one_of_everything(Order::Little).0, one_of_everything(Order::Big).0] {
         let records = read_bytes(&bytes).unwrap().records;
-        let ends: Vec<usize> = records.iter().scan(0, |end, len| { *end += len; Some(*end) }).collect();
+        let ends: Vec<usize> = records
+            .iter()
+            .scan(0, |end, len| {
+                *end += len;
+                Some(*end)
+            })
+            .collect();
         for cut in 1..bytes.len() {
             let complete = ends.iter().filter(|end| **end <= cut).count();
             let end = complete.checked_sub(1).map_or(0, |last| ends[last]);
@@ -47,7 +53,10 @@ fn cut_or_damaged_compression_gives_what_could_be_decompressed() {
     let (mut bytes, _) = pcap.build();
     // What does not compress spreads the packets over the compressed data.
     for packet in bytes[24..].chunks_exact_mut(1016) {
-        packet[16..].fill_with(|| { noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223); (noise >> 24) as u8 });
+        packet[16..].fill_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        });
     }
     for compressed in [gzip(&bytes), zstd(&bytes)] {
         let half = compressed.len() / 2;
@@ -92,7 +101,9 @@ fn impossible_blocks_end_the_capture() {
     };
     let packet = |bytes: &mut Bytes, kind: u32, words: &[u32]| {
         let mut body = Bytes::new(Order::Little);
-        words.iter().for_each(|word| { body.n32(*word); });
+        words.iter().for_each(|word| {
+            body.n32(*word);
+        });
         bytes.block(kind, &body.bytes);
     };
     for len in [0, 8, 11, 13, 14] {
@@ -100,11 +111,36 @@ fn impossible_blocks_end_the_capture() {
         bytes.raw(&good).n32(6).n32(len).raw(&[0; 40]);
         assert_eq!(fault(&bytes.bytes), (Some(Fault::BlockLength), records));
     }
-    assert_eq!(after(|b| { b.n32(6).n32(!3).raw(&[0; 40]); }), Fault::TooLong);
-    assert_eq!(after(|b| { b.n32(99).n32(16).n32(0).n32(20); }), Fault::BlockLength);
-    assert_eq!(after(|b| { b.block(0x0a0d_0d0a, &[0; 16]); }), Fault::ByteOrder);
-    assert_eq!(after(|b| { b.block(0x0a0d_0d0a, &0x1a2b_3c4d_u32.to_le_bytes()); }), Fault::BlockContents);
-    assert_eq!(after(|b| { b.block(1, &[0; 4]); }), Fault::BlockContents);
+    assert_eq!(
+        after(|b| {
+            b.n32(6).n32(!3).raw(&[0; 40]);
+        }),
+        Fault::TooLong
+    );
+    assert_eq!(
+        after(|b| {
+            b.n32(99).n32(16).n32(0).n32(20);
+        }),
+        Fault::BlockLength
+    );
+    assert_eq!(
+        after(|b| {
+            b.block(0x0a0d_0d0a, &[0; 16]);
+        }),
+        Fault::ByteOrder
+    );
+    assert_eq!(
+        after(|b| {
+            b.block(0x0a0d_0d0a, &0x1a2b_3c4d_u32.to_le_bytes());
+        }),
+        Fault::BlockContents
+    );
+    assert_eq!(
+        after(|b| {
+            b.block(1, &[0; 4]);
+        }),
+        Fault::BlockContents
+    );
     for (kind, words, expected) in [
         (6, &[0, 0, 0, 5, 5, 0][..], Fault::BlockContents),
         (6, &[0, 0, 0, u32::MAX, 5, 0], Fault::BlockContents),
@@ -129,7 +165,9 @@ fn interfaces_without_end_are_refused() {
     let mut header = Bytes::new(Order::Little);
     header.n32(0x1a2b_3c4d).n16(1).n16(0).n64(u64::MAX);
     bytes.block(0x0a0d_0d0a, &header.bytes);
-    (0..=INTERFACES_MAX).for_each(|_| { bytes.block(1, &[0; 8]); });
+    (0..=INTERFACES_MAX).for_each(|_| {
+        bytes.block(1, &[0; 8]);
+    });
     assert_eq!(fault(&bytes.bytes), (Some(Fault::TooManyInterfaces), INTERFACES_MAX + 1));
 }
 

@@ -81,22 +81,34 @@ fn nothing_hides_behind_malformed_framing() {
     let opaque = |what, bytes: &[u8]| (Meta::Opaque(what), bytes.to_vec());
     let reserved = opaque("reserved", &[0, 0]);
     // An option that claims more than there is.
-    let found = of_block(1, |body| { body.n64(1).n16(2).n16(200).raw(b"name"); });
+    let found = of_block(1, |body| {
+        body.n64(1).n16(2).n16(200).raw(b"name");
+    });
     assert_eq!(found, [reserved.clone(), opaque("malformed options", b"\x02\0\xc8\0name")]);
     // Bytes behind the end of the options.
-    let found = of_block(1, |body| { body.n64(1).n32(0).raw(b"smuggled"); });
+    let found = of_block(1, |body| {
+        body.n64(1).n32(0).raw(b"smuggled");
+    });
     assert_eq!(found, [reserved.clone(), opaque("after the options", b"smuggled")]);
     // A number that is too long to be one; a short address.
-    let found = of_block(1, |body| { body.n64(1).option(8, &[1; 12]).option(4, &[1; 4]); });
+    let found = of_block(1, |body| {
+        body.n64(1).option(8, &[1; 12]).option(4, &[1; 4]);
+    });
     let wrong = |len| opaque("option of a wrong length", &vec![1; len]);
     assert_eq!(found, [reserved, wrong(12), wrong(4)]);
     // Names: a record too long, too short, of an unknown kind.
-    let found = of_block(4, |body| { body.n16(1).n16(99).raw(b"\x01\x02\x03\x04"); });
+    let found = of_block(4, |body| {
+        body.n16(1).n16(99).raw(b"\x01\x02\x03\x04");
+    });
     assert_eq!(found, [opaque("malformed names", b"\x01\0\x63\0\x01\x02\x03\x04")]);
-    let found = of_block(4, |body| { body.n16(2).n16(4).raw(b"1234").n16(9).n16(4).raw(b"5678"); });
+    let found = of_block(4, |body| {
+        body.n16(2).n16(4).raw(b"1234").n16(9).n16(4).raw(b"5678");
+    });
     assert_eq!(found, [opaque("malformed names", b"1234"), opaque("unknown name record", b"5678")]);
     // Secrets that claim more than there is.
-    let found = of_block(10, |body| { body.n32(1).n32(100).raw(b"keys"); });
+    let found = of_block(10, |body| {
+        body.n32(1).n32(100).raw(b"keys");
+    });
     assert_eq!(found, [opaque("decryption secrets", b"keys")]);
 }
 
