@@ -138,7 +138,6 @@ fn rephrase(what: String) -> (String, String) {
             return ("aliases (`*name`) expand to far more than the file holds".into(), "write the repeated parts out".into());
         }
         "recursion limit exceeded" => return ("nested too deeply".into(), String::new()),
-        "EOF while parsing a value" => return ("the file is empty".into(), String::new()),
         _ if what.starts_with("deserializing from YAML containing more than one document") => {
             return ("more than one document (`---`)".into(), "one file holds one document".into());
         }
