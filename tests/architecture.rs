@@ -26,8 +26,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "yaml", "capture", "decode", "flow", "protocol", "detect", "mask", "rules", "dissect", "sanitize", "audit", "workload",
-            "measure", "replay", "report",
+            "yaml", "capture", "decode", "flow", "protocol", "detect", "mask", "rules", "dissect", "sanitize", "audit",
+            "workload", "measure", "replay", "report",
         ],
     ),
 ];
@@ -65,7 +65,9 @@ impl Source {
     /// (number, code) of lines that are no comment.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate();
-        lines.map(|(index, line)| (index + 1, line.trim())).filter(|(_, line)| !line.is_empty() && !line.starts_with("//"))
+        lines
+            .map(|(index, line)| (index + 1, line.trim()))
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with("//"))
     }
 
     fn is_below(&self, place: &str) -> bool {
@@ -173,7 +175,8 @@ fn the_import_scanner_sees_all_forms() {
 #[test]
 fn the_table_has_every_module_and_no_circle() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let declared: BTreeSet<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let declared: BTreeSet<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     let listed: BTreeSet<&str> = MAY_IMPORT.iter().map(|(module, _)| *module).collect();
     assert_eq!(declared, listed);
     let mut before = BTreeSet::new();
@@ -226,13 +229,21 @@ fn every_implementor_is_in_its_catalogue() {
     let sources = sources();
     for folder in CATALOGUES {
         let Some(list) = sources.iter().find(|source| source.path == format!("{folder}/mod.rs")) else { continue };
-        let Some(all) = list.text.split("pub const ALL").nth(1).or(list.text.split("pub static ALL").nth(1)) else { continue };
+        let Some(all) = list.text.split("pub const ALL").nth(1).or(list.text.split("pub static ALL").nth(1)) else {
+            continue;
+        };
         let all = all.split("];").next().unwrap_or_default();
-        let Some(name) = all.split("dyn ").nth(1).and_then(|rest| rest.split(|c: char| !c.is_alphanumeric()).next()) else { continue };
+        let Some(name) = all.split("dyn ").nth(1).and_then(|rest| rest.split(|c: char| !c.is_alphanumeric()).next())
+        else {
+            continue;
+        };
         for source in sources.iter().filter(|source| source.is_below(folder)) {
             for (number, line) in source.code() {
-                let implementor = line.strip_prefix("impl ").and_then(|rest| rest.strip_prefix(name)?.strip_prefix(" for "));
-                let Some(implementor) = implementor.and_then(|rest| rest.split([' ', '<', '{']).next()) else { continue };
+                let implementor =
+                    line.strip_prefix("impl ").and_then(|rest| rest.strip_prefix(name)?.strip_prefix(" for "));
+                let Some(implementor) = implementor.and_then(|rest| rest.split([' ', '<', '{']).next()) else {
+                    continue;
+                };
                 if !all.split(|c: char| !c.is_alphanumeric()).any(|word| word == implementor) {
                     faults.push(format!("src/{}:{number}: {implementor} is not in {folder}::ALL", source.path));
                 }

@@ -27,7 +27,11 @@ impl Files {
     }
 
     fn path(&self, name: &str) -> String {
-        if PACKS.iter().any(|pack| pack.name == name) { name.to_owned() } else { self.0.path().join(name).display().to_string() }
+        if PACKS.iter().any(|pack| pack.name == name) {
+            name.to_owned()
+        } else {
+            self.0.path().join(name).display().to_string()
+        }
     }
 }
 
@@ -111,10 +115,7 @@ fn errors_say_where_what_and_what_next() {
             "a.yaml:3:5: rules[0]: `detect`, `matches` and `equals` exclude each other\nhint: make several rules of it",
         ),
         ("version: 1\nvocabulary: [ok, '']\n", "a.yaml:2:18: vocabulary[1]: a word has 1 to 64 bytes"),
-        (
-            "version: 1\nextends: a.yaml\n",
-            "a.yaml:2:10: extends: this file extends itself, over others or directly",
-        ),
+        ("version: 1\nextends: a.yaml\n", "a.yaml:2:10: extends: this file extends itself, over others or directly"),
         ("version: 1\nrules: {}\n", "a.yaml:2:8: rules: invalid type: map\nhint: expected a sequence"),
     ];
     for (yaml, expected) in cases {
@@ -166,8 +167,14 @@ fn the_first_rule_that_applies_decides() {
 #[test]
 fn later_files_override_earlier_ones_and_what_they_extend() {
     let files = Files::new(&[
-        ("base.yaml", "version: 1\naddresses: keep\npayload: blank\nrules:\n  - {id: one, fields: [x], method: blank}\n  - {id: two, fields: [y], method: blank}\n"),
-        ("mid.yaml", "version: 1\nextends: base.yaml\npayload: dissect\nrules:\n  - {id: three, fields: [x], method: keep}\n"),
+        (
+            "base.yaml",
+            "version: 1\naddresses: keep\npayload: blank\nrules:\n  - {id: one, fields: [x], method: blank}\n  - {id: two, fields: [y], method: blank}\n",
+        ),
+        (
+            "mid.yaml",
+            "version: 1\nextends: base.yaml\npayload: dissect\nrules:\n  - {id: three, fields: [x], method: keep}\n",
+        ),
         ("top.yaml", "version: 1\nvalues: blank\nrules:\n  - {id: two, fields: [y], method: token}\n"),
     ]);
     let policy = files.load(&["mid.yaml", "top.yaml"]).unwrap();
@@ -204,7 +211,10 @@ fn the_packs_are_what_they_say() {
     assert_eq!(settings(&load("default")), (Addresses::Pseudonym, Payload::Dissect, Values::Pseudonym));
     assert_eq!(settings(&load("blank")), (Addresses::Blank, Payload::Dissect, Values::Blank));
     assert_eq!((load("headers-only").addresses, load("headers-only").payload), (Addresses::Pseudonym, Payload::Blank));
-    assert_eq!((load("addresses-only").addresses, load("addresses-only").payload), (Addresses::Pseudonym, Payload::Keep));
+    assert_eq!(
+        (load("addresses-only").addresses, load("addresses-only").payload),
+        (Addresses::Pseudonym, Payload::Keep)
+    );
     assert!(load("blank").rules().is_empty() && !load("blank").is_vocabulary(b"shipped"));
     assert_eq!(load("default").digest(), Policy::load(&[]).unwrap().digest());
     let digests: HashSet<String> = PACKS.iter().map(|pack| load(pack.name).digest().to_owned()).collect();
@@ -226,7 +236,20 @@ fn the_default_pack_keeps_nothing_without_looking_at_it() {
 #[test]
 fn words_are_public_names_are_not() {
     let policy = policy("version: 1\nvocabulary: [sku-family, 'Widget Pro']\n");
-    for word in ["api", "v1", "orders", "checkout", "shipped", "Shipped", "SHIPPED", "en-US", "EUR", "true", "sku-family", "Widget Pro"] {
+    for word in [
+        "api",
+        "v1",
+        "orders",
+        "checkout",
+        "shipped",
+        "Shipped",
+        "SHIPPED",
+        "en-US",
+        "EUR",
+        "true",
+        "sku-family",
+        "Widget Pro",
+    ] {
         assert!(policy.is_vocabulary(word.as_bytes()), "{word}");
     }
     for text in ["Anna", "Baker", "London", "shipped to", "x7f3", "12345", "", "j@example.org", "sHipped"] {
@@ -241,7 +264,11 @@ fn words_are_public_names_are_not() {
 fn the_digest_stands_for_all_that_is_said() {
     let base = "version: 1\nrules: [{id: a, fields: [x], method: keep}]\n";
     let same = policy(&format!("# a comment\n{base}"));
-    let others = ["version: 1\nvocabulary: [zzz]\n", "version: 1\naddresses: keep\n", "version: 1\nrules: [{id: a, fields: [y], method: keep}]\n"];
+    let others = [
+        "version: 1\nvocabulary: [zzz]\n",
+        "version: 1\naddresses: keep\n",
+        "version: 1\nrules: [{id: a, fields: [y], method: keep}]\n",
+    ];
     let load = |yaml: &str| Policy::load(&[Files::new(&[]).path(yaml)]).is_ok();
     assert!(!load("missing.yaml"));
     assert_eq!(same.digest(), policy(base).digest());
@@ -276,19 +303,32 @@ fn explanations_name_rule_file_and_reason() {
     )]);
     let policy = files.load(&["shop.yaml"]).unwrap();
     let explained = rules::explain(&policy, "http.request.query.page");
-    let seen: Vec<(&str, &str, bool)> =
-        explained.rules.iter().map(|rule| (&*rule.id, &*rule.file, rule.overridden)).map(|(a, b, c)| (a, b.rsplit('/').next().unwrap(), c)).collect();
+    let seen: Vec<(&str, &str, bool)> = explained
+        .rules
+        .iter()
+        .map(|rule| (&*rule.id, &*rule.file, rule.overridden))
+        .map(|(a, b, c)| (a, b.rsplit('/').next().unwrap(), c))
+        .collect();
     assert_eq!(seen, [("all", "shop.yaml", false), ("paging", "default", true)]);
     let text = explained.to_string();
-    assert!(text.contains("any value -> blank\n") && text.contains("why: not needed") && text.contains("(overridden)"), "{text}");
+    assert!(
+        text.contains("any value -> blank\n") && text.contains("why: not needed") && text.contains("(overridden)"),
+        "{text}"
+    );
     let open = rules::explain(&policy, "http.request.body.json.customer.city").to_string();
-    assert_eq!(open, "http.request.body.json.customer.city\n  otherwise: a pseudonym; public words do not count under this name\n");
+    assert_eq!(
+        open,
+        "http.request.body.json.customer.city\n  otherwise: a pseudonym; public words do not count under this name\n"
+    );
 }
 
 #[test]
 fn the_list_has_every_pack_detector_and_method() {
     let list: BTreeMap<_, _> = rules::list().into_iter().collect();
-    assert_eq!(list["packs"].iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["default", "blank", "headers-only", "addresses-only"]);
+    assert_eq!(
+        list["packs"].iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        ["default", "blank", "headers-only", "addresses-only"]
+    );
     assert_eq!(list["detectors"].len(), rules::detectors().count());
     assert!(list["methods"].iter().any(|(id, about)| *id == "keep" && !about.is_empty()));
 }
@@ -332,7 +372,10 @@ fn the_committed_schema_is_the_generated_one() {
     if std::env::var_os("STANDIN_WRITE").is_some() {
         fs::write(&path, &generated).unwrap();
     }
-    assert!(fs::read_to_string(path).unwrap() == generated, "rules/schema.json is old: STANDIN_WRITE=1 cargo test schema");
+    assert!(
+        fs::read_to_string(path).unwrap() == generated,
+        "rules/schema.json is old: STANDIN_WRITE=1 cargo test schema"
+    );
 }
 
 #[test]
