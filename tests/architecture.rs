@@ -47,7 +47,7 @@ const CODE_LINES_MAX: usize = 500;
 const LONG: &[(&str, &str)] = &[];
 
 /// Folders of plug-ins: a catalogue in `mod.rs`, one file for each entry of its slice `ALL`.
-const CATALOGUES: &[&str] = &["detect", "mask"];
+const CATALOGUES: &[&str] = &["detect", "mask", "protocol/content", "report"];
 
 /// A source file: its path below `src/`, its text without tests.
 struct Source {
@@ -222,33 +222,36 @@ fn files_say_what_they_are_and_stay_short() {
     complain(faults);
 }
 
-/// One new detector or method is one new file and its name in `ALL`: whoever forgets the name has written dead code.
+/// One new detector, method or content is one new file and its name in `ALL`: without the name it is dead code.
 #[test]
-fn every_implementor_is_in_its_catalogue() {
+fn every_entry_is_in_its_catalogue() {
     let mut faults = Vec::new();
     let sources = sources();
     for folder in CATALOGUES {
         let Some(list) = sources.iter().find(|source| source.path == format!("{folder}/mod.rs")) else { continue };
-        let Some(all) = list.text.split("pub const ALL").nth(1).or(list.text.split("pub static ALL").nth(1)) else {
-            continue;
-        };
+        let Some((_, all)) = list.text.split_once(" ALL: ") else { continue };
         let all = all.split("];").next().unwrap_or_default();
-        let Some(name) = all.split("dyn ").nth(1).and_then(|rest| rest.split(|c: char| !c.is_alphanumeric()).next())
-        else {
-            continue;
-        };
         for source in sources.iter().filter(|source| source.is_below(folder)) {
             for (number, line) in source.code() {
-                let implementor =
-                    line.strip_prefix("impl ").and_then(|rest| rest.strip_prefix(name)?.strip_prefix(" for "));
-                let Some(implementor) = implementor.and_then(|rest| rest.split([' ', '<', '{']).next()) else {
-                    continue;
-                };
-                if !all.split(|c: char| !c.is_alphanumeric()).any(|word| word == implementor) {
-                    faults.push(format!("src/{}:{number}: {implementor} is not in {folder}::ALL", source.path));
+                if let Some(entry) = entry(line, all, source)
+                    && !all.split([' ', '&', ',', '[', '\n']).any(|word| word.ends_with(&entry))
+                {
+                    faults.push(format!("src/{}:{number}: {entry} is not in {folder}::ALL", source.path));
                 }
             }
         }
     }
     complain(faults);
+}
+
+/// What a line adds to a catalogue: `impl Trait for Entry` of its trait, or a file's constant `KIND`.
+fn entry(line: &str, all: &str, source: &Source) -> Option<String> {
+    if line.starts_with("pub const KIND:") {
+        let stem = source.path.rsplit('/').next()?.strip_suffix(".rs")?;
+        return Some(format!("{stem}::KIND"));
+    }
+    let (_, rest) = all.split_once("dyn ")?;
+    let name = rest.split(|c: char| !c.is_alphanumeric()).next()?;
+    let implementor = line.strip_prefix("impl ")?.strip_prefix(name)?.strip_prefix(" for ")?;
+    implementor.split([' ', '<', '{']).next().map(|entry| format!("::{entry}"))
 }
