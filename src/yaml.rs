@@ -1,8 +1,8 @@
 //! The one door to the YAML library: text in, a value out, or an error that says exactly where and what next.
 //!
 //! The library alone accepts duplicate keys in maps and points errors found inside a scalar (a bad regex) at the
-//! scalar's parent. Two small readers over the same text close both holes: [`Distinct`] walks the whole document first
-//! and refuses a key that stands twice, [`Locate`] walks to a path and stops there, which makes the library say where.
+//! scalar's parent. Two small readers over the same text close both holes: `Distinct` walks the whole document first
+//! and refuses a key that stands twice, `Locate` walks to a path and stops there, which makes the library say where.
 
 use std::collections::HashSet;
 use std::fmt;
