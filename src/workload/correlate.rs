@@ -106,7 +106,7 @@ impl Client {
             true
         };
         read(&request.bytes, &[], &mut |side, value| {
-            if side == Side::Server || !may_be_sent_back(value) || take(value, value.text, value.at) {
+            if side == Side::Server || !travels(value) || take(value, value.text, value.at) {
                 return;
             }
             for word in tokens(value.text).filter(|word| word.len() < value.text.len()) {
@@ -135,7 +135,7 @@ impl Client {
             }
         };
         read(&step.request.bytes, &bytes, &mut |side, value| {
-            if side == Side::Client || !may_hand_out(value) {
+            if side == Side::Client || !travels(value) {
                 return;
             }
             tell(value, value.text, None);
@@ -275,11 +275,14 @@ fn is_specific(text: &[u8], value: &Value<'_>) -> bool {
     if is_number(text) {
         return text.len() <= 20 && (is_id_name(value.name) || value.role == Role::Segment || text.len() >= 10);
     }
+    if text.len() < 4 {
+        return false;
+    }
     let fraction = text.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
     let word = text.len() < WORD_MAX
         && text.iter().all(u8::is_ascii_alphabetic)
         && (text[1..].iter().all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase));
-    text.len() >= 4 && !fraction && !word
+    !fraction && !word
 }
 
 fn is_number(text: &[u8]) -> bool {
@@ -307,14 +310,7 @@ fn header(path: &str) -> Option<&str> {
     rest.split(['.', '[']).next()
 }
 
-fn describes(path: &str) -> bool {
-    header(path).is_some_and(|name| DESCRIBING.contains(&name))
-}
-
-fn may_hand_out(value: &Value<'_>) -> bool {
-    !matches!(value.role, Role::Name | Role::Host) && !describes(value.path)
-}
-
-fn may_be_sent_back(value: &Value<'_>) -> bool {
-    may_hand_out(value)
+/// Whether a value may go from a response to a later request.
+fn travels(value: &Value<'_>) -> bool {
+    !matches!(value.role, Role::Name | Role::Host) && header(value.path).is_none_or(|name| !DESCRIBING.contains(&name))
 }
