@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn the_rate_is_never_exceeded() {
         let governor = governor(&Profile { max_rate: 1000.0, ..Profile::default() });
-        let slots: Vec<u64> = (0..5).map(|_| governor.slot(7)).chain([governor.slot(50_000_000)]).collect();
+        let slots = [7, 7, 7, 7, 7, 50_000_000].map(|now| governor.slot(now));
         assert_eq!(slots, [7, 1_000_007, 2_000_007, 3_000_007, 4_000_007, 50_000_000]);
     }
 
