@@ -34,3 +34,15 @@ pub const CACHE_ENTRIES_MAX: usize = 1 << 16;
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.
 pub const YAML_BYTES_MAX: usize = 1 << 20;
+/// Distinct values that one pass of the audit looks for; more are left to further passes.
+pub const AUDIT_VALUES_MAX: usize = 60_000;
+/// Stream bytes that the audit gathers before it searches them, per direction; a gzip member is inflated from here.
+pub const AUDIT_STREAM_BYTES: usize = 128 << 10;
+/// Stream bytes that the audit gathers over all directions; beyond it all of them are searched at once.
+pub const AUDIT_GATHERED_BYTES_MAX: usize = 32 << 20;
+/// Bytes that a haystack may decode to, over all views of it, beyond six times its own size.
+pub const AUDIT_DECODED_BYTES_MAX: usize = 4 << 20;
+/// Longest piece of a text that is looked for as one; longer texts are looked for piece by piece.
+pub const AUDIT_VALUE_BYTES_MAX: usize = 96;
+/// Lines of residue, and differences, that a report lists; the counts go on.
+pub const AUDIT_LINES_MAX: usize = 1_000;
