@@ -50,6 +50,8 @@ pub trait Visitor {
     fn packet(&mut self, _packet: &Packet<'_>, _layers: &Layers) {}
     /// A flow was seen for the first time, by the current packet.
     fn open(&mut self, _flow: u64, _layers: &Layers) {}
+    /// The next bytes of a stream, in order, before the events that they cause.
+    fn bytes(&mut self, _stream: Stream, _at: u64, _bytes: &[u8]) {}
     /// Grammar and constants.
     fn keep(&mut self, _stream: Stream, _at: Range<u64>, _spans: &[Span]) {}
     /// A value. `spans` cover `field.raw` in order; copies follow behind.

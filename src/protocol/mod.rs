@@ -171,8 +171,8 @@ pub trait Conversation: Send {
     /// it is done with; the rest is given again with more behind it. `end`: nothing will follow (FIN, gap, capture's
     /// end, or no more room to wait): everything must be consumed now, what cannot be understood as opaque.
     fn read(&mut self, side: Side, at: u64, bytes: &[u8], end: bool, sink: &mut dyn Sink) -> usize;
-    /// Bytes are missing on `side` before the next `read`; everything before was consumed with `end`.
-    fn gap(&mut self, side: Side);
+    /// `missing` bytes are not in the capture on `side`, before the next `read`; everything before was consumed with `end`.
+    fn gap(&mut self, side: Side, missing: u64);
     /// The side can't wait any longer for its undecided bytes (those reported to no sink call yet, though consumed).
     /// It must report them now, as opaque where it must.
     fn flush(&mut self, side: Side, sink: &mut dyn Sink);
