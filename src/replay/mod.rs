@@ -1,1 +1,3 @@
-//! replay
+//! Workload -> traffic, paced, correlated, bounded.
+
+pub mod target;
