@@ -8,16 +8,18 @@ use super::gather::Gather;
 use super::judge::{Judge, is_special_ipv6, is_special_mac};
 use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain_bits};
 use crate::decode::{Layers, What};
-use crate::detect::{self, Finding};
-use crate::dissect::{Packet, Span, Stream, Visitor};
+use crate::capture::Meta;
+use crate::detect::{self, Enabled, Finding};
+use crate::dissect::{Packet, Stream, Visitor};
+use crate::flow::Span;
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Encoding, Field, PartKind, Role, Window};
 
 /// A visitor of the original that collects one partition of its values.
 pub struct Collector<'a> {
-    judge: &'a dyn Judge,
-    sink: Sink,
+    judge: &'a Judge,
+    sink: Sink<'a>,
     /// Fields kept, by rule.
     pub kept: BTreeMap<String, u64>,
     streams: Gather,
@@ -26,8 +28,10 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// Ready for the first packet.
-    pub fn new(judge: &'a dyn Judge, partition: Partition, hasher: RandomState) -> Self {
-        let sink = Sink { values: Values::new(partition, hasher), later: Vec::new(), findings: Vec::new() };
+    pub fn new(judge: &'a Judge, partition: Partition, hasher: RandomState) -> Self {
+        let enabled = Enabled::only(judge.policy().enabled_detectors());
+        let values = Values::new(partition, hasher);
+        let sink = Sink { judge, values, later: Vec::new(), enabled, findings: Vec::new() };
         Self { judge, sink, kept: BTreeMap::new(), streams: Gather::default(), decoded: Decoded::default() }
     }
 
@@ -40,7 +44,21 @@ impl<'a> Collector<'a> {
         let text = decode(field.raw, field.encoding, &mut self.decoded);
         match self.judge.keeps(field, text) {
             Some(rule) => *self.kept.entry(rule.to_owned()).or_default() += 1,
-            None => self.sink.text(text, field.role),
+            None => {
+                if let Some(rule) = self.sink.text(field, text) {
+                    *self.kept.entry(rule.to_owned()).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Comments, names and addresses that stand in the file beside packets.
+    pub fn region(&mut self, what: Meta, bytes: &[u8]) {
+        match what {
+            Meta::Text(_) | Meta::Host | Meta::Opaque(_) => self.sink.tokens(bytes),
+            Meta::Ipv6 => self.sink.address(What::Ipv6, bytes),
+            Meta::Mac => self.sink.address(What::Mac, bytes),
+            Meta::Ipv4 => {}
         }
     }
 }
@@ -53,34 +71,27 @@ impl Visitor for Collector<'_> {
                 self.sink.address(piece.what, bytes);
             }
         }
-        if !self.judge.keeps_payload() {
-            let unknown = layers.not_understood.iter().filter_map(|(_, at)| packet.frame.get(at.clone()));
-            unknown.for_each(|bytes| self.sink.tokens(bytes));
-        }
+        let unknown = layers.not_understood.iter().map(|(_, at)| at);
+        let datagram = layers.transport.iter().filter(|t| t.tcp.is_none()).map(|t| &t.payload);
+        let bytes = unknown.chain(datagram).filter_map(|at| packet.frame.get(at.clone()));
+        bytes.for_each(|bytes| self.sink.tokens(bytes));
     }
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
         self.streams.push((stream, None), at, 0, bytes, &mut |_| {});
     }
 
-    fn field(&mut self, _stream: Stream, field: &Field<'_>, _spans: &[Span]) {
-        if !self.judge.keeps_payload() {
-            self.take(field);
-        }
+    fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {
+        self.take(field);
     }
 
     fn opaque(&mut self, stream: Stream, _what: &'static str, at: Range<u64>, _spans: &[Span]) {
-        if let Some(bytes) = self.streams.piece(&(stream, None)).and_then(|piece| piece.slice(&at))
-            && !self.judge.keeps_payload()
-        {
+        if let Some(bytes) = self.streams.piece(&(stream, None)).and_then(|piece| piece.slice(&at)) {
             self.sink.tokens(bytes);
         }
     }
 
-    fn window(&mut self, _stream: Stream, window: &Window<'_>, _spans: &[Span]) {
-        if self.judge.keeps_payload() {
-            return;
-        }
+    fn window(&mut self, _stream: Stream, window: &Window<'_>, _at: &[Range<u64>], _spans: &[Span]) {
         for part in window.parts {
             let Some(raw) = window.plain.get(part.at.clone()) else { continue };
             match &part.what {
@@ -99,28 +110,37 @@ impl Visitor for Collector<'_> {
 }
 
 /// Takes texts apart.
-struct Sink {
+struct Sink<'a> {
+    judge: &'a Judge,
     values: Values,
     later: Vec<Partition>,
+    enabled: Enabled,
     findings: Vec<Finding>,
 }
 
-impl Sink {
-    /// A field's text: what the detectors find in it, the text itself, its words when it has several.
-    fn text(&mut self, text: &[u8], role: Role) {
+impl<'a> Sink<'a> {
+    /// A field's text: what the detectors find in it, the text itself, its words when it has several. Gives back the
+    /// rule that keeps a part of it, if one does; the rest is taken without the whole then.
+    fn text(&mut self, field: &Field<'_>, text: &[u8]) -> Option<&'a str> {
         self.findings.clear();
-        detect::scan(text, &detect::all(), &mut self.findings);
+        detect::scan(text, &self.enabled, &mut self.findings);
         let findings = std::mem::take(&mut self.findings);
+        let mut kept = None;
         for finding in &findings {
-            if let Some(value) = text.get(finding.at.clone()) {
-                self.add(finding.kind, value);
+            let Some(value) = text.get(finding.at.clone()) else { continue };
+            match self.judge.keeps_part(field, value, finding.detector()) {
+                Some(rule) => kept = Some(rule),
+                None => self.add(finding.detector(), value),
             }
         }
         self.findings = findings;
-        pieces(text).for_each(|piece| self.add("text", piece));
-        if role == Role::Text || text.iter().any(u8::is_ascii_whitespace) {
-            words(text).for_each(|word| self.add("word", word));
+        if kept.is_none() {
+            pieces(text).for_each(|piece| self.add("text", piece));
+            if field.role == Role::Text || text.iter().any(u8::is_ascii_whitespace) {
+                words(text).for_each(|word| self.add("word", word));
+            }
         }
+        kept
     }
 
     /// Bytes nobody understood: what is printable in them.

@@ -1,14 +1,15 @@
 //! Original and masked capture, packet by packet: what must not change, and addresses that must.
 
 use super::hits::Lines;
-use super::judge::{Judge, is_special_ipv4, is_special_ipv6, is_special_mac};
+use super::judge::{Judge, is_special_ipv4, is_special_ipv6, is_special_mac, tells_something};
 use super::result::{AuditError, Fidelity, Input};
-use crate::capture::{Batch, PacketRecord, Reader, Record, Region};
+use crate::capture::{Batch, Meta, PacketRecord, Reader, Record, Region};
 use crate::decode::{Layers, Piece, What, decode};
+use crate::rules::Payload;
 
 /// Reads both captures side by side. Addresses, and bytes of packets that are not understood, which stand unchanged
 /// are residue.
-pub fn compare(original: &Input, masked: &Input, judge: &dyn Judge, residue: &mut Lines) -> Result<Fidelity, AuditError> {
+pub fn compare(original: &Input, masked: &Input, judge: &Judge, residue: &mut Lines) -> Result<Fidelity, AuditError> {
     let (mut before, mut after) = (Records::open(original)?, Records::open(masked)?);
     let mut pair = Pair { judge, residue, fidelity: Fidelity::default(), layers: Default::default() };
     if before.reader.format() != after.reader.format() {
@@ -81,7 +82,7 @@ impl<'i> Records<'i> {
 
 /// The comparison of two records.
 struct Pair<'a> {
-    judge: &'a dyn Judge,
+    judge: &'a Judge,
     residue: &'a mut Lines,
     fidelity: Fidelity,
     layers: [Layers; 2],
@@ -98,10 +99,28 @@ impl Pair<'_> {
         } else if !same_framing(before, after) {
             self.fidelity.differ(number, "a record's framing changed");
         }
+        self.regions(number, before, after);
         match (&a.packet, &b.packet) {
             (Some(p), Some(q)) => self.packets(number, (p, before.bytes()), (q, after.bytes())),
             (None, None) => {}
             _ => self.fidelity.differ(number, "a packet where there was none, or none where there was one"),
+        }
+    }
+
+    /// What stands beside packets: comments, names, addresses.
+    fn regions(&mut self, number: u64, before: &Records<'_>, after: &Records<'_>) {
+        for region in before.regions() {
+            let (old, new) = (before.bytes().get(region.at.clone()), after.bytes().get(region.at.clone()));
+            let Some(old) = old.filter(|_| old == new) else { continue };
+            let address = |what| sensitive(what, old).filter(|_| !self.judge.keeps_addresses());
+            let kind = match region.what {
+                Meta::Ipv4 => address(What::Ipv4),
+                Meta::Ipv6 => address(What::Ipv6),
+                Meta::Mac => address(What::Mac),
+                Meta::Text(what) | Meta::Opaque(what) => Some(what).filter(|_| tells_something(old)),
+                Meta::Host => Some("host").filter(|_| tells_something(old)),
+            };
+            kind.into_iter().for_each(|kind| self.residue.add(kind, "record", "unchanged", number, 1));
         }
     }
 
@@ -143,7 +162,7 @@ impl Pair<'_> {
                 }
             }
         }
-        if !self.judge.keeps_payload() {
+        if self.judge.payload() != Payload::Keep {
             for (what, at) in &before.not_understood {
                 let (old, new) = (x.get(at.clone()).unwrap_or_default(), y.get(at.clone()).unwrap_or_default());
                 if old == new && old.len() >= 4 && old.iter().any(|b| *b != old[0]) {

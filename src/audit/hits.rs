@@ -20,7 +20,7 @@ pub enum Place {
 }
 
 /// How a value was encoded: the views, then the disguise.
-type Way = Box<str>;
+pub type Way = Box<str>;
 
 /// The name of a way: what is said twice, by a view and by a disguise, is said once.
 pub fn way(views: &[&str], found: &Found) -> Way {
@@ -67,11 +67,16 @@ impl Hits {
         self.seen.keys().map(|(value, _)| *value).collect()
     }
 
+    /// The same hits of values that are numbered otherwise: value `n` here is `numbers[n]` there.
+    pub fn renumbered(&self, numbers: &[usize]) -> HashSet<(usize, Way)> {
+        self.seen.keys().filter_map(|(n, way)| Some((*numbers.get(*n)?, way.clone()))).collect()
+    }
+
     /// Takes out what was also found where the rules keep it, and says how many sightings that were.
-    pub fn excuse(&mut self, kept: &Hits) -> u64 {
+    pub fn excuse(&mut self, kept: &HashSet<(usize, Way)>) -> u64 {
         let mut excused = 0;
         self.seen.retain(|key, sighting| {
-            let keep = kept.seen.contains_key(key);
+            let keep = kept.contains(key);
             excused += if keep { sighting.count } else { 0 };
             !keep
         });

@@ -1,23 +1,72 @@
 //! What the rules leave as it is, as the audit asks for it; and which addresses tell nothing about anybody.
 
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use crate::protocol::Field;
+use crate::protocol::{Field, Role};
+use crate::rules::{Action, Addresses, Decider, Payload, Policy, Ruling};
 
-/// What may be found unchanged. The audit is given the rules that masking had.
-pub trait Judge: Sync {
+/// The rules that masking had.
+pub struct Judge {
+    policy: Arc<Policy>,
+    decider: RefCell<Decider>,
+}
+
+impl Judge {
+    /// With these rules.
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self { decider: RefCell::new(Decider::new(policy.clone())), policy }
+    }
+
+    /// The rules.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The rule that keeps this field, whose decoded text is `text`.
-    fn keeps(&self, field: &Field<'_>, text: &[u8]) -> Option<&str>;
+    pub fn keeps(&self, field: &Field<'_>, text: &[u8]) -> Option<&str> {
+        let mut decider = self.decider.borrow_mut();
+        let decision = decider.decide(field.path, field.name);
+        match decision.ruling(&self.policy, text, None) {
+            Some(ruling) => self.kept_by(ruling),
+            None => {
+                let public = !decision.name_like() && field.role != Role::Name && self.policy.is_vocabulary(text);
+                public.then_some("vocabulary")
+            }
+        }
+    }
+
+    /// The rule that keeps a part of a field in which a detector found this kind.
+    pub fn keeps_part(&self, field: &Field<'_>, part: &[u8], kind: &str) -> Option<&str> {
+        let mut decider = self.decider.borrow_mut();
+        let ruling = decider.decide(field.path, field.name).ruling(&self.policy, part, Some(kind));
+        ruling.and_then(|ruling| self.kept_by(ruling))
+    }
+
+    fn kept_by(&self, ruling: Ruling) -> Option<&str> {
+        let rule = self.policy.rules().get(usize::from(ruling.rule.0))?;
+        (ruling.action == Action::Keep).then_some(&*rule.id)
+    }
+
     /// A name that may be shown and kept: an identifier, not somebody's data.
-    fn is_public_name(&self, name: &str) -> bool;
+    pub fn is_public_name(&self, name: &str) -> bool {
+        self.policy.keeps_name(name.as_bytes())
+    }
+
     /// Addresses in headers stay.
-    fn keeps_addresses(&self) -> bool;
-    /// Payload is not touched at all.
-    fn keeps_payload(&self) -> bool;
+    pub fn keeps_addresses(&self) -> bool {
+        self.policy.addresses == Addresses::Keep
+    }
+
+    /// What happens to payload.
+    pub fn payload(&self) -> Payload {
+        self.policy.payload
+    }
 }
 
 /// A field's path for people: names that may be values are left out.
-pub fn public_path(judge: &dyn Judge, path: &str) -> String {
+pub fn public_path(judge: &Judge, path: &str) -> String {
     let show = |segment: &str| match judge.is_public_name(segment.trim_end_matches("[]")) {
         true => segment.to_owned(),
         false => "{}".to_owned(),
@@ -49,4 +98,9 @@ pub fn is_special_mac(address: [u8; 6]) -> bool {
     let solicited = address[..3] == [0x33, 0x33, 0xff] && address[3] != 0;
     let virtual_router = address[..4] == [0, 0, 0x5e, 0] && matches!(address[4], 1 | 2);
     (address[0] & 1 == 1 && !solicited) || virtual_router || address == [0; 6]
+}
+
+/// Whether a text says anything that blanking would have taken away.
+pub fn tells_something(text: &[u8]) -> bool {
+    text.iter().any(|b| (b.is_ascii_alphanumeric() && !b"xX01".contains(b)) || *b >= 0x80)
 }

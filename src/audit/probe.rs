@@ -10,7 +10,8 @@ use super::hits::{Hits, Place, way};
 use super::judge::{Judge, public_path};
 use super::search::Needles;
 use super::views;
-use crate::dissect::{Packet, Span, Stream, Visitor};
+use crate::dissect::{Packet, Stream, Visitor};
+use crate::flow::Span;
 use crate::decode::Layers;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Field, PartKind, Window};
@@ -61,7 +62,7 @@ impl<'n> Searcher<'n> {
 pub struct Probe<'a, 'n> {
     /// The search.
     pub searcher: Searcher<'n>,
-    judge: &'a dyn Judge,
+    judge: &'a Judge,
     streams: Gather,
     bodies: Gather,
     /// Plain bytes seen of each compressed body.
@@ -72,7 +73,7 @@ pub struct Probe<'a, 'n> {
 
 impl<'a, 'n> Probe<'a, 'n> {
     /// Ready for the first packet.
-    pub fn new(needles: &'n Needles<'n>, judge: &'a dyn Judge) -> Self {
+    pub fn new(needles: &'n Needles<'n>, judge: &'a Judge) -> Self {
         Self {
             searcher: Searcher::new(needles),
             judge,
@@ -111,12 +112,12 @@ impl Visitor for Probe<'_, '_> {
         self.streams.push((stream, None), at, self.packet, bytes, &mut |piece| searcher.piece(piece, &Place::Stream));
     }
 
-    fn field(&mut self, _stream: Stream, field: &Field<'_>, spans: &[Span]) {
+    fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], spans: &[Span]) {
         let packet = spans.first().map_or(self.packet, |span| span.packet.0 + 1);
         self.take(field, &[], packet);
     }
 
-    fn window(&mut self, stream: Stream, window: &Window<'_>, spans: &[Span]) {
+    fn window(&mut self, stream: Stream, window: &Window<'_>, _at: &[Range<u64>], spans: &[Span]) {
         let packet = spans.first().map_or(self.packet, |span| span.packet.0 + 1);
         for part in window.parts {
             if let (PartKind::Field { path, name, encoding, role }, Some(raw)) =
@@ -150,14 +151,14 @@ impl Visitor for Probe<'_, '_> {
 pub struct Excuses<'a, 'n> {
     /// The search.
     pub searcher: Searcher<'n>,
-    judge: &'a dyn Judge,
+    judge: &'a Judge,
     streams: Gather,
     decoded: Decoded,
 }
 
 impl<'a, 'n> Excuses<'a, 'n> {
     /// Ready for the first packet.
-    pub fn new(needles: &'n Needles<'n>, judge: &'a dyn Judge) -> Self {
+    pub fn new(needles: &'n Needles<'n>, judge: &'a Judge) -> Self {
         let (streams, decoded) = (Gather::default(), Decoded::default());
         Self { searcher: Searcher::new(needles), judge, streams, decoded }
     }
@@ -190,11 +191,11 @@ impl Visitor for Excuses<'_, '_> {
         self.grammar(&kept.unwrap_or_default());
     }
 
-    fn field(&mut self, _stream: Stream, field: &Field<'_>, _spans: &[Span]) {
+    fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {
         self.take(field);
     }
 
-    fn window(&mut self, _stream: Stream, window: &Window<'_>, _spans: &[Span]) {
+    fn window(&mut self, _stream: Stream, window: &Window<'_>, _at: &[Range<u64>], _spans: &[Span]) {
         for part in window.parts {
             let Some(raw) = window.plain.get(part.at.clone()) else { continue };
             match &part.what {
