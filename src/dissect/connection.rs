@@ -9,7 +9,7 @@ use crate::capture::PacketId;
 use crate::decode::{Tcp, Transport};
 use crate::flow::{Cover, Order, Segment, Slot, Span};
 use crate::limits;
-use crate::protocol::{self, Conversation, Field, Mark, Probe, Side, Sink, Window};
+use crate::protocol::{self, Conversation, Field, Mark, Recognised, Side, Sink, Window};
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -287,14 +287,13 @@ impl Connection {
             joined = [&direction.unread[..], new].concat();
             &joined[..]
         };
-        let (probe, found) = protocol::recognise(first);
-        match (probe, found) {
-            (Probe::Certain, Some((protocol, speaker))) => {
+        match protocol::recognise(first) {
+            Recognised::As(protocol, speaker) => {
                 self.talk = Some(protocol.open());
                 self.swapped = speaker != side;
                 true
             }
-            (Probe::Undecided, _) if !end && first.len() < limits::PROBE_BYTES_MAX => {
+            Recognised::Undecided if !end && first.len() < limits::PROBE_BYTES_MAX => {
                 direction.unread_at = at;
                 direction.unread.extend_from_slice(new);
                 false

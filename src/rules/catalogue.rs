@@ -7,10 +7,13 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
     DETECTORS.iter().copied()
 }
 
-/// Every mask method: (id, about).
+/// Every mask method that a rule may name: (id, about).
 pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
-    METHODS.iter().copied()
+    std::iter::once(PSEUDONYM).chain(METHODS.iter().copied())
 }
+
+/// Not a method of its own: the one that fits what is found in the value.
+const PSEUDONYM: (&str, &str) = ("pseudonym", "the method that fits the value: a pseudonym in its own format");
 
 // To be replaced by `crate::detect::ALL` and `crate::mask::ALL` as soon as these exist.
 const DETECTORS: &[(&str, &str)] = &[
@@ -36,7 +39,6 @@ const DETECTORS: &[(&str, &str)] = &[
 const METHODS: &[(&str, &str)] = &[
     ("keep", "leaves the value as it is"),
     ("blank", "overwrites the value, same length"),
-    ("pseudonym", "a pseudonym in the value's own format"),
     ("token", "a keyed token of the same length and alphabet"),
     ("plus", "words and numbers, shape kept"),
     ("email", "an address at a reserved domain"),

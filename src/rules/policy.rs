@@ -6,7 +6,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::catalogue;
 use super::decision::Decision;
-use super::file::{self, Addresses, Payload, PatternEntry, RuleEntry, RulesError, Source, Values};
+use super::file::{self, Addresses, PatternEntry, Payload, RuleEntry, RulesError, Source, Values};
 use super::glob::{self, Glob};
 use super::names;
 use super::vocabulary::{Vocabulary, WORD_BYTES_MAX};
@@ -147,7 +147,8 @@ impl Policy {
     /// What the policy says about a field. Looks at every rule: use a [`super::Decider`] on the way of many fields.
     pub fn decide(&self, path: &str, name: &str) -> Decision {
         let levels: Vec<&str> = glob::levels(path).collect();
-        let matching = self.rules.iter().enumerate().filter(|(_, rule)| rule.fields.iter().any(|glob| glob.matches(&levels)));
+        let matching =
+            self.rules.iter().enumerate().filter(|(_, rule)| rule.fields.iter().any(|glob| glob.matches(&levels)));
         let mut rules = Vec::new();
         for (index, rule) in matching {
             rules.push(RuleId(index as u16));
@@ -199,7 +200,11 @@ impl Policy {
         for (index, entry) in source.document.patterns.iter().enumerate() {
             let at = |key: &str| ["patterns".into(), index.into(), key.into()];
             if !here.insert(&entry.id) {
-                return Err(source.error(&at("id"), format!("pattern `{}` stands twice", entry.id), "give it another id"));
+                return Err(source.error(
+                    &at("id"),
+                    format!("pattern `{}` stands twice", entry.id),
+                    "give it another id",
+                ));
             }
             if catalogue::detectors().any(|(id, _)| id == entry.id) {
                 let what = format!("`{}` is a detector's id", entry.id);
@@ -271,7 +276,11 @@ impl Policy {
             return Ok(()); // overridden by a file of higher precedence
         }
         if self.rules.len() == limits::RULES_MAX {
-            return Err(source.error(at, format!("more than {} rules", limits::RULES_MAX), "join some: `fields` and `equals` are lists"));
+            return Err(source.error(
+                at,
+                format!("more than {} rules", limits::RULES_MAX),
+                "join some: `fields` and `equals` are lists",
+            ));
         }
         self.rules.push(rule);
         self.infos.push(RuleInfo { id: id.to_owned(), file: source.label.clone(), why: why.trim().to_owned() });
@@ -281,13 +290,21 @@ impl Policy {
     fn compile_rule(&self, source: &Source, at: &[Step], entry: &RuleEntry) -> Result<Rule, RulesError> {
         let inside = |key: &str| [at, &[key.into()]].concat();
         if entry.id.starts_with("pattern:") {
-            return Err(source.error(&inside("id"), "`pattern:` begins the ids of patterns' own rules", "give it another id"));
+            return Err(source.error(
+                &inside("id"),
+                "`pattern:` begins the ids of patterns' own rules",
+                "give it another id",
+            ));
         }
         check_id(&entry.id).map_err(|what| source.error(&inside("id"), what, ""))?;
         let when = self.compile_condition(source, at, entry)?;
         let fields = match &entry.fields {
             None if matches!(when, When::Always) => {
-                return Err(source.error(at, "the rule is about everything", "give it `fields`, `detect`, `matches` or `equals`"));
+                return Err(source.error(
+                    at,
+                    "the rule is about everything",
+                    "give it `fields`, `detect`, `matches` or `equals`",
+                ));
             }
             None => everywhere(),
             Some(fields) => {
@@ -321,7 +338,9 @@ impl Policy {
                 Ok(When::Matches(whole))
             }
             (None, None, Some(texts)) => Ok(When::Equals(texts.iter().map(|text| text.clone().into_bytes()).collect())),
-            _ => Err(source.error(at, "`detect`, `matches` and `equals` exclude each other", "make several rules of it")),
+            _ => {
+                Err(source.error(at, "`detect`, `matches` and `equals` exclude each other", "make several rules of it"))
+            }
         }
     }
 

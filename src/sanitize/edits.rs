@@ -17,8 +17,8 @@ use crate::protocol::{Encoding, Field, Role, Side, Window};
 use crate::rules::{Addresses, Payload};
 
 /// Edits held packets as the loop tells.
-pub(super) struct Editor {
-    pub(super) hold: Hold,
+pub(super) struct Editor<'a> {
+    pub(super) hold: Hold<'a>,
     pub(super) values: Values,
     addresses: Addresses,
     payload: Payload,
@@ -48,8 +48,8 @@ impl Tally {
     }
 }
 
-impl Editor {
-    pub(super) fn new(hold: Hold, values: Values, addresses: Addresses, payload: Payload) -> Self {
+impl<'a> Editor<'a> {
+    pub(super) fn new(hold: Hold<'a>, values: Values, addresses: Addresses, payload: Payload) -> Self {
         Editor {
             hold,
             values,
@@ -168,7 +168,7 @@ fn mask_address(what: What, bytes: &mut [u8], addresses: Addresses, values: &mut
     Label::Pseudonym
 }
 
-impl Visitor for Editor {
+impl Visitor for Editor<'_> {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         let Some(mut held) = self.hold.packet(packet.id) else { return };
         held.checksums.extend_from_slice(&layers.checksums);

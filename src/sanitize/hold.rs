@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::ledger::{Because, Claim, Label, Ledger};
 use super::output::Output;
-use crate::capture::{Batch, PacketId, Record};
+use super::SanitizeError;
+use crate::capture::{Batch, PacketId, Reader, Record};
 use crate::decode::Checksum;
 
 /// Why bytes that nobody claimed are blank.
@@ -17,7 +18,7 @@ pub(super) const FRAMING: Because = Because(1);
 pub(super) const CHECKSUM: Because = Because(2);
 
 /// The packets between their arrival and their leaving.
-pub(super) struct Hold {
+pub(super) struct Hold<'a> {
     batches: VecDeque<HeldBatch>,
     first_batch: u64,
     open: VecDeque<Open>,
@@ -27,8 +28,8 @@ pub(super) struct Hold {
     spare: Vec<(Vec<Claim>, Vec<Checksum>)>,
     /// Scratch.
     runs: Vec<Claim>,
-    ledger: Ledger,
-    output: Output,
+    ledger: Ledger<'a>,
+    output: Output<'a>,
 }
 
 struct HeldBatch {
@@ -51,8 +52,8 @@ struct Open {
     before: Vec<Open>,
 }
 
-impl Hold {
-    pub(super) fn new(ledger: Ledger, output: Output) -> Self {
+impl<'a> Hold<'a> {
+    pub(super) fn new(ledger: Ledger<'a>, output: Output<'a>) -> Self {
         Hold {
             batches: VecDeque::new(),
             first_batch: 0,
@@ -64,6 +65,11 @@ impl Hold {
             ledger,
             output,
         }
+    }
+
+    /// The reader has come to know more interfaces, perhaps; a converter must know them before their packets.
+    pub(super) fn describe(&mut self, reader: &Reader) -> Result<(), SanitizeError> {
+        self.output.describe(reader, &mut self.ledger)
     }
 
     /// Takes a batch; its records follow by [`Hold::record`].
@@ -141,7 +147,7 @@ impl Hold {
     }
 
     /// Everything is settled: the rest leaves.
-    pub(super) fn finish(mut self) -> io::Result<(Ledger, Output)> {
+    pub(super) fn finish(mut self) -> io::Result<(Ledger<'a>, Output<'a>)> {
         self.release(PacketId(u64::MAX - 1))?;
         for record in std::mem::take(&mut self.tail) {
             self.finish_record(record)?;
@@ -193,16 +199,6 @@ impl Held<'_> {
             }
             _ => self.claims.push(Claim { start, len: at.end - at.start, label, because }),
         }
-    }
-
-    /// What has been claimed of a range of the frame, clipped to it, in the order of claiming.
-    pub(super) fn claimed(&self, at: Range<u32>) -> impl Iterator<Item = Claim> + '_ {
-        let (from, to) = (self.base + at.start, self.base + at.end);
-        let base = self.base;
-        self.claims.iter().filter_map(move |claim| {
-            let (start, end) = (claim.start.max(from), (claim.start + claim.len).min(to));
-            (start < end).then(|| Claim { start: start - base, len: end - start, ..*claim })
-        })
     }
 }
 

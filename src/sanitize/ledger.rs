@@ -52,17 +52,17 @@ pub struct Claim {
 }
 
 /// Counts labels, and writes the runs when asked for.
-pub struct Ledger {
+pub struct Ledger<'a> {
     totals: [u64; 5],
     position: u64,
     run: Option<(u64, Label, Because)>,
     names: Vec<String>,
-    out: Option<Box<dyn Write>>,
+    out: Option<Box<dyn Write + 'a>>,
 }
 
-impl Ledger {
+impl<'a> Ledger<'a> {
     /// `names[i]` is what `Because(i)` is called; `out` takes a run a line.
-    pub fn new(names: Vec<String>, out: Option<Box<dyn Write>>) -> Self {
+    pub fn new(names: Vec<String>, out: Option<Box<dyn Write + 'a>>) -> Self {
         Ledger { totals: [0; 5], position: 0, run: None, names, out }
     }
 

@@ -16,10 +16,11 @@ mod values;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::capture::{Batch, CaptureError, Converter, PacketId, Reader};
+use crate::capture::{Batch, CaptureError, ConvertError, PacketId, Reader};
 use crate::dissect::{Dissector, Packet};
-use crate::mask::{Key, Masker};
-use crate::rules::{Payload, Policy};
+use crate::mask::Key;
+use crate::protocol::{Encoding, Field, Role};
+use crate::rules::{PACKS, Payload, Policy};
 
 use edits::Editor;
 use hold::Hold;
@@ -30,15 +31,24 @@ use output::Output;
 use values::Values;
 
 /// What masking needs beside the capture.
-pub struct Options {
+pub struct Options<'a> {
     /// The compiled rules.
     pub policy: Arc<Policy>,
     /// The key.
-    pub key: Key,
+    pub key: &'a Key,
     /// Where the ledger's runs go, if they are wanted.
-    pub ledger: Option<Box<dyn Write>>,
+    pub ledger: Option<Box<dyn Write + 'a>>,
     /// Another container than the input's.
-    pub converter: Option<Converter>,
+    pub format: Option<Container>,
+}
+
+/// A container to convert to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// Classic pcap.
+    Pcap,
+    /// pcapng.
+    PcapNg,
 }
 
 /// Why masking ended without a complete output.
@@ -50,22 +60,25 @@ pub enum SanitizeError {
     /// The output could not be written.
     #[error("cannot write the masked capture: {0}")]
     Output(#[source] io::Error),
+    /// The other container cannot hold the capture.
+    #[error("cannot convert: {0}")]
+    Convert(#[from] ConvertError),
     /// Asked to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
 /// Masks one capture into `sink`. `stop` is asked between batches.
-pub fn mask(
+pub fn mask<'a>(
     mut reader: Reader,
-    sink: Box<dyn Write>,
-    options: Options,
+    sink: &'a mut dyn Write,
+    options: Options<'a>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Manifest, SanitizeError> {
-    let Options { policy, key, ledger, converter } = options;
+    let Options { policy, key, ledger, format } = options;
     let ledger = Ledger::new(Values::names(&policy), ledger);
-    let values = Values::new(policy.clone(), Masker::for_policy(&key, policy.clone()));
-    let hold = Hold::new(ledger, Output::new(sink, converter));
+    let values = Values::new(policy.clone(), key);
+    let hold = Hold::new(ledger, Output::new(sink, format));
     let mut editor = Editor::new(hold, values, policy.addresses, policy.payload);
     let mut run = Run { dissector: Dissector::default(), frame: Vec::new(), packets: 0, dissect: policy.payload == Payload::Dissect };
     let mut batch = Batch::default();
@@ -73,6 +86,7 @@ pub fn mask(
         if stop() {
             return Err(SanitizeError::Interrupted);
         }
+        editor.hold.describe(&reader)?;
         run.batch(std::mem::take(&mut batch), &mut editor);
         if let Some(error) = editor.failed.take() {
             return Err(SanitizeError::Output(error));
@@ -89,7 +103,7 @@ pub fn mask(
     let (output_probe, output_blake3) = output.finish().map_err(SanitizeError::Output)?;
     let (kinds, degraded, rules) = values.tell();
     let mut warnings: Vec<String> = reader.damage().map(|damage| damage.to_string()).into_iter().collect();
-    warnings.extend(rules.iter().filter(|rule| rule.matched == 0 && policy.is_own_rule(&rule.id)).map(|rule| {
+    warnings.extend(rules.iter().filter(|rule| rule.matched == 0 && is_of_a_file(&policy, &rule.id)).map(|rule| {
         format!("rule `{}` matched nothing: is its field path right?", rule.id)
     }));
     Ok(Manifest {
@@ -117,6 +131,27 @@ pub fn mask(
     })
 }
 
+/// Whether a user wrote the rule: one of a pack may well match nothing.
+fn is_of_a_file(policy: &Policy, id: &str) -> bool {
+    policy.rules().iter().any(|rule| rule.id == id && !PACKS.iter().any(|pack| pack.name == rule.file))
+}
+
+/// Values to the pseudonyms that they have in masked captures.
+pub struct Mapper(Values);
+
+impl Mapper {
+    /// As masking with this key and these rules.
+    pub fn new(key: &Key, policy: Arc<Policy>) -> Self {
+        Mapper(Values::new(policy, key))
+    }
+
+    /// Appends the pseudonym of one value.
+    pub fn map(&mut self, value: &[u8], out: &mut Vec<u8>) {
+        let field = Field { path: "value", name: "", raw: value, encoding: Encoding::Plain, role: Role::Value };
+        self.0.replace(&field, out);
+    }
+}
+
 /// The loop over packets.
 struct Run {
     dissector: Dissector,
@@ -127,7 +162,7 @@ struct Run {
 }
 
 impl Run {
-    fn batch(&mut self, batch: Batch, editor: &mut Editor) {
+    fn batch(&mut self, batch: Batch, editor: &mut Editor<'_>) {
         let records = batch.records.len();
         editor.hold.batch(batch);
         for index in 0..records {

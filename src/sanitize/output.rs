@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Because, Claim, Label, Ledger};
-use crate::capture::{Converter, Record};
+use super::{Container, SanitizeError};
+use crate::capture::{Converter, Format, Reader, Record};
 
 const PROBE_BYTES: usize = 1 << 20;
 
@@ -23,8 +24,9 @@ pub struct Probe {
 }
 
 /// The way out.
-pub(super) struct Output {
-    sink: Box<dyn Write>,
+pub(super) struct Output<'a> {
+    sink: &'a mut dyn Write,
+    format: Option<Container>,
     converter: Option<Converter>,
     converted: Vec<u8>,
     digest: blake3::Hasher,
@@ -35,12 +37,13 @@ pub(super) struct Output {
     packets: u64,
 }
 
-impl Output {
-    /// Writes to `sink`, which compresses or not; `converter` for another container than the input's.
-    pub(super) fn new(sink: Box<dyn Write>, converter: Option<Converter>) -> Self {
+impl<'a> Output<'a> {
+    /// Writes to `sink`, which compresses or not; `format` when the container is asked for by name.
+    pub(super) fn new(sink: &'a mut dyn Write, format: Option<Container>) -> Self {
         Output {
             sink,
-            converter,
+            format,
+            converter: None,
             converted: Vec::new(),
             digest: blake3::Hasher::new(),
             head: blake3::Hasher::new(),
@@ -50,8 +53,27 @@ impl Output {
         }
     }
 
+    /// Sets up the converter when the input turns out to be in another container than the one asked for.
+    pub(super) fn describe(&mut self, reader: &Reader, ledger: &mut Ledger<'_>) -> Result<(), SanitizeError> {
+        let same = matches!(
+            (self.format, reader.format()),
+            (None, _) | (Some(Container::Pcap), Format::Pcap { .. }) | (Some(Container::PcapNg), Format::PcapNg)
+        );
+        if same || self.converter.is_some() || reader.interfaces().is_empty() {
+            return Ok(());
+        }
+        let converter = match self.format {
+            Some(Container::Pcap) => Converter::to_pcap(reader.interfaces())?,
+            _ => Converter::to_pcapng(reader.interfaces()),
+        };
+        converter.header(&mut self.converted);
+        ledger.label(self.converted.len(), Label::Structural, Because(1)).map_err(SanitizeError::Output)?;
+        self.converter = Some(converter);
+        Ok(())
+    }
+
     /// A record is final: its labels are counted, and it is converted if it must be.
-    pub(super) fn record(&mut self, record: &Record, bytes: &[u8], runs: &[Claim], ledger: &mut Ledger) -> io::Result<()> {
+    pub(super) fn record(&mut self, record: &Record, bytes: &[u8], runs: &[Claim], ledger: &mut Ledger<'_>) -> io::Result<()> {
         self.packets += u64::from(record.packet.is_some());
         let Some(converter) = &mut self.converter else {
             return runs.iter().try_for_each(|run| ledger.label(run.len as usize, run.label, run.because));
@@ -132,7 +154,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
         fn the_probe_is_of_the_first_and_last_mib(lengths in proptest::collection::vec(1usize..900_000, 1..6)) {
-            let mut output = Output::new(Box::new(io::sink()), None);
+            let mut sink = io::sink();
+            let mut output = Output::new(&mut sink, None);
             let mut all = Vec::new();
             for (i, length) in lengths.iter().enumerate() {
                 let piece: Vec<u8> = (0..*length).map(|n| (n * 31 + i) as u8).collect();

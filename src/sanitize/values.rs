@@ -9,7 +9,7 @@ use super::ledger::{Because, Label};
 use super::manifest::{Kind, Matched};
 use crate::detect::{self, Enabled, Finding};
 use crate::limits;
-use crate::mask::{self, Masker};
+use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
 use crate::protocol::{Field, Role};
 use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
@@ -58,7 +58,7 @@ pub(super) struct Values {
     pub(super) masker: Masker,
     enabled: Enabled,
     findings: Vec<Finding>,
-    parts: Vec<mask::Part>,
+    parts: Vec<Part>,
     decoded: Decoded,
     text: Vec<u8>,
     kinds: BTreeMap<&'static str, Count>,
@@ -94,8 +94,9 @@ pub(super) struct Outcome {
 }
 
 impl Values {
-    pub(super) fn new(policy: Arc<Policy>, masker: Masker) -> Self {
+    pub(super) fn new(policy: Arc<Policy>, key: &Key) -> Self {
         let enabled = Enabled::only(policy.enabled_detectors());
+        let masker = masker(&policy, key, enabled.clone());
         let matched = vec![0; policy.rules().len()];
         Values {
             decider: Decider::new(policy),
@@ -169,7 +170,8 @@ impl Values {
         let decision = self.decider.decide(field.path, field.name);
         let name_like = decision.name_like();
         let conditional = !decision.is_empty();
-        let certain = decision.unconditional(self.decider.policy());
+        let decision = if conditional { Some(decision.clone()) } else { None };
+        let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
         if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX || level != Level::Full {
             return self.compute(field, name_like, certain.map(|ruling| (ruling.action, ruling.rule)), level, out);
         }
@@ -203,7 +205,7 @@ impl Values {
         };
         let text = encoding::decode(field.raw, field.encoding, &mut self.decoded);
         let ruling = ruling.or_else(|| {
-            let decision = self.decider.decide(field.path, field.name);
+            let decision = self.decider.decide(field.path, field.name).clone();
             let ruling = decision.ruling(self.decider.policy(), text, None)?;
             Some((ruling.action, ruling.rule))
         });
@@ -226,19 +228,21 @@ impl Values {
         self.findings.clear();
         detect::scan(text, &self.enabled, &mut self.findings);
         self.parts.clear();
+        let mut part = |at, id| self.parts.extend(MethodId::named(id).map(|method| Part { at, method }));
         match action {
-            Action::Method(id) => self.parts.push(mask::Part::new(0..text.len(), id)),
-            Action::Token => self.parts.push(mask::Part::new(0..text.len(), "token")),
+            Action::Method(id) => part(0..text.len(), id),
+            Action::Token => part(0..text.len(), "token"),
+            _ if self.findings.is_empty() && field.role == Role::Number => part(0..text.len(), "number"),
+            _ if self.findings.is_empty() => {}
             _ => {
                 let decision = self.decider.decide(field.path, field.name).clone();
                 for found in &self.findings {
-                    let part = &text[found.at.clone()];
-                    let ruling = decision.ruling(self.decider.policy(), part, Some(found.detector()));
-                    let method = match ruling.map(|ruling| ruling.action) {
-                        None | Some(Action::Pseudonym) => found.method(),
-                        Some(action) => action.id(),
-                    };
-                    self.parts.push(mask::Part::new(found.at.clone(), method));
+                    let found_text = &text[found.at.clone()];
+                    let ruling = decision.ruling(self.decider.policy(), found_text, Some(found.detector));
+                    match ruling.map(|ruling| ruling.action) {
+                        None | Some(Action::Pseudonym) => part(found.at.clone(), found.method),
+                        Some(action) => part(found.at.clone(), action.id()),
+                    }
                 }
             }
         }
@@ -249,7 +253,7 @@ impl Values {
             _ => self.masker.degraded(text, &self.parts, mask::Level::Filler, &mut self.text),
         }
         let class = class_of(text, !self.findings.is_empty());
-        let kind = self.findings.first().map(|found| found.detector());
+        let kind = self.findings.first().map(|found| found.detector);
         let unchanged = self.text == text;
         let start = out.len();
         if !encoding::encode(&self.text, field.encoding, &mut self.decoded, field.raw, out) {
@@ -282,6 +286,18 @@ impl Values {
             count.distinct.insert(self.known.hasher().hash_one(field.raw));
         }
     }
+}
+
+/// A masker that knows which words stay, and what is sensitive inside a text.
+fn masker(policy: &Arc<Policy>, key: &Key, enabled: Enabled) -> Masker {
+    let kept = policy.clone();
+    let find = move |text: &[u8], parts: &mut Vec<Part>| {
+        let mut findings = Vec::new();
+        detect::scan(text, &enabled, &mut findings);
+        let part = |found: Finding| MethodId::named(found.method).map(|method| Part { at: found.at, method });
+        parts.extend(findings.into_iter().filter_map(part));
+    };
+    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
 }
 
 /// Text that still parses where the value stood, the same for all values of its length.
