@@ -9,7 +9,7 @@ use super::judge::{Judge, is_special_ipv6, is_special_mac};
 use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain_bits};
 use crate::decode::{Layers, What};
 use crate::capture::Meta;
-use crate::detect::{self, Enabled, Finding};
+use crate::detect::{Finding, Scanner};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
@@ -29,9 +29,9 @@ pub struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// Ready for the first packet.
     pub fn new(judge: &'a Judge, partition: Partition, hasher: RandomState) -> Self {
-        let enabled = Enabled::only(judge.policy().enabled_detectors());
+        let scanner = judge.policy().scanner();
         let values = Values::new(partition, hasher);
-        let sink = Sink { judge, values, later: Vec::new(), enabled, findings: Vec::new() };
+        let sink = Sink { judge, values, later: Vec::new(), scanner, findings: Vec::new() };
         Self { judge, sink, kept: BTreeMap::new(), streams: Gather::default(), decoded: Decoded::default() }
     }
 
@@ -114,7 +114,7 @@ struct Sink<'a> {
     judge: &'a Judge,
     values: Values,
     later: Vec<Partition>,
-    enabled: Enabled,
+    scanner: Scanner,
     findings: Vec<Finding>,
 }
 
@@ -123,14 +123,14 @@ impl<'a> Sink<'a> {
     /// rule that keeps a part of it, if one does; the rest is taken without the whole then.
     fn text(&mut self, field: &Field<'_>, text: &[u8]) -> Option<&'a str> {
         self.findings.clear();
-        detect::scan(text, &self.enabled, &mut self.findings);
+        self.scanner.scan(text, &mut self.findings);
         let findings = std::mem::take(&mut self.findings);
         let mut kept = None;
         for finding in &findings {
             let Some(value) = text.get(finding.at.clone()) else { continue };
-            match self.judge.keeps_part(field, value, finding.detector()) {
+            match self.judge.keeps_part(field, value, self.scanner.kind(finding)) {
                 Some(rule) => kept = Some(rule),
-                None => self.add(finding.detector(), value),
+                None => self.add(self.scanner.static_kind(finding), value),
             }
         }
         self.findings = findings;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::judge::Judge;
 use super::result::{AuditError, Input};
 use crate::decode::Layers;
-use crate::detect::{self, Enabled, Finding};
+use crate::detect::{Finding, Scanner};
 use crate::dissect::{self, Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::limits::INSPECT_LINES_MAX;
@@ -134,7 +134,7 @@ struct Tally {
 
 struct Inspector<'a> {
     judge: &'a Judge,
-    enabled: Enabled,
+    scanner: Scanner,
     findings: Vec<Finding>,
     decoded: Decoded,
     hasher: RandomState,
@@ -151,7 +151,7 @@ impl<'a> Inspector<'a> {
     fn new(judge: &'a Judge) -> Self {
         Self {
             judge,
-            enabled: Enabled::only(judge.policy().enabled_detectors()),
+            scanner: judge.policy().scanner(),
             findings: Vec::new(),
             decoded: Decoded::default(),
             hasher: RandomState::new(),
@@ -187,10 +187,10 @@ impl<'a> Inspector<'a> {
             return;
         }
         self.findings.clear();
-        detect::scan(text, &self.enabled, &mut self.findings);
+        self.scanner.scan(text, &mut self.findings);
         for finding in &self.findings {
             let Some(value) = text.get(finding.at.clone()) else { continue };
-            let tally = self.kinds.entry(finding.detector()).or_default();
+            let tally = self.kinds.entry(self.scanner.static_kind(finding)).or_default();
             tally.occurrences += 1;
             tally.values.add(self.hasher.hash_one(value));
             tally.places.add(self.hasher.hash_one(field.path));

@@ -5,7 +5,7 @@ use super::hits::Lines;
 use super::judge::{Judge, public_path};
 use super::result::{AuditError, AuditReport, Fidelity, Input, Searched, Verdict};
 use crate::decode::Layers;
-use crate::detect::{self, Enabled, Finding};
+use crate::detect::{Finding, Scanner};
 use crate::dissect::{self, Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::protocol::encoding::{Decoded, decode};
@@ -13,10 +13,10 @@ use crate::protocol::{Field, PartKind, Window};
 
 /// Lists what detectors find in fields and in bytes that nobody understands.
 pub fn single(input: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
-    let enabled = Enabled::only(judge.policy().enabled_detectors());
+    let scanner = judge.policy().scanner();
     let mut suspicion = Suspicion {
         judge,
-        enabled,
+        scanner,
         findings: Vec::new(),
         decoded: Decoded::default(),
         residue: Lines::default(),
@@ -42,7 +42,7 @@ pub fn single(input: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
 
 struct Suspicion<'a> {
     judge: &'a Judge,
-    enabled: Enabled,
+    scanner: Scanner,
     findings: Vec<Finding>,
     decoded: Decoded,
     residue: Lines,
@@ -60,10 +60,10 @@ impl Suspicion<'_> {
         let encoding = view_of(field.encoding).first().copied().filter(|_| text != field.raw);
         self.texts += 1;
         self.findings.clear();
-        detect::scan(text, &self.enabled, &mut self.findings);
+        self.scanner.scan(text, &mut self.findings);
         for finding in &self.findings {
             let path = public_path(self.judge, field.path);
-            self.residue.add(finding.detector(), &path, encoding.unwrap_or("raw"), packet, 1);
+            self.residue.add(self.scanner.static_kind(finding), &path, encoding.unwrap_or("raw"), packet, 1);
         }
     }
 
@@ -71,9 +71,9 @@ impl Suspicion<'_> {
         for run in bytes.split(|b| !(b.is_ascii_graphic() || *b == b' ')).filter(|run| run.len() >= 6) {
             self.texts += 1;
             self.findings.clear();
-            detect::scan(run, &self.enabled, &mut self.findings);
+            self.scanner.scan(run, &mut self.findings);
             for finding in &self.findings {
-                self.residue.add(finding.detector(), "not understood", "raw", self.packet, 1);
+                self.residue.add(self.scanner.static_kind(finding), "not understood", "raw", self.packet, 1);
             }
         }
     }

@@ -16,6 +16,7 @@ mod mac;
 mod national_id;
 mod phone;
 mod private_key;
+mod scanner;
 mod signs;
 mod ssn;
 mod text;
@@ -24,6 +25,8 @@ mod url;
 mod uuid;
 
 use std::ops::Range;
+
+pub use scanner::Scanner;
 
 use regex::bytes::Regex;
 pub use signs::Signs;

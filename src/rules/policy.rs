@@ -10,6 +10,7 @@ use super::file::{self, Addresses, PatternEntry, Payload, RuleEntry, RulesError,
 use super::glob::{self, Glob};
 use super::names;
 use super::vocabulary::{Vocabulary, WORD_BYTES_MAX};
+use crate::detect::{Scanner, UserDetector};
 use crate::limits;
 use crate::yaml::{Step, did_you_mean};
 
@@ -183,6 +184,12 @@ impl Policy {
     /// Whether the detector with this id is to be asked.
     pub fn enables(&self, detector: &str) -> bool {
         !self.disabled.contains(detector)
+    }
+
+    /// The detectors to ask: the built-in ones that are not disabled, and the user's patterns.
+    pub fn scanner(&self) -> Scanner {
+        let user = |pattern: &Pattern| UserDetector { id: pattern.id.as_str().into(), regex: pattern.regex.clone() };
+        Scanner::new(self.enabled_detectors(), self.patterns.iter().map(user))
     }
 
     /// The ids of the detectors that are to be asked, in the catalogue's order.
