@@ -1,8 +1,8 @@
 //! The one door to the YAML library: text in, a value out, or an error that says exactly where and what next.
 //!
 //! The library alone accepts duplicate keys in maps and points errors found inside a scalar (a bad regex) at the
-//! scalar's parent. Two small readers over the same text close both holes: [`Distinct`] walks the whole document first
-//! and refuses a key that stands twice, [`Locate`] walks to a path and stops there, which makes the library say where.
+//! scalar's parent. Two small readers over the same text close both holes: `Distinct` walks the whole document first
+//! and refuses a key that stands twice, `Locate` walks to a path and stops there, which makes the library say where.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -52,7 +52,11 @@ pub fn parse<T: DeserializeOwned>(file_label: &str, text: &str) -> Result<T, Yam
             line: 1,
             column: 1,
             path: String::new(),
-            what: format!("{} bytes are more than a rules or profile file may have ({})", text.len(), limits::YAML_BYTES_MAX),
+            what: format!(
+                "{} bytes are more than a rules or profile file may have ({})",
+                text.len(),
+                limits::YAML_BYTES_MAX
+            ),
             hint: "split it into several files".to_owned(),
         });
     }
@@ -135,10 +139,12 @@ fn explain(file_label: &str, text: &str, path: &[Step], error: &serde_yaml::Erro
 fn rephrase(what: String) -> (String, String) {
     match what.as_str() {
         "repetition limit exceeded" => {
-            return ("aliases (`*name`) expand to far more than the file holds".into(), "write the repeated parts out".into());
+            return (
+                "aliases (`*name`) expand to far more than the file holds".into(),
+                "write the repeated parts out".into(),
+            );
         }
         "recursion limit exceeded" => return ("nested too deeply".into(), String::new()),
-        "EOF while parsing a value" => return ("the file is empty".into(), String::new()),
         _ if what.starts_with("deserializing from YAML containing more than one document") => {
             return ("more than one document (`---`)".into(), "one file holds one document".into());
         }
@@ -351,7 +357,7 @@ mod tests {
     impl TryFrom<u64> for Even {
         type Error = String;
         fn try_from(n: u64) -> Result<Self, String> {
-            if n % 2 == 0 { Ok(Even) } else { Err(format!("{n} is odd")) }
+            if n.is_multiple_of(2) { Ok(Even) } else { Err(format!("{n} is odd")) }
         }
     }
 
@@ -388,7 +394,10 @@ mod tests {
     #[test]
     fn syntax_and_limits_are_worded() {
         assert!(error("a: [1, 2\nb: 3").starts_with("f.yaml:2:2: a: did not find expected"));
-        assert_eq!(error("{}\n---\n{}\n"), "f.yaml:1:1: more than one document (`---`)\nhint: one file holds one document");
+        assert_eq!(
+            error("{}\n---\n{}\n"),
+            "f.yaml:1:1: more than one document (`---`)\nhint: one file holds one document"
+        );
         assert!(error(&"[".repeat(100_000)).contains("nested too deeply"));
         let big = format!("# {}\n", "x".repeat(limits::YAML_BYTES_MAX));
         assert!(error(&big).contains("bytes are more than a rules or profile file may have (1048576)"));

@@ -86,12 +86,7 @@ impl Converter {
     ///
     /// # Errors
     /// The format cannot say it; `out` is then as it was.
-    pub fn packet(
-        &self,
-        packet: &PacketRecord,
-        frame: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Range<usize>, ConvertError> {
+    pub fn packet(&self, packet: &PacketRecord, frame: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, ConvertError> {
         match &self.to {
             To::Pcap { link, .. } if *link != packet.link => Err(ConvertError::LinkTypes(*link, packet.link)),
             To::Pcap { nanos, .. } => pcap_packet(*nanos, packet, frame, out),
@@ -119,7 +114,7 @@ fn pcap_packet(
     let fraction = packet.time_ns.rem_euclid(NANOS_PER_SECOND) as u32;
     let fraction = match nanos {
         true => fraction,
-        false if fraction % 1_000 != 0 => return Err(ConvertError::FinerClock),
+        false if !fraction.is_multiple_of(1_000) => return Err(ConvertError::FinerClock),
         false => fraction / 1_000,
     };
     put(out, &[seconds, fraction, frame.len() as u32, packet.wire_len]);

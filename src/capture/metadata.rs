@@ -19,7 +19,11 @@ pub(super) enum Value {
     /// A number of exactly so many bytes that tells nothing about anyone.
     Number(usize),
     /// An address of `address` bytes, then a mask or prefix length up to `len` bytes.
-    Address { what: Meta, address: usize, len: usize },
+    Address {
+        what: Meta,
+        address: usize,
+        len: usize,
+    },
 }
 
 /// An option that a block type knows: its code and layout.
@@ -39,7 +43,7 @@ const INTERFACE_DESCRIPTION: &[Known] = &[
     Known(5, Value::Address { what: Meta::Ipv6, address: 16, len: 17 }),
     Known(6, Value::Address { what: Meta::Mac, address: 6, len: 6 }),
     Known(7, Value::Opaque("EUI address")),
-    Known(8, Value::Number(8)),  // if_speed
+    Known(8, Value::Number(8)), // if_speed
     Known(IF_TSRESOL, Value::Number(1)),
     Known(10, Value::Opaque("time zone")),
     Known(11, Value::Opaque("filter")),

@@ -2,6 +2,10 @@
 //!
 //! A *record* is the unit of the container: the pcap file header, a pcap packet, a pcapng block. Concatenating the
 //! bytes of all records gives the (uncompressed) file. Masking edits records where they lie and never moves them.
+//!
+//! On the way in: `source` decompresses, `sniff` recognises, `reader` cuts into batches, `pcap` and `pcapng` know the
+//! records, `metadata` the options and names in them, `time` their clocks. On the way out: `writer` appends, `convert`
+//! says packets in the other format.
 
 mod bytes;
 mod convert;
@@ -59,7 +63,8 @@ pub struct PacketRecord {
     pub link: u32,
     /// Interface number within the capture (counted over all sections).
     pub interface: u32,
-    /// Nanoseconds since 1970 (negative before; resolution finer than 1 ns is truncated).
+    /// Nanoseconds since 1970 (negative before; resolution finer than 1 ns is truncated). 0 in a simple packet block,
+    /// which has none.
     pub time_ns: i128,
     /// The captured frame bytes, relative to the record's start.
     pub data: Range<usize>,

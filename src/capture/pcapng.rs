@@ -6,7 +6,9 @@
 
 use pcap_parser::nom::IResult;
 use pcap_parser::pcapng::{
-    Block, EnhancedPacketBlock, InterfaceDescriptionBlock, SimplePacketBlock, parse_block_be, parse_block_le,
+    InterfaceDescriptionBlock, parse_enhancedpacketblock_be, parse_enhancedpacketblock_le,
+    parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le, parse_sectionheaderblock,
+    parse_simplepacketblock_be, parse_simplepacketblock_le,
 };
 use pcap_parser::{EPB_MAGIC, IDB_MAGIC, PcapError, SHB_MAGIC, SPB_MAGIC};
 
@@ -78,7 +80,7 @@ impl PcapNg {
         let len = len as usize;
         match len {
             _ if len > RECORD_BYTES_MAX => Err(Fault::TooLong),
-            _ if len < BLOCK_HEAD_BYTES + BLOCK_TAIL_BYTES || len % 4 != 0 => Err(Fault::BlockLength),
+            _ if len < BLOCK_HEAD_BYTES + BLOCK_TAIL_BYTES || !len.is_multiple_of(4) => Err(Fault::BlockLength),
             _ => Ok(Some(len)),
         }
     }
@@ -91,49 +93,42 @@ impl PcapNg {
         let kind = self.endian.u32(block, 0).ok_or(Fault::BlockLength)?;
         let mut regions = Regions::new(self.endian, &block[..body_end], regions);
         match kind {
-            SHB_MAGIC => {
-                self.parse(block)?;
-                self.section = self.interfaces.len();
-                metadata::section_header(&mut regions);
-                Ok(None)
-            }
-            IDB_MAGIC => {
-                if self.interfaces.len() >= INTERFACES_MAX {
-                    return Err(Fault::TooManyInterfaces);
-                }
-                if let Block::InterfaceDescription(described) = self.parse(block)? {
-                    self.interfaces.push(interface(&described, metadata::clock(&regions)));
-                }
-                metadata::interface_description(&mut regions);
-                Ok(None)
-            }
-            EPB_MAGIC => match self.parse(block)? {
-                Block::EnhancedPacket(packet) => self.enhanced_packet(&packet, &mut regions).map(Some),
-                _ => Err(Fault::BlockContents),
-            },
-            SPB_MAGIC => match self.parse(block)? {
-                Block::SimplePacket(packet) => self.simple_packet(&packet, &mut regions).map(Some),
-                _ => Err(Fault::BlockContents),
-            },
-            PACKET_BLOCK => self.obsolete_packet(&mut regions).map(Some),
-            other => {
-                metadata::other(other, &mut regions);
-                Ok(None)
-            }
+            EPB_MAGIC => return self.enhanced_packet(block, &mut regions).map(Some),
+            SPB_MAGIC => return self.simple_packet(block, &mut regions).map(Some),
+            PACKET_BLOCK => return self.obsolete_packet(&mut regions).map(Some),
+            SHB_MAGIC => self.section_header(block, &mut regions)?,
+            IDB_MAGIC => self.interface_description(block, &mut regions)?,
+            other => metadata::other(other, &mut regions),
         }
+        Ok(None)
     }
 
-    /// The whole block as pcap-parser sees it. "Incomplete" means that its contents do not fit.
-    fn parse<'a>(&self, block: &'a [u8]) -> Result<Block<'a>, Fault> {
-        let parsed: IResult<_, _, PcapError<_>> = match self.endian {
-            Endian::Little => parse_block_le(block),
-            Endian::Big => parse_block_be(block),
-        };
-        parsed.map(|(_, block)| block).map_err(|_| Fault::BlockContents)
+    fn section_header(&mut self, block: &[u8], regions: &mut Regions<'_>) -> Result<(), Fault> {
+        whole(parse_sectionheaderblock(block))?;
+        self.section = self.interfaces.len();
+        metadata::section_header(regions);
+        Ok(())
     }
 
-    fn enhanced_packet(&self, packet: &EnhancedPacketBlock<'_>, regions: &mut Regions<'_>) -> Result<PacketRecord, Fault> {
+    fn interface_description(&mut self, block: &[u8], regions: &mut Regions<'_>) -> Result<(), Fault> {
+        if self.interfaces.len() >= INTERFACES_MAX {
+            return Err(Fault::TooManyInterfaces);
+        }
+        let described = whole(match self.endian {
+            Endian::Little => parse_interfacedescriptionblock_le(block),
+            Endian::Big => parse_interfacedescriptionblock_be(block),
+        })?;
+        self.interfaces.push(interface(&described, metadata::clock(regions)));
+        metadata::interface_description(regions);
+        Ok(())
+    }
+
+    fn enhanced_packet(&self, block: &[u8], regions: &mut Regions<'_>) -> Result<PacketRecord, Fault> {
         const DATA: usize = 28;
+        let packet = whole(match self.endian {
+            Endian::Little => parse_enhancedpacketblock_le(block),
+            Endian::Big => parse_enhancedpacketblock_be(block),
+        })?;
         let (number, interface) = self.interface(packet.if_id)?;
         let data = DATA..DATA + packet.caplen as usize;
         metadata::packet(data.end, metadata::ENHANCED_PACKET, regions);
@@ -147,8 +142,12 @@ impl PcapNg {
     }
 
     /// Belongs to the section's first interface, has no time (0), and no captured length: snaplen and wire length say it.
-    fn simple_packet(&self, packet: &SimplePacketBlock<'_>, regions: &mut Regions<'_>) -> Result<PacketRecord, Fault> {
+    fn simple_packet(&self, block: &[u8], regions: &mut Regions<'_>) -> Result<PacketRecord, Fault> {
         const DATA: usize = 12;
+        let packet = whole(match self.endian {
+            Endian::Little => parse_simplepacketblock_le(block),
+            Endian::Big => parse_simplepacketblock_be(block),
+        })?;
         let (number, interface) = self.interface(0)?;
         let snaplen = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
         let caplen = packet.data.len().min(packet.origlen.min(snaplen) as usize);
@@ -185,6 +184,11 @@ impl PcapNg {
         let interface = self.interfaces.get(number).ok_or(Fault::UnknownInterface)?;
         Ok((number as u32, interface))
     }
+}
+
+/// What pcap-parser made of a whole block: "incomplete" means that the contents do not fit.
+fn whole<T>(parsed: IResult<&[u8], T, PcapError<&[u8]>>) -> Result<T, Fault> {
+    parsed.map(|(_, block)| block).map_err(|_| Fault::BlockContents)
 }
 
 fn ticks(high: u32, low: u32) -> u64 {

@@ -18,7 +18,7 @@ impl Resolution {
     fn nanos(self, ticks: u64) -> i128 {
         let ticks = i128::from(ticks);
         match self {
-            Resolution::Decimal(digits @ 0..=9) => ticks * 10_i128.pow(9 - u32::from(digits)),
+            Resolution::Decimal(digits @ 0..=9) => ticks * i128::from(10_u64.pow(9 - u32::from(digits))),
             // A unit too small for the divisor is too small for 64 bits of it to make a nanosecond.
             Resolution::Decimal(digits) => 10_i128.checked_pow(u32::from(digits) - 9).map_or(0, |unit| ticks / unit),
             Resolution::Binary(digits) => (ticks * NANOS_PER_SECOND).checked_shr(u32::from(digits)).unwrap_or(0),
@@ -89,8 +89,7 @@ mod tests {
 
     #[test]
     fn the_offset_is_added_and_may_be_negative() {
-        let interface =
-            Interface { link: 1, snaplen: 0, resolution: Resolution::Decimal(6), offset_seconds: i64::MIN };
+        let interface = Interface { link: 1, snaplen: 0, resolution: Resolution::Decimal(6), offset_seconds: i64::MIN };
         assert_eq!(interface.nanos(1), i128::from(i64::MIN) * NANOS_PER_SECOND + 1_000);
     }
 }

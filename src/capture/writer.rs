@@ -149,7 +149,10 @@ enum Target {
     /// Pipe, device, or somebody's open descriptor: never renamed over.
     Straight,
     /// A file, new or to be replaced, with the permissions that it shall have.
-    File { path: PathBuf, permissions: Permissions },
+    File {
+        path: PathBuf,
+        permissions: Permissions,
+    },
 }
 
 impl Target {

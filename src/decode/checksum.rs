@@ -160,17 +160,25 @@ mod tests {
             edit in any::<[u8; 8]>(),
             cut in any::<bool>(),
             zero_is_none in any::<bool>(),
-            form in 0..5,
+            captured_as in 0..5,
         ) {
             let pseudo = Pseudo { src: 0..4, dst: 4..8, protocol: 6, length: frame.len() as u32 - 8 };
             let unverified = if cut { ChecksumState::Cut } else { ChecksumState::Bad };
-            let mut checksum = Checksum { at: 24, covers: 8..frame.len(), pseudo: Some(pseudo), state: unverified, zero_is_none };
-            match form {
-                0 => frame[24..26].fill(0),
-                1 => { checksum.pseudo.as_mut().unwrap().length = 0; Checksum { state: ChecksumState::PseudoOnly, ..checksum.clone() }.write(&mut frame) }
-                2 => Checksum { state: ChecksumState::PseudoOnly, ..checksum.clone() }.write(&mut frame),
-                3 => Checksum { state: ChecksumState::Good, ..checksum.clone() }.write(&mut frame),
+            let mut checksum =
+                Checksum { at: 24, covers: 8..frame.len(), pseudo: Some(pseudo), state: unverified, zero_is_none };
+            let mut captured = checksum.clone();
+            match captured_as {
+                0 => captured.state = ChecksumState::Zero,
+                1 => captured.state = ChecksumState::Good,
+                2 => captured.state = ChecksumState::PseudoOnly,
+                3 => {
+                    captured.state = ChecksumState::PseudoOnly;
+                    captured.pseudo.as_mut().unwrap().length = 0;
+                }
                 _ => {}
+            }
+            if captured.state != unverified {
+                captured.write(&mut frame);
             }
             checksum.observe(&frame);
             let state = checksum.state;

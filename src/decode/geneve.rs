@@ -4,7 +4,12 @@ use super::walker::{Next, Walker};
 
 /// Whether a UDP payload is plainly GENEVE: version 0, reserved bits zero, a type that we go on from.
 pub(super) fn fits(payload: &[u8]) -> bool {
-    matches!(payload, [0..0x40, flags, 0x65, 0x58, _, _, _, 0, ..] | [0..0x40, flags, 8, 0, _, _, _, 0, ..] | [0..0x40, flags, 0x86, 0xdd, _, _, _, 0, ..] if flags & 0x3f == 0)
+    match *payload {
+        [0..0x40, flags, high, low, _, _, _, 0, ..] if flags & 0x3f == 0 => {
+            matches!(u16::from_be_bytes([high, low]), 0x6558 | 0x0800 | 0x86dd)
+        }
+        _ => false,
+    }
 }
 
 /// Option length, flags, type, network id, options (class, type, length, data), then what the type says.

@@ -13,7 +13,12 @@ const ACKNOWLEDGEMENT: u8 = 0x80;
 
 /// Whether a UDP payload is plainly GRE (RFC 8086): version 0, no reserved bit, a type that we go on from.
 pub(super) fn fits(payload: &[u8]) -> bool {
-    matches!(payload, [flags, 0, 8, 0, ..] | [flags, 0, 0x86, 0xdd, ..] | [flags, 0, 0x65, 0x58, ..] if flags & 0x4f == 0)
+    match *payload {
+        [flags, 0, high, low, ..] if flags & 0x4f == 0 => {
+            matches!(u16::from_be_bytes([high, low]), 0x6558 | 0x0800 | 0x86dd)
+        }
+        _ => false,
+    }
 }
 
 /// Flags, type, and the fields that flags announce.

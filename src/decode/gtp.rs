@@ -8,7 +8,12 @@ const EXTENSION: u8 = 0x04;
 
 /// Whether a UDP payload is plainly a user packet: version 1, GTP and not GTP', type 255, nothing beyond its length.
 pub(super) fn fits(payload: &[u8]) -> bool {
-    matches!(payload, &[0x30..0x38, 0xff, high, low, ..] if payload.len() - 4 <= usize::from(u16::from_be_bytes([high, low])) + 4)
+    match *payload {
+        [0x30..0x38, 0xff, high, low, ..] => {
+            payload.len() <= 8 + usize::from(u16::from_be_bytes([high, low]))
+        }
+        _ => false,
+    }
 }
 
 /// Flags, type, length, tunnel id, optional fields with extension headers, then IP.

@@ -38,7 +38,7 @@ use walker::{Next, Walker};
 
 /// Decodes one captured frame of link type `link` (tcpdump.org registry) into `layers`, which is cleared first.
 ///
-/// `wire_len` is the frame's length on the wire; less than captured is taken as captured. Never panics, whatever the bytes.
+/// `wire_len` is the frame's length on the wire; less than captured is taken as captured. Never panics.
 pub fn decode(link: u32, frame: &[u8], wire_len: u32, layers: &mut Layers) {
     layers.clear();
     let mut walker = Walker::new(frame, wire_len, layers);

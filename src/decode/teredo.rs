@@ -1,22 +1,47 @@
-//! Teredo (RFC 4380): IPv6 in UDP, behind an optional origin indication.
+//! Teredo (RFC 4380): IPv6 in UDP, behind optional authentication and origin indications.
 
 use super::walker::{Next, Walker};
 
-/// An origin indication, alone or not: type 0, port, address.
+/// Nonce and confirmation at the end of an authentication indication.
+const AUTHENTICATION_END: usize = 8 + 1;
+/// Type, port and address of an origin indication.
 const ORIGIN: usize = 8;
 
 /// Whether a UDP payload is plainly Teredo: an IPv6 header whose length is the rest of the datagram.
 pub(super) fn fits(payload: &[u8]) -> bool {
-    let packet = match payload {
-        [0, 0, ..] => payload.get(ORIGIN..).unwrap_or_default(),
+    let packet = match *payload {
+        [0, 1, client, value, ..] => behind(
+            payload,
+            4 + usize::from(client) + usize::from(value) + AUTHENTICATION_END,
+        ),
         _ => payload,
     };
-    matches!(packet, &[0x60..0x70, _, _, _, high, low, ..] if packet.len() == 40 + usize::from(u16::from_be_bytes([high, low])))
+    let packet = match packet {
+        [0, 0, ..] => behind(packet, ORIGIN),
+        _ => packet,
+    };
+    match *packet {
+        [0x60..0x70, _, _, _, high, low, ..] => {
+            packet.len() == 40 + usize::from(u16::from_be_bytes([high, low]))
+        }
+        _ => false,
+    }
 }
 
-/// The indication's port and address are the client's, obfuscated: not kept.
+fn behind(payload: &[u8], len: usize) -> &[u8] {
+    payload.get(len..).unwrap_or_default()
+}
+
+/// What indications hold is the client's: its identifier, its port and address, obfuscated. Not kept.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("teredo");
+    if let [0, 1, ..] = w.rest() {
+        let &[_, _, client, value] = w.keep()?;
+        w.skip(
+            usize::from(client) + usize::from(value) + AUTHENTICATION_END,
+            "teredo authentication",
+        )?;
+    }
     if let [0, 0, ..] = w.rest() {
         w.keep::<2>()?;
         w.skip(ORIGIN - 2, "teredo origin")?;

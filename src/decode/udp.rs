@@ -18,6 +18,7 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.checksum_of(start..w.stated(), w.pseudo(17, start), true)?;
     match (src, dst) {
         (_, 4789 | 8472) if vxlan::fits(w.rest()) => vxlan::walk(w),
+        (_, 4790) if vxlan::fits_generic(w.rest()) => vxlan::generic(w),
         (_, 6081) if geneve::fits(w.rest()) => geneve::walk(w),
         (_, 4754) if gre::fits(w.rest()) => gre::walk(w),
         (2152, _) | (_, 2152) if gtp::fits(w.rest()) => gtp::walk(w),

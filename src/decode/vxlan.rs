@@ -1,4 +1,4 @@
-//! VXLAN (RFC 7348).
+//! VXLAN (RFC 7348) and its generic protocol extension (draft-ietf-nvo3-vxlan-gpe).
 
 use super::walker::{Next, Walker};
 
@@ -12,4 +12,18 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("vxlan");
     w.keep::<8>()?;
     Some(Next::Link(1))
+}
+
+/// Whether a UDP payload is plainly VXLAN-GPE around something that we go on from: IPv4, IPv6, Ethernet.
+pub(super) fn fits_generic(payload: &[u8]) -> bool {
+    payload.len() >= 8 + 14 && matches!(payload, [0x0c, 0, 0, 1..=3, _, _, _, 0, ..])
+}
+
+/// Flags, what comes next, and network id.
+pub(super) fn generic(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("vxlan");
+    match w.keep::<8>()?[3] {
+        3 => Some(Next::Link(1)),
+        _ => Some(Next::Ip),
+    }
 }

@@ -40,10 +40,15 @@ impl Glob {
 
     /// Whether the pattern names this path.
     pub(super) fn matches(&self, path: &[&str]) -> bool {
-        stars(&self.levels, path, |level| matches!(level, Level::Any), |level, name| match level {
-            Level::Any => true,
-            Level::Name(pattern) => name_matches(pattern, name),
-        })
+        stars(
+            &self.levels,
+            path,
+            |level| matches!(level, Level::Any),
+            |level, name| match level {
+                Level::Any => true,
+                Level::Name(pattern) => name_matches(pattern, name),
+            },
+        )
     }
 }
 

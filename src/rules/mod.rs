@@ -26,7 +26,7 @@ mod vocabulary;
 
 pub use catalogue::{detectors, methods};
 pub use decision::{Decider, Decision, Ruling};
-pub use explain::{Explanation, ExplainedRule, explain, list};
+pub use explain::{ExplainedRule, Explanation, explain, list};
 pub use file::{Addresses, Payload, RulesError, Values};
 pub use pack::{PACKS, Pack};
 pub use policy::{Action, Pattern, Policy, RuleId, RuleInfo};

@@ -6,10 +6,11 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::catalogue;
 use super::decision::Decision;
-use super::file::{self, Addresses, Payload, PatternEntry, RuleEntry, RulesError, Source, Values};
+use super::file::{self, Addresses, PatternEntry, Payload, RuleEntry, RulesError, Source, Values};
 use super::glob::{self, Glob};
 use super::names;
 use super::vocabulary::{Vocabulary, WORD_BYTES_MAX};
+use crate::detect::{Scanner, UserDetector};
 use crate::limits;
 use crate::yaml::{Step, did_you_mean};
 
@@ -147,7 +148,8 @@ impl Policy {
     /// What the policy says about a field. Looks at every rule: use a [`super::Decider`] on the way of many fields.
     pub fn decide(&self, path: &str, name: &str) -> Decision {
         let levels: Vec<&str> = glob::levels(path).collect();
-        let matching = self.rules.iter().enumerate().filter(|(_, rule)| rule.fields.iter().any(|glob| glob.matches(&levels)));
+        let matching =
+            self.rules.iter().enumerate().filter(|(_, rule)| rule.fields.iter().any(|glob| glob.matches(&levels)));
         let mut rules = Vec::new();
         for (index, rule) in matching {
             rules.push(RuleId(index as u16));
@@ -184,6 +186,12 @@ impl Policy {
         !self.disabled.contains(detector)
     }
 
+    /// The detectors to ask: the built-in ones that are not disabled, and the user's patterns.
+    pub fn scanner(&self) -> Scanner {
+        let user = |pattern: &Pattern| UserDetector { id: pattern.id.as_str().into(), regex: pattern.regex.clone() };
+        Scanner::new(self.enabled_detectors(), self.patterns.iter().map(user))
+    }
+
     /// The ids of the detectors that are to be asked, in the catalogue's order.
     pub fn enabled_detectors(&self) -> impl Iterator<Item = &'static str> {
         catalogue::detectors().map(|(id, _)| id).filter(|id| self.enables(id))
@@ -199,7 +207,11 @@ impl Policy {
         for (index, entry) in source.document.patterns.iter().enumerate() {
             let at = |key: &str| ["patterns".into(), index.into(), key.into()];
             if !here.insert(&entry.id) {
-                return Err(source.error(&at("id"), format!("pattern `{}` stands twice", entry.id), "give it another id"));
+                return Err(source.error(
+                    &at("id"),
+                    format!("pattern `{}` stands twice", entry.id),
+                    "give it another id",
+                ));
             }
             if catalogue::detectors().any(|(id, _)| id == entry.id) {
                 let what = format!("`{}` is a detector's id", entry.id);
@@ -271,7 +283,11 @@ impl Policy {
             return Ok(()); // overridden by a file of higher precedence
         }
         if self.rules.len() == limits::RULES_MAX {
-            return Err(source.error(at, format!("more than {} rules", limits::RULES_MAX), "join some: `fields` and `equals` are lists"));
+            return Err(source.error(
+                at,
+                format!("more than {} rules", limits::RULES_MAX),
+                "join some: `fields` and `equals` are lists",
+            ));
         }
         self.rules.push(rule);
         self.infos.push(RuleInfo { id: id.to_owned(), file: source.label.clone(), why: why.trim().to_owned() });
@@ -281,13 +297,21 @@ impl Policy {
     fn compile_rule(&self, source: &Source, at: &[Step], entry: &RuleEntry) -> Result<Rule, RulesError> {
         let inside = |key: &str| [at, &[key.into()]].concat();
         if entry.id.starts_with("pattern:") {
-            return Err(source.error(&inside("id"), "`pattern:` begins the ids of patterns' own rules", "give it another id"));
+            return Err(source.error(
+                &inside("id"),
+                "`pattern:` begins the ids of patterns' own rules",
+                "give it another id",
+            ));
         }
         check_id(&entry.id).map_err(|what| source.error(&inside("id"), what, ""))?;
         let when = self.compile_condition(source, at, entry)?;
         let fields = match &entry.fields {
             None if matches!(when, When::Always) => {
-                return Err(source.error(at, "the rule is about everything", "give it `fields`, `detect`, `matches` or `equals`"));
+                return Err(source.error(
+                    at,
+                    "the rule is about everything",
+                    "give it `fields`, `detect`, `matches` or `equals`",
+                ));
             }
             None => everywhere(),
             Some(fields) => {
@@ -321,7 +345,9 @@ impl Policy {
                 Ok(When::Matches(whole))
             }
             (None, None, Some(texts)) => Ok(When::Equals(texts.iter().map(|text| text.clone().into_bytes()).collect())),
-            _ => Err(source.error(at, "`detect`, `matches` and `equals` exclude each other", "make several rules of it")),
+            _ => {
+                Err(source.error(at, "`detect`, `matches` and `equals` exclude each other", "make several rules of it"))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! A value that is, as a whole, such a word is kept where its field's name does not speak of a person. The words are
 //! data, in `rules/vocabulary/*.txt`, one theme a file; a test keeps them apart from surnames, given names and cities.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 /// The themes: (name, words).
 pub const THEMES: &[(&str, &str)] = &[

@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::ledger::{Because, Label};
 use super::manifest::{Kind, Matched};
-use crate::detect::{self, Enabled, Finding};
+use crate::detect::{Finding, Scanner};
 use crate::limits;
 use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
@@ -56,7 +56,7 @@ pub(super) const KEPT_PAYLOAD: Because = Because(9);
 pub(super) struct Values {
     decider: Decider,
     pub(super) masker: Masker,
-    enabled: Enabled,
+    scanner: Scanner,
     findings: Vec<Finding>,
     parts: Vec<Part>,
     decoded: Decoded,
@@ -95,13 +95,13 @@ pub(super) struct Outcome {
 
 impl Values {
     pub(super) fn new(policy: Arc<Policy>, key: &Key) -> Self {
-        let enabled = Enabled::only(policy.enabled_detectors());
-        let masker = masker(&policy, key, enabled.clone());
+        let scanner = policy.scanner();
+        let masker = masker(&policy, key, scanner.clone());
         let matched = vec![0; policy.rules().len()];
         Values {
             decider: Decider::new(policy),
             masker,
-            enabled,
+            scanner,
             findings: Vec::new(),
             parts: Vec::new(),
             decoded: Decoded::default(),
@@ -226,7 +226,7 @@ impl Values {
             return Outcome { label: Label::Blanked, ..plain };
         }
         self.findings.clear();
-        detect::scan(text, &self.enabled, &mut self.findings);
+        self.scanner.scan(text, &mut self.findings);
         self.parts.clear();
         let mut part = |at, id| self.parts.extend(MethodId::named(id).map(|method| Part { at, method }));
         match action {
@@ -238,9 +238,10 @@ impl Values {
                 let decision = self.decider.decide(field.path, field.name).clone();
                 for found in &self.findings {
                     let found_text = &text[found.at.clone()];
-                    let ruling = decision.ruling(self.decider.policy(), found_text, Some(found.detector));
+                    let kind = Some(self.scanner.kind(found));
+                    let ruling = decision.ruling(self.decider.policy(), found_text, kind);
                     match ruling.map(|ruling| ruling.action) {
-                        None | Some(Action::Pseudonym) => part(found.at.clone(), found.method),
+                        None | Some(Action::Pseudonym) => part(found.at.clone(), self.scanner.method(found)),
                         Some(action) => part(found.at.clone(), action.id()),
                     }
                 }
@@ -253,7 +254,7 @@ impl Values {
             _ => self.masker.degraded(text, &self.parts, mask::Level::Filler, &mut self.text),
         }
         let class = class_of(text, !self.findings.is_empty());
-        let kind = self.findings.first().map(|found| found.detector);
+        let kind = self.findings.first().map(|found| self.scanner.static_kind(found));
         let unchanged = self.text == text;
         let start = out.len();
         if !encoding::encode(&self.text, field.encoding, &mut self.decoded, field.raw, out) {
@@ -289,12 +290,13 @@ impl Values {
 }
 
 /// A masker that knows which words stay, and what is sensitive inside a text.
-fn masker(policy: &Arc<Policy>, key: &Key, enabled: Enabled) -> Masker {
+fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
     let kept = policy.clone();
     let find = move |text: &[u8], parts: &mut Vec<Part>| {
         let mut findings = Vec::new();
-        detect::scan(text, &enabled, &mut findings);
-        let part = |found: Finding| MethodId::named(found.method).map(|method| Part { at: found.at, method });
+        scanner.scan(text, &mut findings);
+        let part =
+            |found: Finding| MethodId::named(scanner.method(&found)).map(|method| Part { at: found.at, method });
         parts.extend(findings.into_iter().filter_map(part));
     };
     Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
