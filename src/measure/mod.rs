@@ -1,1 +1,7 @@
-//! measure
+//! Outcomes as figures: histograms, process figures from `/proc`, distances between distributions.
+
+mod histogram;
+pub mod process;
+pub mod statistics;
+
+pub use histogram::{Histogram, HistogramError, Percentiles};

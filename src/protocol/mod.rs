@@ -6,6 +6,41 @@
 
 use std::ops::Range;
 
+pub mod content;
+pub mod emit;
+pub mod encoding;
+pub mod http1;
+pub mod name;
+pub mod path;
+pub mod window;
+
+/// Every protocol that is read. Each is asked for its [`Probe`] of a stream's first bytes; the first that is certain
+/// gets the stream.
+pub const ALL: &[&dyn Protocol] = &[&http1::Http1];
+
+/// A protocol that can be recognised by its first bytes, never by a port.
+pub trait Protocol: Sync {
+    /// Its short name, as in paths and manifests: `http1`.
+    fn id(&self) -> &'static str;
+    /// One line for people.
+    fn about(&self) -> &'static str;
+    /// Looks at the first bytes of one side of a connection.
+    fn probe(&self, first_bytes: &[u8]) -> Probe;
+    /// A reader for a new connection.
+    fn open(&self) -> Box<dyn Conversation>;
+}
+
+/// What a protocol says about first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// They are its own, and this side of it speaks.
+    Certain(Side),
+    /// They may be; show more.
+    Undecided,
+    /// They are not.
+    Decline,
+}
+
 /// Direction of bytes within a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -171,11 +206,35 @@ pub trait Conversation: Send {
     /// it is done with; the rest is given again with more behind it. `end`: nothing will follow (FIN, gap, capture's
     /// end, or no more room to wait): everything must be consumed now, what cannot be understood as opaque.
     fn read(&mut self, side: Side, at: u64, bytes: &[u8], end: bool, sink: &mut dyn Sink) -> usize;
-    /// Bytes are missing on `side` before the next `read`; everything before was consumed with `end`.
-    fn gap(&mut self, side: Side);
+    /// `missing` bytes are missing on `side` before the next `read`; everything before was consumed with `end`. A body
+    /// of known length goes on behind the hole; everything else begins anew at the next start of a message.
+    fn gap(&mut self, side: Side, missing: u64);
     /// The side can't wait any longer for its undecided bytes (those reported to no sink call yet, though consumed).
     /// It must report them now, as opaque where it must.
     fn flush(&mut self, side: Side, sink: &mut dyn Sink);
     /// Bytes that were consumed but reported to no sink call yet, on `side` (a window being gathered).
     fn pending(&self, side: Side) -> usize;
+}
+
+/// A protocol that certainly speaks in these first bytes of one direction, and which side its speaker is there.
+pub enum Recognised {
+    /// This protocol, spoken by this side.
+    As(&'static dyn Protocol, Side),
+    /// More bytes may tell.
+    Undecided,
+    /// None that we know.
+    No,
+}
+
+/// Asks every protocol about the first bytes of one direction.
+pub fn recognise(first_bytes: &[u8]) -> Recognised {
+    let mut best = Recognised::No;
+    for &protocol in ALL {
+        match protocol.probe(first_bytes) {
+            Probe::Certain(speaker) => return Recognised::As(protocol, speaker),
+            Probe::Undecided => best = Recognised::Undecided,
+            Probe::Decline => {}
+        }
+    }
+    best
 }

@@ -1,0 +1,141 @@
+//! Durations as an HDR histogram: microseconds, three significant digits, merged without loss.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use serde::{Deserialize, Serialize};
+
+/// Longest duration told apart: an hour. Longer ones count as that.
+const MAX_US: u64 = 3_600_000_000;
+
+/// A distribution of durations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram(hdrhistogram::Histogram<u64>);
+
+/// Text that is no HDR histogram.
+#[derive(Debug, thiserror::Error)]
+#[error("not an HDR V2 histogram in base64; was the run file edited?")]
+pub struct HistogramError;
+
+/// What of a distribution is told, in microseconds. All zero when nothing was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Half were at most this.
+    pub p50: u64,
+    /// 90 % were at most this.
+    pub p90: u64,
+    /// 95 % were at most this.
+    pub p95: u64,
+    /// 99 % were at most this.
+    pub p99: u64,
+    /// 99.9 % were at most this.
+    pub p99_9: u64,
+    /// The largest.
+    pub max: u64,
+    /// The arithmetic mean.
+    pub mean: f64,
+}
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        Histogram::new()
+    }
+}
+
+impl Histogram {
+    /// An empty one.
+    #[expect(clippy::expect_used, reason = "the bounds are constants")]
+    pub fn new() -> Histogram {
+        Histogram(hdrhistogram::Histogram::new_with_bounds(1, MAX_US, 3).expect("constant bounds are valid"))
+    }
+
+    /// Counts a duration, in nanoseconds; what is under a microsecond counts as zero.
+    pub fn record_ns(&mut self, nanos: u64) {
+        self.0.saturating_record((nanos / 1000).min(MAX_US));
+    }
+
+    /// Number of durations counted.
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds what another one counted: the same as if all had been recorded in one.
+    pub fn merge(&mut self, other: &Histogram) {
+        // Bounds are the same for all of ours; one read from a file may be wider and is clamped.
+        if self.0.add(&other.0).is_err() {
+            for value in other.0.iter_recorded() {
+                self.0.saturating_record_n(value.value_iterated_to().min(MAX_US), value.count_at_value());
+            }
+        }
+    }
+
+    /// The value that a share `quantile` (0 to 1) of the durations does not exceed, microseconds.
+    pub fn quantile(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    /// The usual figures.
+    pub fn percentiles(&self) -> Percentiles {
+        if self.is_empty() {
+            return Percentiles::default();
+        }
+        let at = |quantile| self.quantile(quantile).min(self.0.max());
+        Percentiles { p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99), p99_9: at(0.999), max: self.0.max(), mean: self.0.mean() }
+    }
+
+    /// HDR V2 format in base64, as the HdrHistogram tools of other languages read it.
+    pub fn to_base64(&self) -> String {
+        let mut bytes = Vec::new();
+        // Writing to memory cannot fail.
+        let _ = V2Serializer::new().serialize(&self.0, &mut bytes);
+        STANDARD.encode(bytes)
+    }
+
+    /// The way back from [`Histogram::to_base64`].
+    pub fn from_base64(text: &str) -> Result<Histogram, HistogramError> {
+        let bytes = STANDARD.decode(text).map_err(|_| HistogramError)?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).map(Histogram).map_err(|_| HistogramError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn merging_equals_recording_together(a in prop::collection::vec(0u64..10_000_000_000, 0..50), b in prop::collection::vec(0u64..10_000_000_000, 0..50)) {
+            let of = |values: &[u64]| {
+                let mut histogram = Histogram::new();
+                values.iter().for_each(|&v| histogram.record_ns(v));
+                histogram
+            };
+            let mut merged = of(&a);
+            merged.merge(&of(&b));
+            let together = of(&[a, b].concat());
+            prop_assert_eq!(merged.to_base64(), together.to_base64());
+            prop_assert_eq!(Histogram::from_base64(&merged.to_base64()).unwrap().percentiles(), together.percentiles());
+        }
+    }
+
+    #[test]
+    fn percentiles_are_in_order_and_exact_to_three_digits() {
+        let mut histogram = Histogram::new();
+        (1..=1000).for_each(|ms| histogram.record_ns(ms * 1_000_000));
+        let p = histogram.percentiles();
+        assert!(p.p50.abs_diff(500_000) <= 500 && p.p99.abs_diff(990_000) <= 1000, "{p:?}");
+        assert!(p.p50 <= p.p90 && p.p90 <= p.p95 && p.p95 <= p.p99 && p.p99 <= p.p99_9 && p.p99_9 <= p.max);
+    }
+
+    #[test]
+    fn refuses_what_is_no_histogram() {
+        assert!(Histogram::from_base64("aGVsbG8=").is_err());
+        assert!(Histogram::from_base64("%").is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! The shop's state and what can be done to it. Knows nothing of HTTP.
+
+use std::collections::{HashMap, HashSet};
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Number of products in the catalogue.
+const PRODUCTS: u64 = 48;
+const NAMES: [&str; 8] = ["Oak Chair", "Brass Lamp", "Wool Blanket", "Linen Shirt", "Copper Kettle", "Walnut Desk", "Clay Vase", "Steel Knife"];
+
+/// An article of the catalogue.
+#[derive(Clone, Serialize)]
+pub struct Product {
+    pub id: u64,
+    pub sku: String,
+    pub name: String,
+    pub price_cents: u64,
+    pub currency: &'static str,
+    pub stock: u64,
+}
+
+/// A line of a cart or an order.
+#[derive(Clone, Serialize)]
+pub struct Item {
+    pub item_id: u64,
+    pub product_id: u64,
+    pub quantity: u64,
+}
+
+/// An order, as it is answered.
+#[derive(Clone, Serialize)]
+pub struct Order {
+    pub order_id: u64,
+    pub status: &'static str,
+    pub total_cents: u64,
+    pub items: Vec<Item>,
+    pub created: String,
+}
+
+/// Somebody who registered.
+pub struct User {
+    pub id: u64,
+    pub name: String,
+    pub email: String,
+    password: String,
+    pub phone: Option<String>,
+    pub birthday: Option<String>,
+    pub newsletter: Option<Value>,
+    pub cart_id: u64,
+    pub cart: Vec<Item>,
+    pub orders: Vec<Order>,
+}
+
+/// The handle of a logged-in user: an index into the shop's users.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct UserRef(usize);
+
+/// Everything the shop knows, in memory.
+pub struct Shop {
+    rng: StdRng,
+    next_id: u64,
+    pub products: Vec<Product>,
+    users: Vec<User>,
+    by_email: HashMap<String, UserRef>,
+    tokens: HashMap<String, UserRef>,
+    csrf: HashSet<String>,
+}
+
+impl Shop {
+    /// A shop whose ids and tokens nobody can foresee.
+    pub fn open() -> Shop {
+        let mut rng: StdRng = rand::make_rng();
+        let next_id = rng.random_range(100_000..900_000);
+        let mut shop =
+            Shop { rng, next_id, products: Vec::new(), users: Vec::new(), by_email: HashMap::new(), tokens: HashMap::new(), csrf: HashSet::new() };
+        shop.products = (0..PRODUCTS).map(|n| shop.product(n)).collect();
+        shop
+    }
+
+    fn product(&mut self, n: u64) -> Product {
+        let id = self.id();
+        Product {
+            id,
+            sku: format!("SKU-{:06}", self.rng.random_range(0..1_000_000)),
+            name: format!("{} {}", NAMES[(n % NAMES.len() as u64) as usize], n + 1),
+            price_cents: 500 + n * 137,
+            currency: "EUR",
+            stock: 3 + n % 40,
+        }
+    }
+
+    /// A fresh id: rising, with gaps.
+    pub fn id(&mut self) -> u64 {
+        self.next_id += self.rng.random_range(1..100);
+        self.next_id
+    }
+
+    /// A fresh token.
+    fn token(&mut self) -> String {
+        format!("{:032x}", self.rng.random::<u128>())
+    }
+
+    /// Registers somebody; none when the e-mail is taken.
+    pub fn register(&mut self, name: &str, email: &str, password: &str) -> Option<UserRef> {
+        if self.by_email.contains_key(email) {
+            return None;
+        }
+        let (id, cart_id) = (self.id(), self.id());
+        let user = UserRef(self.users.len());
+        self.users.push(User {
+            id,
+            name: name.into(),
+            email: email.into(),
+            password: password.into(),
+            phone: None,
+            birthday: None,
+            newsletter: None,
+            cart_id,
+            cart: Vec::new(),
+            orders: Vec::new(),
+        });
+        self.by_email.insert(email.into(), user);
+        Some(user)
+    }
+
+    /// Who has these credentials.
+    pub fn authenticate(&self, email: &str, password: &str) -> Option<UserRef> {
+        let user = *self.by_email.get(email)?;
+        (self.user(user).password == password).then_some(user)
+    }
+
+    /// A new token for a user.
+    pub fn grant(&mut self, user: UserRef) -> String {
+        let token = self.token();
+        self.tokens.insert(token.clone(), user);
+        token
+    }
+
+    /// Whose token this is.
+    pub fn bearer(&self, token: &str) -> Option<UserRef> {
+        self.tokens.get(token).copied()
+    }
+
+    /// Makes a token invalid.
+    pub fn revoke(&mut self, token: &str) {
+        self.tokens.remove(token);
+    }
+
+    /// A token for one form.
+    pub fn form_token(&mut self) -> String {
+        let token = self.token();
+        self.csrf.insert(token.clone());
+        token
+    }
+
+    /// Whether a form's token was handed out and not used yet.
+    pub fn redeem_form_token(&mut self, token: &str) -> bool {
+        self.csrf.remove(token)
+    }
+
+    /// A user's record.
+    pub fn user(&self, user: UserRef) -> &User {
+        &self.users[user.0]
+    }
+
+    /// A user's record, to change it.
+    pub fn user_mut(&mut self, user: UserRef) -> &mut User {
+        &mut self.users[user.0]
+    }
+
+    /// Puts something into the cart; none when there is no such product.
+    pub fn add_item(&mut self, user: UserRef, product_id: u64, quantity: u64) -> Option<Item> {
+        self.find(product_id)?;
+        let item = Item { item_id: self.id(), product_id, quantity };
+        self.user_mut(user).cart.push(item.clone());
+        Some(item)
+    }
+
+    /// Turns the cart into an order; none when it is empty.
+    pub fn order(&mut self, user: UserRef, created: String) -> Option<Order> {
+        if self.user(user).cart.is_empty() {
+            return None;
+        }
+        let total_cents = self.total(&self.user(user).cart);
+        let order_id = self.id();
+        let user = self.user_mut(user);
+        let order = Order { order_id, status: "placed", total_cents, items: std::mem::take(&mut user.cart), created };
+        user.orders.push(order.clone());
+        Some(order)
+    }
+
+    /// The product with this id.
+    pub fn find(&self, id: u64) -> Option<&Product> {
+        self.products.iter().find(|p| p.id == id)
+    }
+
+    /// What the items cost.
+    pub fn total(&self, items: &[Item]) -> u64 {
+        items.iter().filter_map(|i| Some(self.find(i.product_id)?.price_cents.saturating_mul(i.quantity))).fold(0, u64::saturating_add)
+    }
+}
+
+impl User {
+    /// The profile, as it is answered.
+    pub fn profile(&self) -> Value {
+        json!({"user_id": self.id, "name": self.name, "email": self.email, "phone": self.phone, "birthday": self.birthday, "newsletter": self.newsletter})
+    }
+}
