@@ -10,34 +10,15 @@ use super::{Detector, Examples, Signs, text};
 /// The kind `national_id`.
 pub(super) struct NationalId;
 
-/// A form, and what its check digits say.
-struct Form {
-    regex: Regex,
-    is_valid: fn(&[u8]) -> bool,
-}
-
-static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let form = |pattern: &str, is_valid| {
-        let regex = Regex::new(&format!("(?-u){pattern}")).ok()?;
-        Some(Form { regex, is_valid })
-    };
-    let forms = [
-        form("[0-9]{8}-?[A-Z]|[XYZ]-?[0-9]{7}-?[A-Z]", is_dni),
-        form(
-            "[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
-            |_| true,
-        ),
-        form(
-            "[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]",
-            |_| true,
-        ),
-        form(r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", is_cpf),
-        form(
-            "[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
-            is_insee,
-        ),
-    ];
-    forms.into_iter().flatten().collect()
+static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        "(?-u)(?:[0-9]{8}-?[A-Z]|[XYZ]-?[0-9]{7}-?[A-Z])",
+        "|(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D])",
+        "|(?:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])",
+        r"|(?:[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})",
+        "|(?:[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2})",
+    ))
+    .ok()
 });
 
 impl Detector for NationalId {
@@ -54,7 +35,13 @@ impl Detector for NationalId {
     }
 
     fn needs(&self) -> &'static [Signs] {
-        const { &[Signs::DIGITS_7, Signs::DIGITS_4.and(Signs::LETTER)] }
+        const {
+            &[
+                Signs::DIGITS_12,
+                Signs::DIGITS_6.and(Signs::LETTER),
+                Signs::DIGITS_7.and(Signs::DOTS_2).and(Signs::HYPHEN),
+            ]
+        }
     }
 
     fn examples(&self) -> Examples {
@@ -76,14 +63,26 @@ impl Detector for NationalId {
     }
 
     fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
-        for Form { regex, is_valid } in FORMS.iter() {
-            let hits = regex.find_iter(text).filter(|hit| is_valid(hit.as_bytes()));
-            found.extend(
-                hits.map(|hit| hit.range())
-                    .filter(|at| text::stands_alone(text, at)),
-            );
+        let Some(forms) = &*FORMS else { return };
+        for hit in forms.find_iter(text) {
+            if is_valid(hit.as_bytes()) && text::stands_alone(text, &hit.range()) {
+                found.push(hit.range());
+            }
         }
-        found.sort_unstable_by_key(|at| at.start);
+    }
+}
+
+/// What the check digits say, where the form has any. The forms are told apart by their characters.
+fn is_valid(text: &[u8]) -> bool {
+    let letters = text
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    match letters {
+        0 if text.contains(&b'.') => is_cpf(text),
+        0 => is_insee(text),
+        1 | 2 => is_dni(text),
+        _ => true,
     }
 }
 

@@ -34,7 +34,15 @@ impl Detector for Phone {
     }
 
     fn needs(&self) -> &'static [Signs] {
-        &[Signs::DIGITS_7]
+        const {
+            &[
+                Signs::DIGITS_7.and(Signs::PLUS),
+                Signs::DIGITS_7.and(Signs::SPACE),
+                Signs::DIGITS_7.and(Signs::HYPHEN),
+                Signs::DIGITS_7.and(Signs::SLASH),
+                Signs::DIGITS_7.and(Signs::DOTS_2),
+            ]
+        }
     }
 
     fn examples(&self) -> Examples {

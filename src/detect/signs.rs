@@ -27,6 +27,8 @@ impl Signs {
     pub const SLASHES_2: Signs = Signs(1 << 7);
     /// Four digits.
     pub const DIGITS_4: Signs = Signs(1 << 8);
+    /// Six digits.
+    pub const DIGITS_6: Signs = Signs(1 << 17);
     /// Seven digits.
     pub const DIGITS_7: Signs = Signs(1 << 9);
     /// Twelve digits.
@@ -37,6 +39,12 @@ impl Signs {
     pub const LONG_36: Signs = Signs(1 << 12);
     /// A letter of ASCII.
     pub const LETTER: Signs = Signs(1 << 13);
+    /// A space.
+    pub const SPACE: Signs = Signs(1 << 14);
+    /// `+`
+    pub const PLUS: Signs = Signs(1 << 15);
+    /// A slash.
+    pub const SLASH: Signs = Signs(1 << 16);
 
     /// Both sets.
     pub const fn and(self, other: Signs) -> Signs {
@@ -45,7 +53,7 @@ impl Signs {
 
     /// What `text` shows.
     pub(super) fn of(text: &[u8]) -> Signs {
-        let mut counts = [0u32; CLASSES];
+        let mut counts = [0u32; 16];
         let (mut run, mut longest) = (0u32, 0u32);
         for &byte in text {
             let class = CLASS[usize::from(byte)];
@@ -53,7 +61,20 @@ impl Signs {
             run = if class & IN_TOKEN == 0 { 0 } else { run + 1 };
             longest = longest.max(run);
         }
-        let [_, at, dots, colons, hyphens, slashes, digits, letters, _] = counts;
+        let [
+            _,
+            at,
+            dots,
+            colons,
+            hyphens,
+            slashes,
+            digits,
+            letters,
+            _,
+            spaces,
+            plus,
+            ..,
+        ] = counts;
         let mut signs = 0;
         for (holds, sign) in [
             (at > 0, Signs::AT),
@@ -65,11 +86,15 @@ impl Signs {
             (hyphens > 1, Signs::HYPHENS_2),
             (slashes > 1, Signs::SLASHES_2),
             (digits >= 4, Signs::DIGITS_4),
+            (digits >= 6, Signs::DIGITS_6),
             (digits >= 7, Signs::DIGITS_7),
             (digits >= 12, Signs::DIGITS_12),
             (longest >= 16, Signs::LONG_16),
             (longest >= 36, Signs::LONG_36),
             (letters > 0, Signs::LETTER),
+            (spaces > 0, Signs::SPACE),
+            (plus > 0, Signs::PLUS),
+            (slashes > 0, Signs::SLASH),
         ] {
             signs |= u32::from(holds) * sign.0;
         }
@@ -77,7 +102,6 @@ impl Signs {
     }
 }
 
-const CLASSES: usize = 9;
 /// Flag of [`CLASS`]: may stand in a token.
 const IN_TOKEN: u8 = 16;
 /// Byte -> place in the counts of [`Signs::of`], and [`IN_TOKEN`].
@@ -94,6 +118,8 @@ static CLASS: [u8; 256] = {
             b'0'..=b'9' => 6 | IN_TOKEN,
             b'a'..=b'z' | b'A'..=b'Z' => 7 | IN_TOKEN,
             b'_' => 8 | IN_TOKEN,
+            b' ' => 9,
+            b'+' => 10,
             _ => 0,
         };
         byte += 1;

@@ -57,7 +57,7 @@ impl Detector for Token {
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/');
         for run in text::runs(text, belongs) {
             let end = text::forth(text, run.end, |byte| byte == b'=').min(run.end + 2);
-            if is_random(&text[run.clone()]) {
+            if run.len() >= LENGTH_MIN && is_random(&text[run.clone()]) {
                 found.push(run.start..end);
             }
         }
@@ -80,7 +80,5 @@ fn is_random(text: &[u8]) -> bool {
         .filter(|pair| class(pair[0]) != class(pair[1]))
         .count();
     let separators = text.iter().filter(|byte| class(**byte) == 0).count();
-    text.len() >= LENGTH_MIN
-        && distinct >= 10
-        && changes.saturating_sub(2 * separators) * 5 >= text.len()
+    distinct >= 10 && changes.saturating_sub(2 * separators) * 5 >= text.len()
 }

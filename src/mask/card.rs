@@ -1,4 +1,4 @@
-//! Card numbers: the first digit stays, a right check digit becomes a right one, a wrong one a wrong one. Computed, not
+//! Card numbers: the digits that tell the network stay (4, or two others), a right check digit becomes a right one, a wrong one a wrong one. Computed, not
 //! searched, so distinct stays distinct.
 
 use super::Method;
@@ -14,7 +14,7 @@ impl Method for Card {
     }
 
     fn about(&self) -> &'static str {
-        "another number with the same first digit, with a right check digit if it had one"
+        "another number of the same network, with a right check digit if it had one"
     }
 
     fn examples(&self) -> &'static [&'static str] {
@@ -29,10 +29,12 @@ impl Method for Card {
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
         let separated = |byte: &u8| byte.is_ascii_digit() || *byte == b' ' || *byte == b'-';
         let digits: Vec<u8> = text.iter().copied().filter(u8::is_ascii_digit).collect();
-        let ([first, body @ .., check], true) = (&digits[..], text.iter().all(separated)) else {
+        let ([body @ .., check], true) = (&digits[..], text.iter().all(separated)) else {
             return false;
         };
         let wrong_by = (10 + (check - b'0') - check_digit(&digits)) % 10;
+        let network = if body.starts_with(b"4") { 1 } else { 2 };
+        let (network, body) = body.split_at(network.min(body.len()));
         let mut slots: Vec<Slot> = body
             .iter()
             .filter_map(|byte| Slot::of(Alphabet::Digit, *byte))
@@ -40,11 +42,10 @@ impl Method for Card {
         if wrong_by > 0 {
             slots.extend(Slot::of(Alphabet::NonZero, b'0' + wrong_by));
         }
-        // Numbers of one length and first digit, right or wrong, are apart from all others.
-        let tweak =
-            u64::from(*first) << 16 | (digits.len() as u64 & 0xff) << 8 | u64::from(wrong_by > 0);
-        permute(&keyring.cards, tweak, &mut slots, |_| true);
-        let mut image = vec![*first];
+        let cards = keyring.cards.for_text(network);
+        let tweak = (digits.len() as u64 & 0xff) << 8 | u64::from(wrong_by > 0);
+        permute(&cards, tweak, &mut slots, |_| true);
+        let mut image = network.to_vec();
         slots::write(&slots, &mut image);
         let wrong_by = match wrong_by {
             0 => 0,

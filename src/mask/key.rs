@@ -5,7 +5,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use aes::Aes128;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use aes::cipher::consts::U16;
+use aes::cipher::{
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use zeroize::Zeroize;
@@ -159,11 +162,14 @@ impl Subkey {
         Subkey { bytes, cipher }
     }
 
-    /// One block, encrypted.
-    pub(super) fn encrypt(&self, block: [u8; 16]) -> [u8; 16] {
-        let mut block = Array::from(block);
-        self.cipher.encrypt_block(&mut block);
-        block.into()
+    /// Does work that encrypts many blocks, with the cipher set up once: that costs as much as several blocks.
+    pub(super) fn work(&self, work: impl Work) -> u128 {
+        let mut result = 0;
+        self.cipher.encrypt_with_backend(Run {
+            work,
+            result: &mut result,
+        });
+        result
     }
 
     /// The subkey that belongs to a text, for instance to an e-mail's domain.
@@ -180,6 +186,31 @@ impl Subkey {
             block: [0; 64],
             used: 64,
         }
+    }
+}
+
+/// A computation that encrypts blocks.
+pub(super) trait Work {
+    /// Does it.
+    fn run(self, encrypt: impl Fn([u8; 16]) -> [u8; 16]) -> u128;
+}
+
+struct Run<'a, W> {
+    work: W,
+    result: &'a mut u128,
+}
+
+impl<W> BlockSizeUser for Run<'_, W> {
+    type BlockSize = U16;
+}
+
+impl<W: Work> BlockCipherEncClosure for Run<'_, W> {
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        *self.result = self.work.run(|block| {
+            let mut block = Array::from(block);
+            backend.encrypt_block((&mut block).into());
+            block.into()
+        });
     }
 }
 

@@ -6,7 +6,7 @@
 //! in a subset that x belongs to: the walk is a bijection of that subset, without fixed points unless it has one
 //! element only.
 
-use super::key::Subkey;
+use super::key::{Subkey, Work};
 
 /// Largest domain that is permuted; values of larger ones go through a keyed hash, where collisions are negligible.
 pub(super) const DOMAIN_MAX: u128 = 1 << 120;
@@ -37,7 +37,7 @@ impl Permutation {
             step: 0,
             tweak,
         };
-        permutation.step = permutation.coprime_step(subkey);
+        permutation.step = permutation.coprime_step(subkey.work(Draw(&permutation)));
         permutation
     }
 
@@ -58,36 +58,35 @@ impl Permutation {
         subkey: &Subkey,
         x: u128,
         step: u128,
-        mut accept: impl FnMut(u128) -> bool,
+        accept: impl FnMut(u128) -> bool,
     ) -> u128 {
-        /// Walks end sooner by far: the rarest class asked for is one in a hundred.
-        const WALK_MAX: usize = 1 << 16;
         if self.n < 2 {
             return x;
         }
-        let mut position = self.forth(subkey, x);
-        for _ in 0..WALK_MAX {
-            position = (position + step) % self.n;
-            let y = self.inverse(subkey, position);
-            if y == x || accept(y) {
-                return y;
-            }
-        }
-        x
+        subkey.work(Walk {
+            permutation: self,
+            x,
+            step,
+            accept,
+        })
     }
 
-    fn forth(&self, subkey: &Subkey, x: u128) -> u128 {
+    fn forth(&self, encrypt: &impl Cipher, x: u128) -> u128 {
         let mut x = x;
         loop {
             let mut row = (x / u128::from(self.columns)) as u64;
             let mut column = (x % u128::from(self.columns)) as u64;
             for round in 0..ROUNDS {
                 if round % 2 == 0 {
-                    row = add(row, self.round(subkey, round, column, self.rows), self.rows);
+                    row = add(
+                        row,
+                        self.round(encrypt, round, column, self.rows),
+                        self.rows,
+                    );
                 } else {
                     column = add(
                         column,
-                        self.round(subkey, round, row, self.columns),
+                        self.round(encrypt, round, row, self.columns),
                         self.columns,
                     );
                 }
@@ -99,17 +98,17 @@ impl Permutation {
         }
     }
 
-    fn inverse(&self, subkey: &Subkey, y: u128) -> u128 {
+    fn inverse(&self, encrypt: &impl Cipher, y: u128) -> u128 {
         let mut y = y;
         loop {
             let mut row = (y / u128::from(self.columns)) as u64;
             let mut column = (y % u128::from(self.columns)) as u64;
             for round in (0..ROUNDS).rev() {
                 if round % 2 == 0 {
-                    let minus = self.rows - self.round(subkey, round, column, self.rows);
+                    let minus = self.rows - self.round(encrypt, round, column, self.rows);
                     row = add(row, minus, self.rows);
                 } else {
-                    let minus = self.columns - self.round(subkey, round, row, self.columns);
+                    let minus = self.columns - self.round(encrypt, round, row, self.columns);
                     column = add(column, minus, self.columns);
                 }
             }
@@ -121,8 +120,8 @@ impl Permutation {
     }
 
     /// A keyed number below `bound` that belongs to the other half.
-    fn round(&self, subkey: &Subkey, round: u8, half: u64, bound: u64) -> u64 {
-        let block = subkey.encrypt(self.block(round, half));
+    fn round(&self, encrypt: &impl Cipher, round: u8, half: u64, bound: u64) -> u64 {
+        let block = encrypt(self.block(round, half));
         let mut word = [0; 8];
         word.copy_from_slice(&block[..8]);
         ((u128::from(u64::from_le_bytes(word)) * u128::from(bound)) >> 64) as u64
@@ -135,16 +134,55 @@ impl Permutation {
         block
     }
 
-    fn coprime_step(&self, subkey: &Subkey) -> u128 {
+    fn coprime_step(&self, drawn: u128) -> u128 {
         if self.n < 2 {
             return 0;
         }
-        let drawn = u128::from_le_bytes(subkey.encrypt(self.block(u8::MAX, self.rows)));
         let mut step = drawn % (self.n - 1) + 1;
         while coprime(step, self.n).is_none() {
             step = step % (self.n - 1) + 1;
         }
         step
+    }
+}
+
+/// One block, encrypted.
+trait Cipher: Fn([u8; 16]) -> [u8; 16] {}
+impl<F: Fn([u8; 16]) -> [u8; 16]> Cipher for F {}
+
+/// The number that the step is made of.
+struct Draw<'a>(&'a Permutation);
+
+impl Work for Draw<'_> {
+    fn run(self, encrypt: impl Fn([u8; 16]) -> [u8; 16]) -> u128 {
+        u128::from_le_bytes(encrypt(self.0.block(u8::MAX, self.0.rows)))
+    }
+}
+
+struct Walk<'a, A> {
+    permutation: &'a Permutation,
+    x: u128,
+    step: u128,
+    accept: A,
+}
+
+impl<A: FnMut(u128) -> bool> Work for Walk<'_, A> {
+    fn run(mut self, encrypt: impl Fn([u8; 16]) -> [u8; 16]) -> u128 {
+        /// Walks end sooner by far: the rarest class asked for is one in a hundred.
+        const WALK_MAX: usize = 1 << 16;
+        let n = self.permutation.n;
+        let mut position = self.permutation.forth(&encrypt, self.x);
+        for _ in 0..WALK_MAX {
+            position += self.step;
+            if position >= n {
+                position -= n;
+            }
+            let y = self.permutation.inverse(&encrypt, position);
+            if y == self.x || (self.accept)(y) {
+                return y;
+            }
+        }
+        self.x
     }
 }
 
