@@ -66,7 +66,8 @@ impl Sink for Seen {
         assert!(field.path.contains(field.name), "{} {}", field.path, field.name);
         let told = format!("{}={}", field.path, field.raw.escape_ascii());
         for at in at {
-            self.put(at.clone(), format!("{:?} {:?} {told}", field.role, field.encoding));
+            let short = told.get(..200).unwrap_or(&told);
+            self.put(at.clone(), format!("{:?} {:?} {short}", field.role, field.encoding));
         }
         self.fields.push(told);
     }
@@ -174,6 +175,18 @@ use Side::{Client as C, Server as S};
 
 const JSON: &[u8] = br#"{"user":{"email":"anna@example.com","tags":["a b","\u00e9"],"n":-1.5e3,"ok":true},"anna@example.com":null}"#;
 
+const HTML: &[u8] = b"<!DOCTYPE html><html><!-- by anna --><body class=\"a b\"><a href='/orders/42?x=1'>My &eacute;  order</a><input name=csrf value=tok-1 disabled><script>let t = 'secret';</script><p title=\"a > b\">1 < 2</p></body></html>";
+const XML: &[u8] = b"<?xml version=\"1.0\"?><o xmlns=\"http://www.w3.org/2005/Atom\" id=\"anna\"><e-mail>a@b.example</e-mail><![CDATA[x <y>]]></o>";
+const MULTIPART: &[u8] = b"--xyz\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nanna\r\n--xyz\r\nContent-Disposition: form-data; name=\"doc\"; filename=\"cv.json\"\r\nContent-Type: application/json\r\n\r\n{\"a\":\"b\"}\r\n--xyz\r\nContent-Disposition: form-data; name=\"raw\"; filename=\"x\"\r\n\r\n\x00\x01--xyz\r\n--xyz--\r\nend";
+
+/// A body of a type, sent with a length and, chunk by chunk, back.
+fn content(media: &str, body: &[u8]) -> Talk {
+    let head = |start: &str| format!("{start}\r\nContent-Type: {media}\r\n");
+    let post = [format!("{}Content-Length: {}\r\n\r\n", head("PUT / HTTP/1.1"), body.len()).as_bytes(), body].concat();
+    let chunks = format!("{}Transfer-Encoding: chunked\r\n\r\n", head("HTTP/1.1 200 OK"));
+    Talk::new(&[(C, &post), (S, &[chunks.as_bytes(), &chunked(body, 5)].concat())])
+}
+
 fn talks() -> Vec<(&'static str, Talk)> {
     let post = [b"POST /api/orders/42?x=1&y=a+b HTTP/1.1\r\nHost: shop.example.com:8080\r\nContent-Type: application/json\r\nContent-Length: ".to_vec(), format!("{}\r\n\r\n", JSON.len()).into_bytes(), JSON.to_vec()].concat();
     let chunks = [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(), chunked(JSON, 7)].concat();
@@ -204,6 +217,14 @@ fn talks() -> Vec<(&'static str, Talk)> {
                 (S, b"HTTP/1.1 200 Anna says hi\nContent-Length: 3, 3\nTransfer-Encoding: chunked\n\n3;e=x\nabc\n0\nTrailer-One: t\n\nHTTP/1.1 204\n\n"),
             ]),
         ),
+        ("html", content("text/html", HTML)),
+        ("xml", content("application/xml", XML)),
+        ("multipart", content("multipart/form-data; boundary=xyz", MULTIPART)),
+        ("csv", content("text/csv", b"name,mail\r\n\"Baker, Anna\",a@b.example\r\nBob,\"c\nd\"")),
+        ("events", content("text/event-stream", b"event: order\ndata: {\"id\":42}\nid: 7\n\ndata: hi anna\nretry: 10\n: x\n")),
+        ("no json", content("application/json", b"{\"a\":1}\n[2]\nnothing {\"b\":3}\n")),
+        ("image", content("image/png", b"\x89PNG\r\n\x1a\nrest of it")),
+        ("no type", content("", b"  [1,\"a\"]")),
         ("no http", Talk::new(&[(C, b"hello there\nGET / HTTP/1.1\r\n\r\n"), (S, b"\x00\x01\x02")])),
     ]
 }
@@ -248,6 +269,84 @@ fn fields_of_a_request() {
     ];
     assert_eq!(seen.fields[..expected.len()], expected);
     assert_eq!(seen.marks.len(), 4);
+}
+
+/// The fields of a body of a type, without their common root.
+fn body_fields(media: &str, body: &[u8]) -> Vec<String> {
+    let seen = content(media, body).whole();
+    let told = |root: &'static str| {
+        let fields = seen.fields.iter().filter_map(move |field| field.strip_prefix(root));
+        fields.map(str::to_string).collect::<Vec<_>>()
+    };
+    let (sent, received) = (told("http.request.body."), told("http.response.body."));
+    assert_eq!(sent, received, "chunks change nothing");
+    sent
+}
+
+#[test]
+fn fields_of_contents() {
+    assert_eq!(
+        body_fields("text/html", HTML),
+        [
+            "html.html=by anna",
+            "html.a.href.path=orders",
+            "html.a.href.path=42",
+            "html.a.href.query.x=1",
+            "html.a=My &eacute;  order",
+            "html.input.value=tok-1",
+            r"html.script=let t = \'secret\';",
+            "html.p.title=a > b",
+            "html.p=1",
+            "html.p=<",
+            "html.p=2",
+        ]
+    );
+    assert_eq!(body_fields("application/xml", XML), ["xml.o.id=anna", "xml.e-mail=a@b.example", "xml=x <y>"]);
+    assert_eq!(
+        body_fields("multipart/form-data; boundary=xyz", MULTIPART),
+        [
+            "multipart.user=anna",
+            "multipart.header.content-disposition.filename=cv.json",
+            "multipart.doc.json.a=b",
+            "multipart.header.content-disposition.filename=x",
+            "multipart=end",
+        ]
+    );
+    let seen = content("multipart/form-data; boundary=xyz", MULTIPART).whole();
+    assert_eq!(seen.fields.iter().filter(|field| *field == "http.request.header.content-type.boundary=xyz").count(), 5);
+    assert_eq!(
+        body_fields("text/csv", b"name,mail\r\n\"Baker, Anna\",a@b.example\r\nBob,c"),
+        ["csv.name=name", "csv.mail=mail", "csv.name=Baker, Anna", "csv.mail=a@b.example", "csv.name=Bob", "csv.mail=c"]
+    );
+    assert_eq!(
+        body_fields("text/event-stream", b"event: order\ndata: {\"id\":42}\nid: 7\n\ndata: hi anna\nretry: 10\n"),
+        ["events.data.id=42", "events.id=7", "events.data=hi anna"]
+    );
+    assert_eq!(
+        body_fields("application/json", b"{\"a\":1}\n[2]\nnothing {\"b\":3}\n"),
+        ["json.a=1", "json[]=2", r#"json=nothing {\"b\":3}"#]
+    );
+    assert_eq!(body_fields("image/png", b"\x89PNG\r\n\x1a\nrest of it").len(), 0);
+    assert_eq!(body_fields("", b"  [1,\"a\"]"), ["json[]=1", "json[]=a"]);
+}
+
+/// Nothing is left for more than a value's length, however long it is.
+#[test]
+fn long_values_come_in_parts() {
+    let long = "x".repeat(3 * standin::limits::VALUE_BYTES_MAX);
+    for (media, body) in [
+        ("application/json", format!("{{\"a\":\"{long}\",\"b\":\"c\"}}")),
+        ("application/x-www-form-urlencoded", format!("a={long}&b=c")),
+        ("text/plain", format!("{long}\nc")),
+        ("text/html", format!("<p title='{long}'>{long}</p>")),
+        ("text/csv", format!("a,b\n1,\"{long}\"\n")),
+        ("text/event-stream", format!("data: {long}\n")),
+        ("multipart/form-data; boundary=xyz", format!("--xyz\r\n\r\n{long}\r\n--xyz--\r\n")),
+    ] {
+        let seen = content(media, body.as_bytes()).hear(|| 1448);
+        let masked: usize = seen.fields.iter().map(|field| field.matches('x').count()).sum();
+        assert!(masked >= 2 * long.len(), "{media}");
+    }
 }
 
 proptest! {

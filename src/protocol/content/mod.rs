@@ -1,9 +1,13 @@
-//! Contents of bodies: bytes of a media type as fields. Knows nothing of HTTP.
+//! Contents of bodies: bytes of a media type as fields. Knows nothing of messages and their framing.
 //!
 //! One content is one file and two lines in [`ALL`].
 
+pub mod csv;
+pub mod events;
 pub mod form;
 pub mod json;
+pub mod markup;
+pub mod multipart;
 pub mod opaque;
 pub mod text;
 
@@ -11,7 +15,7 @@ use super::emit::Emit;
 use crate::limits::VALUE_BYTES_MAX;
 
 /// Every content that is understood, the more special ones first.
-pub const ALL: &[Kind] = &[json::KIND, form::KIND, text::KIND];
+pub const ALL: &[Kind] = &[json::KIND, form::KIND, multipart::KIND, markup::KIND, events::KIND, csv::KIND, text::KIND];
 
 /// A content: when it is meant, and how it is read.
 pub struct Kind {

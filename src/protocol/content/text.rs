@@ -30,12 +30,18 @@ fn open(_: &Media, root: &str) -> Box<dyn Content> {
 /// Reader of lines.
 pub struct Text {
     path: Path,
+    role: Role,
 }
 
 impl Text {
-    /// Every line's path is `path`.
+    /// Lines of a document; every one's path is `path`.
     pub fn new(path: Path) -> Self {
-        Text { path }
+        Text { path, role: Role::Text }
+    }
+
+    /// Lines that are values, mostly one: a part of a form.
+    pub fn values(path: Path) -> Self {
+        Text { path, role: Role::Value }
     }
 }
 
@@ -45,23 +51,23 @@ impl Content for Text {
         let mut start = emit.done();
         while let Some(len) = memchr::memchr(b'\n', &bytes[start..]) {
             let next = start + len + 1;
-            line(emit, start..next - 1, &self.path);
+            line(emit, start..next - 1, &self.path, self.role);
             emit.keep_to(next);
             start = next;
         }
         if until != Until::More || bytes.len() - start >= VALUE_BYTES_MAX {
-            line(emit, start..cut(bytes, start, until), &self.path);
+            line(emit, start..cut(bytes, start, until), &self.path, self.role);
         }
     }
 }
 
 /// A line without its LF; white space around the text is grammar.
-fn line(emit: &mut Emit<'_>, at: std::ops::Range<usize>, path: &Path) {
+fn line(emit: &mut Emit<'_>, at: std::ops::Range<usize>, path: &Path, role: Role) {
     let bytes = &emit.bytes()[at.clone()];
     let start = at.end - bytes.trim_ascii_start().len();
     let end = at.start + bytes.trim_ascii_end().len();
     if start < end {
-        emit.field_at(start..end, path, Encoding::Plain, Role::Text);
+        emit.field_at(start..end, path, Encoding::Plain, role);
     }
     emit.keep_to(at.end);
 }

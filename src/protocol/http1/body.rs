@@ -256,6 +256,8 @@ struct Payload {
     reader: Reader,
     /// Data of chunks that were passed, undecided.
     held: Bytes,
+    /// How many bytes were held when they were last read in vain.
+    tried: usize,
 }
 
 enum Reader {
@@ -275,7 +277,7 @@ impl Payload {
             Coding::Packed(_) => Reader::Plain(Box::new(Opaque::new(&facts.media))),
             Coding::Unknown => Reader::Plain(Box::new(Opaque::rest("http body in another coding"))),
         };
-        Payload { reader, held: Bytes::default() }
+        Payload { reader, held: Bytes::default(), tried: 0 }
     }
 
     fn pending(&self) -> usize {
@@ -305,6 +307,10 @@ impl Payload {
             }
             Reader::Plain(content) => {
                 self.held.push(at, data);
+                // Read again only when it may pay, or tiny chunks would cost the square of a value's length.
+                if until == Until::More && self.held.data.len() - self.tried < self.tried / 4 {
+                    return data.len();
+                }
                 let mut out = Gathered::new(&self.held.ranges, sink);
                 let mut emit = Emit::new(&self.held.data, &mut out);
                 content::read(&mut **content, &mut emit, until);
@@ -312,19 +318,25 @@ impl Payload {
                 self.held.drop_front(done);
                 // What is left of these data alone need not be held: it will be shown again.
                 let left = self.held.data.len();
-                if left <= data.len() {
-                    self.held = Bytes::default();
-                    return data.len() - left;
+                self.tried = left;
+                if left > data.len() {
+                    return data.len();
                 }
-                data.len()
+                self.held = Bytes::default();
+                self.tried = 0;
+                data.len() - left
             }
         }
     }
 
     /// Takes data that will not be shown again.
     fn hold(&mut self, at: u64, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
         if let Reader::Plain(_) = self.reader {
             self.held.push(at, data);
+            self.tried = self.held.data.len();
         }
     }
 }

@@ -4,10 +4,10 @@
 //! next *anchor*: a start line at the beginning of a segment. So an error never puts reading out of step.
 
 mod body;
-mod head;
-mod header;
+pub mod head;
+pub mod header;
 mod line;
-mod url;
+pub mod url;
 mod value;
 mod words;
 
@@ -20,8 +20,6 @@ use super::emit::{Emit, Together};
 use super::path::Path;
 use super::{Conversation, Mark, Probe, Protocol, Side, Sink};
 use crate::limits::{HEAD_BYTES_MAX, PIPELINE_MAX};
-
-pub use self::header::{HEADERS, Kind as HeaderKind};
 
 /// The protocol.
 pub struct Http1;
