@@ -319,3 +319,26 @@ fn nothing_goes_where_it_must_not() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert_eq!(refused(&format!("http://127.0.0.1:{port}"), Profile::default()).exit_code(), 3);
 }
+
+#[test]
+fn profiles_and_the_examples_of_their_page_fit_schema_and_program() {
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../replay-profiles/profile.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let page = include_str!("../replay-profiles/README.md");
+    let examples = page.split("```yaml\n").skip(1).map(|rest| ("README.md", rest.split("```").next().unwrap()));
+    let texts: Vec<_> = standin::replay::profile::BUILT_IN.iter().copied().chain(examples).collect();
+    assert!(texts.len() >= 7);
+    for (name, text) in texts {
+        Profile::parse(name, text).unwrap();
+        let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
+        assert!(validator.is_valid(&value), "{name}: {text}");
+    }
+    assert!(validator.is_valid(&serde_json::to_value(Profile::default()).unwrap()));
+    // The page, the schema and the program know the same knobs.
+    let knobs = serde_json::to_value(Profile::default()).unwrap();
+    for knob in knobs.as_object().unwrap().keys() {
+        assert!(page.contains(&format!("\n| `{knob}` |")), "{knob} is not on the page");
+        assert!(schema["properties"].get(knob).is_some(), "{knob} is not in the schema");
+    }
+    assert_eq!(schema["properties"].as_object().unwrap().len(), knobs.as_object().unwrap().len());
+}
