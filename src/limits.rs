@@ -6,16 +6,26 @@
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 /// Bytes read at a time; a batch holds whole records of about this size. Fits the L2 cache.
 pub const BATCH_BYTES: usize = 256 << 10;
+/// Largest window (as a power of two) of zstd input, zstd's own default: a compressed capture that asks for more is damage.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Interfaces that the sections of one capture may describe; with more, the capture ends there.
+pub const INTERFACES_MAX: usize = 1 << 16;
 /// Capture bytes that may wait for a decision; beyond it the oldest undecided bytes are blanked.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
 /// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions.
-pub const HISTORY_BYTES_MAX: usize = 12 << 20;
-/// Decided stream bytes remembered for one direction.
-pub const HISTORY_BYTES_PER_DIRECTION: usize = 256 << 10;
+pub const HISTORY_BYTES_MAX: usize = 6 << 20;
+/// Decided runs remembered over all flows.
+pub const HISTORY_RUNS_MAX: usize = 256 << 10;
 /// Open flows; the one idle longest is closed, its undecided bytes blanked.
 pub const FLOWS_MAX: usize = 65_536;
 /// Out-of-order bytes kept for one direction before its gap is given up.
 pub const OUT_OF_ORDER_BYTES_MAX: usize = 1 << 20;
+/// Out-of-order segments kept for one direction, likewise.
+pub const OUT_OF_ORDER_SEGMENTS_MAX: usize = 4096;
+/// First bytes of a stream that may wait until a protocol recognises them.
+pub const PROBE_BYTES_MAX: usize = 1024;
+/// Capture time that bytes in order may stay undecided (an unfinished head, a window being gathered).
+pub const HOLD_NANOS_MAX: i128 = 30_000_000_000;
 /// Capture time a gap may stay open while other packets pass.
 pub const GAP_NANOS_MAX: i128 = 2_000_000_000;
 /// One HTTP start line or header block; longer ones are blanked.
@@ -34,10 +44,22 @@ pub const PIPELINE_MAX: usize = 1024;
 pub const PATH_BYTES_MAX: usize = 1 << 10;
 /// Pseudonyms cached.
 pub const CACHE_ENTRIES_MAX: usize = 1 << 16;
+/// Longest value whose pseudonym is remembered as it stands.
+pub const CACHED_VALUE_BYTES_MAX: usize = 64;
+/// Distinct values counted per kind; the count stays there.
+pub const COUNTED_VALUES_MAX: usize = 1 << 16;
 /// Nested link, tunnel and extension headers in one frame.
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.
 pub const YAML_BYTES_MAX: usize = 1 << 20;
+/// Rules of one policy, patterns included.
+pub const RULES_MAX: usize = 10_000;
+/// Bytes of one compiled user regex (and of its lazy automaton's cache).
+pub const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Decisions cached by field path; when full, the cache starts anew.
+pub const DECISIONS_MAX: usize = 1 << 14;
+/// Longest path with a cached decision; longer ones are decided each time.
+pub const DECISION_PATH_BYTES_MAX: usize = 512;
 /// Bytes of requests and responses that a workload keeps; a larger capture must be cut.
 pub const WORKLOAD_BYTES_MAX: usize = 1 << 30;
 /// Bytes of one response kept to take values from; later ones are read past.
@@ -50,3 +72,19 @@ pub const ENDPOINTS_MAX: usize = 200;
 pub const ARRIVALS_KEPT: usize = 1 << 20;
 /// Headers in a response; more is a protocol error.
 pub const RESPONSE_HEADERS_MAX: usize = 256;
+/// Distinct values that one pass of the audit looks for; more are left to further passes.
+pub const AUDIT_VALUES_MAX: usize = 60_000;
+/// Stream bytes that the audit gathers before it searches them, per direction; a gzip member is inflated from here.
+pub const AUDIT_STREAM_BYTES: usize = 128 << 10;
+/// Stream bytes that the audit gathers over all directions; beyond it all of them are searched at once.
+pub const AUDIT_GATHERED_BYTES_MAX: usize = 32 << 20;
+/// Bytes that a haystack may decode to, over all views of it, beyond six times its own size.
+pub const AUDIT_DECODED_BYTES_MAX: usize = 4 << 20;
+/// Longest piece of a text that is looked for as one; longer texts are looked for piece by piece.
+pub const AUDIT_VALUE_BYTES_MAX: usize = 96;
+/// Lines of residue, and differences, that a report lists; the counts go on.
+pub const AUDIT_LINES_MAX: usize = 1_000;
+/// Fields and marks of two captures that the audit keeps until their like turns up in the other one.
+pub const AUDIT_UNPAIRED_MAX: usize = 1 << 18;
+/// Endpoints, and kinds of what is not understood, that an inspection lists.
+pub const INSPECT_LINES_MAX: usize = 10_000;

@@ -39,7 +39,7 @@ impl Seen {
 
     /// Kept and opaque runs merged, in stream order.
     fn story(&self) -> Vec<(Range<u64>, String)> {
-        let mut story = Vec::new();
+        let mut story: Vec<(Range<u64>, String)> = Vec::new();
         for events in &self.events {
             let mut events = events.clone();
             events.sort_by_key(|(at, _)| at.start);
@@ -333,8 +333,8 @@ fn a_body_goes_on_behind_a_gap() {
     assert_eq!(conversation.read(S, at + 4, rest, false, &mut seen), rest.len());
     assert_eq!(seen.marks, ["Server 200 at 0", "Server end 75", "Server 204 at 75", "Server end 102"]);
     conversation.gap(S, 1);
-    let rest = b"xyz";
-    assert_eq!(conversation.read(S, 200, rest, false, &mut seen), 3);
+    let rest = b"x: z\r\n";
+    assert_eq!(conversation.read(S, 197, rest, false, &mut seen), 6);
     let rest = b"HTTP/1.1 204 No Content\r\n\r\n";
     assert_eq!(conversation.read(S, 203, rest, false, &mut seen), rest.len());
     assert_eq!(seen.marks[4..], ["Server 204 at 203", "Server end 230"]);
@@ -343,8 +343,8 @@ fn a_body_goes_on_behind_a_gap() {
 #[test]
 fn probes_go_by_bytes() {
     let probe = |bytes: &[u8]| protocol::ALL.iter().map(|p| p.probe(bytes)).collect::<Vec<_>>();
-    assert_eq!(probe(b"GET / HTTP/1.1\r\n"), [Probe::Certain]);
-    assert_eq!(probe(b"HTTP/1.1 200"), [Probe::Certain]);
+    assert_eq!(probe(b"GET / HTTP/1.1\r\n"), [Probe::Certain(Side::Client)]);
+    assert_eq!(probe(b"HTTP/1.1 200"), [Probe::Certain(Side::Server)]);
     assert_eq!(probe(b"GE"), [Probe::Undecided]);
     assert_eq!(probe(b"USER anna\r\n"), [Probe::Decline]);
     assert_eq!(probe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), [Probe::Decline]);

@@ -2,8 +2,31 @@
 //!
 //! A *record* is the unit of the container: the pcap file header, a pcap packet, a pcapng block. Concatenating the
 //! bytes of all records gives the (uncompressed) file. Masking edits records where they lie and never moves them.
+//!
+//! On the way in: `source` decompresses, `sniff` recognises, `reader` cuts into batches, `pcap` and `pcapng` know the
+//! records, `metadata` the options and names in them, `time` their clocks. On the way out: `writer` appends, `convert`
+//! says packets in the other format.
+
+mod bytes;
+mod convert;
+mod error;
+mod metadata;
+mod pcap;
+mod pcapng;
+mod reader;
+mod sniff;
+mod source;
+mod time;
+mod writer;
 
 use std::ops::Range;
+
+pub use bytes::Endian;
+pub use convert::{ConvertError, Converter, is_marked, mark_option};
+pub use error::{CaptureError, Damage, Fault};
+pub use reader::Reader;
+pub use time::Resolution;
+pub use writer::{Compression, Output, Writer};
 
 /// Position of a packet in the capture, from 0 (Wireshark's frame number less one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +63,8 @@ pub struct PacketRecord {
     pub link: u32,
     /// Interface number within the capture (counted over all sections).
     pub interface: u32,
-    /// Nanoseconds since 1970 (negative before; resolution finer than 1 ns is truncated).
+    /// Nanoseconds since 1970 (negative before; resolution finer than 1 ns is truncated). 0 in a simple packet block,
+    /// which has none.
     pub time_ns: i128,
     /// The captured frame bytes, relative to the record's start.
     pub data: Range<usize>,
@@ -72,4 +96,49 @@ pub enum Meta {
     Mac,
     /// Anything else that is not framing: secrets, custom data, padding, unknown options and blocks. Blanked.
     Opaque(&'static str),
+}
+
+/// The container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A file header and packets.
+    Pcap {
+        /// Byte order of all headers.
+        endian: Endian,
+        /// Times are in nanoseconds, else in microseconds.
+        nanos: bool,
+        /// Alexey Kuznetsov's format, with 24-byte packet headers.
+        modified: bool,
+    },
+    /// Blocks in sections.
+    PcapNg,
+}
+
+/// Where packets were captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Link type as in the tcpdump.org registry.
+    pub link: u32,
+    /// Most bytes captured of a packet; 0 for no limit.
+    pub snaplen: u32,
+    /// Unit of the packets' times.
+    pub resolution: Resolution,
+    /// Added to the packets' times.
+    pub offset_seconds: i64,
+}
+
+/// What stands at the front of the bytes not yet framed.
+enum Step {
+    Record { len: usize, packet: Option<PacketRecord> },
+    Incomplete,
+    Damage(Fault),
+}
+
+impl Batch {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+        self.regions.clear();
+    }
 }

@@ -1,14 +1,123 @@
 //! A frame's bytes as labelled pieces of its layers, and the state of its checksums.
 //!
-//! What is not understood is said, never skipped: bytes in no piece are blanked by whoever masks.
+//! What is not understood is said, never skipped: pieces, the transport's payload and `not_understood` together cover
+//! the frame, each byte once. Bytes in no piece are blanked by whoever masks.
+//!
+//! One file per layer. A layer's `walk` labels its header and says what comes [`Next`](walker::Next); the loop in
+//! [`decode`] goes there. A new tunnel is one file and one match arm.
+
+mod arp;
+mod checksum;
+mod cooked;
+mod ethernet;
+mod geneve;
+mod gre;
+mod gtp;
+mod icmp;
+mod icmpv6;
+mod igmp;
+mod ipv4;
+mod ipv6;
+mod mpls;
+mod ndp;
+mod nflog;
+mod null;
+mod ppp;
+mod tcp;
+mod teredo;
+mod udp;
+mod vxlan;
+mod walker;
+mod wlan;
 
 use std::net::IpAddr;
 use std::ops::Range;
 
+use crate::limits;
+use walker::{Next, Walker};
+
+/// Decodes one captured frame of link type `link` (tcpdump.org registry) into `layers`, which is cleared first.
+///
+/// `wire_len` is the frame's length on the wire; less than captured is taken as captured. Never panics.
+pub fn decode(link: u32, frame: &[u8], wire_len: u32, layers: &mut Layers) {
+    layers.clear();
+    let mut walker = Walker::new(frame, wire_len, layers);
+    let mut next = Some(Next::Link(link));
+    for _ in 0..limits::LAYERS_MAX {
+        let Some(here) = next else { break };
+        next = step(&mut walker, here);
+    }
+    walker.finish(next.is_some());
+}
+
+/// Walks the layer that stands at the cursor.
+fn step(w: &mut Walker<'_>, here: Next) -> Option<Next> {
+    match here {
+        Next::Link(link) => link_layer(w, link),
+        Next::EtherType(ethertype) => ethernet::payload(w, ethertype),
+        Next::Llc => ethernet::llc(w),
+        Next::Ip => match w.rest().first()? >> 4 {
+            4 => ipv4::walk(w),
+            6 => ipv6::walk(w),
+            _ => w.stop("malformed"),
+        },
+        Next::Protocol(protocol) => ip_payload(w, protocol),
+    }
+}
+
+/// Link types that we know, by the numbers of <https://www.tcpdump.org/linktypes.html>.
+fn link_layer(w: &mut Walker<'_>, link: u32) -> Option<Next> {
+    match link {
+        1 => ethernet::walk(w),
+        0 | 108 => null::walk(w),
+        9 | 50 => ppp::walk(w),
+        104 => ppp::chdlc(w),
+        12 | 14 | 101 | 228 | 229 => Some(Next::Ip),
+        105 => wlan::walk(w),
+        113 => cooked::v1(w),
+        127 => wlan::radiotap(w),
+        192 => wlan::ppi(w),
+        219 => Some(Next::EtherType(0x8847)),
+        239 => nflog::walk(w),
+        276 => cooked::v2(w),
+        _ => w.stop("link type"),
+    }
+}
+
+/// IP protocol numbers (IANA), IPv6 extension headers among them.
+fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
+    match protocol {
+        0 | 60 if w.is_ipv6() => ipv6::options(w),
+        43 if w.is_ipv6() => ipv6::routing(w),
+        44 if w.is_ipv6() => ipv6::fragment(w),
+        58 if w.is_ipv6() => icmpv6::walk(w),
+        1 => icmp::walk(w),
+        2 => igmp::walk(w),
+        4 | 41 => Some(Next::Ip),
+        6 => tcp::walk(w),
+        17 => udp::walk(w),
+        47 => gre::walk(w),
+        51 => ipv6::authentication(w),
+        137 => Some(Next::EtherType(0x8847)),
+        33 => w.stop("dccp"),
+        46 => w.stop("rsvp"),
+        50 => w.stop("esp"),
+        59 => w.stop("no next header"),
+        88 => w.stop("eigrp"),
+        89 => w.stop("ospf"),
+        103 => w.stop("pim"),
+        112 => w.stop("vrrp"),
+        115 => w.stop("l2tp"),
+        132 => w.stop("sctp"),
+        136 => w.stop("udp-lite"),
+        _ => w.stop("ip protocol"),
+    }
+}
+
 /// What [`decode`] found in one frame. Reused from packet to packet: no allocation on the hot path.
 #[derive(Default)]
 pub struct Layers {
-    /// In order of offset, without overlap. What they leave out is not understood (or payload, see `transport`).
+    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`.
     pub pieces: Vec<Piece>,
     /// Innermost first, so that outer ones are computed over finished inner ones.
     pub checksums: Vec<Checksum>,
@@ -16,8 +125,19 @@ pub struct Layers {
     pub transport: Option<Transport>,
     /// Short names of the layers, outermost first: "eth", "vlan", "ip", "tcp" …
     pub names: Vec<&'static str>,
-    /// Why decoding stopped before the frame's end, and the bytes that this concerns.
+    /// Bytes that no layer claimed and why (a bounded set of constants), in no order, without overlap.
     pub not_understood: Vec<(&'static str, Range<usize>)>,
+}
+
+impl Layers {
+    /// Forgets the frame, keeps the memory.
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.checksums.clear();
+        self.transport = None;
+        self.names.clear();
+        self.not_understood.clear();
+    }
 }
 
 /// A labelled range of the frame.
@@ -51,7 +171,7 @@ pub enum What {
 pub struct Checksum {
     /// Offset of the two bytes.
     pub at: usize,
-    /// The bytes that it covers (checksum field included; taken as zero).
+    /// The captured bytes that it covers (checksum field included; taken as zero).
     pub covers: Range<usize>,
     /// The pseudo-header that counts too.
     pub pseudo: Option<Pseudo>,
@@ -70,7 +190,7 @@ pub struct Pseudo {
     pub dst: Range<usize>,
     /// Protocol number.
     pub protocol: u8,
-    /// Upper-layer length as the headers state it.
+    /// Upper-layer length as the headers state it; 0 when the captured sum leaves it out (segmentation offload).
     pub length: u32,
 }
 

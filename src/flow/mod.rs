@@ -1,1 +1,28 @@
-//! flow
+//! Packets as ordered byte streams, with the way back from stream offset to packet bytes.
+//!
+//! [`Table`] finds the flow of a packet, [`Order`] puts the segments of one direction in order, [`Cover`] remembers
+//! which packet bytes hold which stream bytes until all of them are decided.
+
+use std::net::IpAddr;
+
+mod cover;
+mod order;
+mod table;
+
+pub use cover::{Cover, Span};
+pub use order::{Arrival, Order, Segment};
+pub use table::{Slot, Table};
+
+/// Both ends of a flow, the lesser first, so that both directions have one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+}
+
+impl FlowKey {
+    /// The key, and whether `src` is the lesser end.
+    pub fn new(src: (IpAddr, u16), dst: (IpAddr, u16)) -> (FlowKey, bool) {
+        if src <= dst { (FlowKey { low: src, high: dst }, true) } else { (FlowKey { low: dst, high: src }, false) }
+    }
+}

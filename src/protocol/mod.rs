@@ -33,8 +33,8 @@ pub trait Protocol: Sync {
 /// What a protocol says about first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// They are its own.
-    Certain,
+    /// They are its own, and this side of it speaks.
+    Certain(Side),
     /// They may be; show more.
     Undecided,
     /// They are not.
@@ -214,4 +214,27 @@ pub trait Conversation: Send {
     fn flush(&mut self, side: Side, sink: &mut dyn Sink);
     /// Bytes that were consumed but reported to no sink call yet, on `side` (a window being gathered).
     fn pending(&self, side: Side) -> usize;
+}
+
+/// A protocol that certainly speaks in these first bytes of one direction, and which side its speaker is there.
+pub enum Recognised {
+    /// This protocol, spoken by this side.
+    As(&'static dyn Protocol, Side),
+    /// More bytes may tell.
+    Undecided,
+    /// None that we know.
+    No,
+}
+
+/// Asks every protocol about the first bytes of one direction.
+pub fn recognise(first_bytes: &[u8]) -> Recognised {
+    let mut best = Recognised::No;
+    for &protocol in ALL {
+        match protocol.probe(first_bytes) {
+            Probe::Certain(speaker) => return Recognised::As(protocol, speaker),
+            Probe::Undecided => best = Recognised::Undecided,
+            Probe::Decline => {}
+        }
+    }
+    best
 }

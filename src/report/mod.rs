@@ -1,1 +1,106 @@
-//! report
+//! Results -> text, JSON, HTML …: one file per format, over the plain data that the commands write.
+//!
+//! [`data`] holds the results as they stand in JSON, [`compose`] says what is worth showing in which order, and makes
+//! a [`document`] of it that text, Markdown and HTML write down, each in its own way.
+
+pub mod chart;
+pub mod compose;
+pub mod csv;
+pub mod data;
+pub mod document;
+pub mod html;
+pub mod json;
+pub mod markdown;
+pub mod show;
+pub mod text;
+
+pub use data::Results;
+
+/// A format of reports.
+pub trait Report: Sync {
+    /// Its name, which is the file extension that asks for it.
+    fn id(&self) -> &'static str;
+    /// One line for people.
+    fn about(&self) -> &'static str;
+    /// The whole report.
+    fn render(&self, results: &Results) -> Result<String, ReportError>;
+}
+
+/// Every format.
+pub const ALL: &[&dyn Report] = &[&text::Text, &json::Json, &html::Html, &markdown::Markdown, &csv::Csv];
+
+/// The format with this id, or file extension.
+pub fn find(id: &str) -> Option<&'static dyn Report> {
+    ALL.iter().copied().find(|report| report.id() == id)
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A file is not what a command of ours wrote.
+    #[error("{name} is no result of standin: {problem}")]
+    Unknown {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The page's template failed.
+    #[error("cannot write the page: {0}; please report this as a bug")]
+    Template(#[from] askama::Error),
+    /// The JSON cannot be written.
+    #[error("cannot write JSON: {0}; please report this as a bug")]
+    Json(#[from] serde_json::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn story() -> Results {
+        let mut results = Results::new("Demo <shop>");
+        let run = |p99: u32| {
+            format!(
+                r#"{{"target":"embedded","mode":"sessions","valid":true,"seconds":4.2,"requests":{{"planned":120,"sent":120,
+                "answered":119,"failed":{{"timeout":1}}}},"status":{{"200":100,"404":19}},"offered_rps":28.5,"achieved_rps":28.3,
+                "response_time_us":{{"p50":640,"p90":1200,"p95":1800,"p99":{p99},"p99_9":52000,"max":61000,"mean":900}},
+                "correlation":{{"edges":12,"substituted":11,"missed":1}},"workload":{{"status_agreement":0.98}}}}"#
+            )
+        };
+        results.add("original", &run(9000)).unwrap();
+        results.add("masked", &run(9400)).unwrap();
+        results.add("audit", r#"{"verdict":"fail","searched":{"values":1234,"encodings":52},"passes":1,"residue":[{"kind":
+            "email","packet":7,"field":"http.response.body.json.email","encoding":"base64","count":2}],"kept":[]}"#).unwrap();
+        results.add("manifest", r#"{"ledger":{"structural":4000,"kept":500,"pseudonym":2500,"recomputed":200,"blanked":900},
+            "kinds":{"email":{"values":12,"occurrences":40}},"warnings":["cut off at its end"]}"#).unwrap();
+        results.add("inspect", r#"{"packets":512,"bytes":80000,"seconds":9.5,"http":{"requests":60,"responses":60,
+            "connections":4},"endpoints":[{"method":"GET","path_template":"/orders/{}\u001b[2J<script>","requests":40}]}"#).unwrap();
+        results
+    }
+
+    #[test]
+    fn every_format_tells_the_story_and_lets_no_escape_through() {
+        for report in ALL {
+            let text = report.render(&story()).unwrap();
+            assert!(!text.contains('\u{1b}'), "{}", report.id());
+            assert!(text.contains("masked"), "{}", report.id());
+            assert!(find(report.id()).is_some());
+        }
+    }
+
+    #[test]
+    fn the_page_is_self_contained_and_escaped() {
+        let page = html::Html.render(&story()).unwrap();
+        for outside in ["<script", "http:", "https:", "src=", "href=", "url(", "@import", "<link"] {
+            let stray = page.replace("http://www.w3.org/2000/svg", "").matches(outside).count();
+            assert_eq!(stray, 0, "{outside}");
+        }
+        assert!(page.contains("<svg") && page.contains("base64") && page.contains("Demo &#60;shop&#62;"));
+    }
+
+    #[test]
+    fn a_stranger_s_file_is_refused() {
+        let refused = Results::new("").add("notes.json", r#"{"a":1}"#).unwrap_err().to_string();
+        assert!(refused.contains("notes.json"), "{refused}");
+    }
+}

@@ -116,13 +116,11 @@ fn text_of(raw: &[u8], encoding: Encoding, text: &mut Vec<u8>) -> bool {
 fn respell(text: &[u8], encoding: Encoding, raw: &[u8], out: &mut Vec<u8>) -> bool {
     let (mut text, mut raw) = (text, raw);
     while !raw.is_empty() {
-        let (raw_len, text_len) = match escape_at(raw, encoding) {
-            Some(escape) => (escape.raw_len, escape.text_len),
-            None => (1, 1),
-        };
+        let escape = escape_at(raw, encoding);
+        let (raw_len, text_len) = escape.map_or((1, 1), |escape| (escape.raw_len, escape.text_len));
         let Some((new, rest)) = text.split_at_checked(text_len) else { return false };
         let (old, behind) = raw.split_at(raw_len);
-        if text_len == 1 && raw_len == 1 && old[0] != b'+' {
+        if escape.is_none() {
             out.extend_from_slice(new);
         } else if !escape_like(old, new, encoding, out) {
             return false;
@@ -158,7 +156,7 @@ fn escape_at(raw: &[u8], encoding: Encoding) -> Option<Escape> {
 fn escape_like(old: &[u8], new: &[u8], encoding: Encoding, out: &mut Vec<u8>) -> bool {
     match encoding {
         Encoding::Form if old == b"+" => {
-            // A plus may be a literal one where nothing is decoded; here it is a space, and a space has one spelling.
+            // A space has one spelling of this length.
             out.push(b'+');
             new == b" "
         }

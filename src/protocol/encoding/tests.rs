@@ -1,3 +1,5 @@
+//! Properties of the encodings: there and back, at equal length.
+
 use proptest::prelude::*;
 
 use super::{Decoded, decode, encode};

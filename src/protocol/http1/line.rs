@@ -25,7 +25,7 @@ const METHODS: &[&[u8]] = &[
 /// Longest method.
 const METHOD_MAX: usize = 24;
 /// A line with an unknown method is one by its end; this far it is looked for.
-const LINE_MAX: usize = 16 << 10;
+const LINE_MAX: usize = 8 << 10;
 
 /// Looks at the line that begins `bytes`.
 pub fn look(bytes: &[u8]) -> Look {
@@ -66,10 +66,14 @@ fn is_target(target: &[u8]) -> bool {
 fn by_its_end(bytes: &[u8]) -> Look {
     let line = match memchr::memchr(b'\n', &bytes[..bytes.len().min(LINE_MAX)]) {
         Some(end) => &bytes[..end],
-        None if bytes.len() < LINE_MAX && !bytes.contains(&0) => return Look::Unclear,
+        None if bytes.len() < LINE_MAX && !bytes.iter().any(is_binary) => return Look::Unclear,
         None => return Look::Neither,
     };
     if version_at(line.trim_ascii_end()).is_some() { Look::Request } else { Look::Neither }
+}
+
+fn is_binary(b: &u8) -> bool {
+    b.is_ascii_control() && !b.is_ascii_whitespace()
 }
 
 /// Where the version begins: the last word, if it is one.

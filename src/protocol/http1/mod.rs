@@ -37,7 +37,8 @@ impl Protocol for Http1 {
 
     fn probe(&self, first_bytes: &[u8]) -> Probe {
         match look(&first_bytes[blank_len(first_bytes)..]) {
-            Look::Request | Look::Status => Probe::Certain,
+            Look::Request => Probe::Certain(Side::Client),
+            Look::Status => Probe::Certain(Side::Server),
             Look::Unclear => Probe::Undecided,
             Look::Neither => Probe::Decline,
         }
@@ -54,6 +55,9 @@ const TOO_LONG: &str = "http head too long";
 const CUT: &str = "http head cut";
 const CHUNKS: &str = "http chunks damaged";
 const TUNNEL: &str = "http tunnel";
+
+/// Bytes that may wait when it is unclear whether they begin a start line and there is no reason to expect one.
+const ANCHOR_WAIT: usize = 256;
 
 /// Empty lines before a start line (RFC 9112 §2.2).
 fn blank_len(bytes: &[u8]) -> usize {
@@ -210,7 +214,7 @@ impl Connection {
                 let blank = blank_len(input.bytes);
                 match look(&input.bytes[blank..]) {
                     Look::Request | Look::Status if input.fresh => self.turn_to(input.side, State::Start, 0),
-                    Look::Unclear if input.fresh && !input.end => Step::wait(0),
+                    Look::Unclear if input.fresh && !input.end && input.bytes.len() < ANCHOR_WAIT => Step::wait(0),
                     _ => opaque(input, what, sink),
                 }
             }

@@ -1,9 +1,10 @@
-//! The loop: capture -> decode -> flow -> protocol -> [`Visitor`].
+//! What the loop tells, and to whom.
 
 use std::ops::Range;
 
 use crate::capture::PacketId;
 use crate::decode::Layers;
+use crate::flow::Span;
 use crate::protocol::{Field, Mark, Side, Window};
 
 /// A packet as the loop sees it.
@@ -29,19 +30,6 @@ pub struct Stream {
     pub side: Side,
 }
 
-/// Bytes of a packet that hold bytes of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The packet.
-    pub packet: PacketId,
-    /// The bytes, in the frame.
-    pub at: Range<u32>,
-    /// How far into the event's stream range these bytes begin (a copy in a retransmission begins where it begins).
-    pub offset: u32,
-    /// A retransmission of bytes that another span holds; what stands there may differ.
-    pub copy: bool,
-}
-
 /// What is done with what the loop finds. Every method may be left out.
 ///
 /// For each packet: `packet`, then what its payload decided (perhaps about earlier packets), then `settled`.
@@ -54,16 +42,18 @@ pub trait Visitor {
     fn bytes(&mut self, _stream: Stream, _at: u64, _bytes: &[u8]) {}
     /// Grammar and constants.
     fn keep(&mut self, _stream: Stream, _at: Range<u64>, _spans: &[Span]) {}
-    /// A value. `spans` cover `field.raw` in order; copies follow behind.
-    fn field(&mut self, _stream: Stream, _field: &Field<'_>, _spans: &[Span]) {}
+    /// A value, standing at the stream ranges `at`. `spans` cover `field.raw` in order; copies follow behind.
+    fn field(&mut self, _stream: Stream, _field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {}
     /// Bytes not understood.
     fn opaque(&mut self, _stream: Stream, _what: &'static str, _at: Range<u64>, _spans: &[Span]) {}
     /// A window of a compressed body.
-    fn window(&mut self, _stream: Stream, _window: &Window<'_>, _spans: &[Span]) {}
+    fn window(&mut self, _stream: Stream, _window: &Window<'_>, _at: &[Range<u64>], _spans: &[Span]) {}
     /// A message begins or ends; `packet` holds the byte that the mark speaks of.
     fn mark(&mut self, _stream: Stream, _mark: Mark<'_>, _time_ns: i128) {}
     /// A copy of stream bytes that were decided and released before.
     fn late(&mut self, _stream: Stream, _at: Range<u64>, _bytes: &[u8], _span: &Span) {}
+    /// A bound of `limits.rs` was hit; the name says which.
+    fn limit(&mut self, _name: &'static str) {}
     /// The flow is over (both FINs, RST, port reuse, limit, capture's end).
     fn close(&mut self, _flow: u64) {}
     /// No later event can touch packets up to and including `last`: they may be written.

@@ -1,0 +1,222 @@
+//! The original's sensitive values: what the policy does not keep, in texts, addresses and bytes not understood.
+
+use std::collections::BTreeMap;
+use std::hash::RandomState;
+use std::ops::Range;
+
+use super::gather::Gather;
+use super::judge::{Judge, is_special_ipv6, is_special_mac};
+use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain_bits};
+use crate::decode::{Layers, What};
+use crate::capture::Meta;
+use crate::detect::{Finding, Scanner};
+use crate::dissect::{Packet, Stream, Visitor};
+use crate::flow::Span;
+use crate::limits::AUDIT_VALUE_BYTES_MAX;
+use crate::protocol::encoding::{Decoded, decode};
+use crate::protocol::{Encoding, Field, PartKind, Role, Window};
+
+/// A visitor of the original that collects one partition of its values.
+pub struct Collector<'a> {
+    judge: &'a Judge,
+    sink: Sink<'a>,
+    /// Fields kept, by rule.
+    pub kept: BTreeMap<String, u64>,
+    streams: Gather,
+    decoded: Decoded,
+}
+
+impl<'a> Collector<'a> {
+    /// Ready for the first packet.
+    pub fn new(judge: &'a Judge, partition: Partition, hasher: RandomState) -> Self {
+        let scanner = judge.policy().scanner();
+        let values = Values::new(partition, hasher);
+        let sink = Sink { judge, values, later: Vec::new(), scanner, findings: Vec::new() };
+        Self { judge, sink, kept: BTreeMap::new(), streams: Gather::default(), decoded: Decoded::default() }
+    }
+
+    /// The values, and the partitions that are left to later passes.
+    pub fn into_values(self) -> (Values, Vec<Partition>) {
+        (self.sink.values, self.sink.later)
+    }
+
+    fn take(&mut self, field: &Field<'_>) {
+        let text = decode(field.raw, field.encoding, &mut self.decoded);
+        match self.judge.keeps(field, text) {
+            Some(rule) => *self.kept.entry(rule.to_owned()).or_default() += 1,
+            None => {
+                if let Some(rule) = self.sink.text(field, text) {
+                    *self.kept.entry(rule.to_owned()).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Comments, names and addresses that stand in the file beside packets.
+    pub fn region(&mut self, what: Meta, bytes: &[u8]) {
+        match what {
+            Meta::Text(_) | Meta::Host | Meta::Opaque(_) => self.sink.tokens(bytes),
+            Meta::Ipv6 => self.sink.address(What::Ipv6, bytes),
+            Meta::Mac => self.sink.address(What::Mac, bytes),
+            Meta::Ipv4 => {}
+        }
+    }
+}
+
+impl Visitor for Collector<'_> {
+    fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
+        for piece in &layers.pieces {
+            let at = piece.start as usize..(piece.start + piece.len) as usize;
+            if let Some(bytes) = packet.frame.get(at) {
+                self.sink.address(piece.what, bytes);
+            }
+        }
+        let unknown = layers.not_understood.iter().map(|(_, at)| at);
+        let datagram = layers.transport.iter().filter(|t| t.tcp.is_none()).map(|t| &t.payload);
+        let bytes = unknown.chain(datagram).filter_map(|at| packet.frame.get(at.clone()));
+        bytes.for_each(|bytes| self.sink.tokens(bytes));
+    }
+
+    fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
+        self.streams.push((stream, None), at, 0, bytes, &mut |_| {});
+    }
+
+    fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {
+        self.take(field);
+    }
+
+    fn opaque(&mut self, stream: Stream, _what: &'static str, at: Range<u64>, _spans: &[Span]) {
+        if let Some(bytes) = self.streams.piece(&(stream, None)).and_then(|piece| piece.slice(&at)) {
+            self.sink.tokens(bytes);
+        }
+    }
+
+    fn window(&mut self, _stream: Stream, window: &Window<'_>, _at: &[Range<u64>], _spans: &[Span]) {
+        for part in window.parts {
+            let Some(raw) = window.plain.get(part.at.clone()) else { continue };
+            match &part.what {
+                PartKind::Keep => {}
+                PartKind::Opaque(_) => self.sink.tokens(raw),
+                PartKind::Field { path, name, encoding, role } => {
+                    self.take(&Field { path, name, raw, encoding: *encoding, role: *role });
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, flow: u64) {
+        self.streams.close(flow, &mut |_| {});
+    }
+}
+
+/// Takes texts apart.
+struct Sink<'a> {
+    judge: &'a Judge,
+    values: Values,
+    later: Vec<Partition>,
+    scanner: Scanner,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Sink<'a> {
+    /// A field's text: what the detectors find in it, the text itself, its words when it has several. Gives back the
+    /// rule that keeps a part of it, if one does; the rest is taken without the whole then.
+    fn text(&mut self, field: &Field<'_>, text: &[u8]) -> Option<&'a str> {
+        self.findings.clear();
+        self.scanner.scan(text, &mut self.findings);
+        let findings = std::mem::take(&mut self.findings);
+        let mut kept = None;
+        for finding in &findings {
+            let Some(value) = text.get(finding.at.clone()) else { continue };
+            match self.judge.keeps_part(field, value, self.scanner.kind(finding)) {
+                Some(rule) => kept = Some(rule),
+                None => self.add(self.scanner.static_kind(finding), value),
+            }
+        }
+        self.findings = findings;
+        if kept.is_none() {
+            pieces(text).for_each(|piece| self.add("text", piece));
+            if field.role == Role::Text || text.iter().any(u8::is_ascii_whitespace) {
+                words(text).for_each(|word| self.add("word", word));
+            }
+        }
+        kept
+    }
+
+    /// Bytes nobody understood: what is printable in them.
+    fn tokens(&mut self, bytes: &[u8]) {
+        for run in bytes.split(|b| !b.is_ascii_graphic()).filter(|run| run.len() >= 8) {
+            pieces(run).for_each(|piece| self.add("token", piece));
+            words(run).for_each(|word| self.add("token", word));
+        }
+    }
+
+    fn address(&mut self, what: What, bytes: &[u8]) {
+        if let (What::Mac, Ok(mac)) = (what, <[u8; 6]>::try_from(bytes))
+            && !is_special_mac(mac)
+            && mac[0] & 1 == 0
+            && address_bits(&mac, 1) > ANYWHERE_BITS
+        {
+            self.values.add(Shape::Mac, "mac", &mac, &mut self.later);
+        }
+        if let (What::Ipv6, Ok(ip)) = (what, <[u8; 16]>::try_from(bytes))
+            && !is_special_ipv6(ip)
+            && ip[0] != 0xff
+            && address_bits(&ip, 2) > ANYWHERE_BITS + 16.0
+        {
+            self.values.add(Shape::Ipv6, "ipv6", &ip, &mut self.later);
+        }
+    }
+
+    fn add(&mut self, kind: &'static str, text: &[u8]) {
+        if domain_bits(text) > ANYWHERE_BITS {
+            self.values.add(Shape::Text, kind, text, &mut self.later);
+        }
+    }
+}
+
+/// A long text in parts that end at white space where they can: a leak may be partial.
+fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let most = rest.len().min(AUDIT_VALUE_BYTES_MAX);
+        let space = rest[..most].iter().rposition(u8::is_ascii_whitespace).filter(|at| *at >= most / 2);
+        let cut = if most == rest.len() { most } else { space.map_or(most, |at| at + 1) };
+        let (piece, behind) = rest.split_at(cut);
+        rest = behind;
+        Some(piece.trim_ascii())
+    })
+}
+
+/// Runs of letters and digits.
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80;
+    text.split(move |b| !word(b)).filter(|word| (8..=AUDIT_VALUE_BYTES_MAX).contains(&word.len()))
+}
+
+/// The view that shows what an encoding hides.
+pub fn view_of(encoding: Encoding) -> &'static [&'static str] {
+    match encoding {
+        Encoding::Plain => &[],
+        Encoding::Percent | Encoding::Form => &["percent"],
+        Encoding::Json => &["json"],
+        Encoding::Markup => &["markup"],
+        Encoding::Base64 => &["base64"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_fall_into_pieces_and_lose_nothing_but_spaces() {
+        let text = "the quick brown fox jumps over the lazy dog and ".repeat(20);
+        let joined: Vec<u8> = pieces(text.as_bytes()).collect::<Vec<_>>().join(&b' ');
+        assert_eq!(joined, text.trim().as_bytes());
+        assert!(pieces(text.as_bytes()).all(|piece| piece.len() <= AUDIT_VALUE_BYTES_MAX));
+    }
+}

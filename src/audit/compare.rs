@@ -1,0 +1,152 @@
+//! The audit of two captures, from collecting to verdict.
+
+use std::collections::BTreeMap;
+use std::hash::RandomState;
+
+use super::collect::Collector;
+use super::hits::{Hits, Lines, Place};
+use super::judge::Judge;
+use super::probe::{Excuses, Probe};
+use super::result::{AuditError, AuditReport, Fidelity, Input, Kept, Searched, Verdict};
+use super::search::Needles;
+use super::value::{Partition, Value, Values};
+use super::{disguise, fidelity, place, views};
+use crate::capture::{Batch, Meta, Reader};
+use crate::dissect;
+use crate::rules::Payload;
+
+/// Searches `masked` for what `original` holds and the rules do not keep, and compares them packet by packet.
+pub fn compare(original: &Input, masked: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
+    let mut audit = Audit { original, masked, judge, residue: Lines::default(), kept: BTreeMap::new(), values: 0 };
+    let mut fidelity = fidelity::compare(original, masked, judge, &mut audit.residue)?;
+    let (mut passes, mut warnings) = (0, Vec::new());
+    match judge.payload() {
+        Payload::Keep => {
+            audit.kept.insert("payload-kept".to_owned(), fidelity.packets_original);
+        }
+        _ => passes = audit.search()?,
+    }
+    if judge.payload() == Payload::Dissect {
+        place::compare(original, masked, judge, &mut audit.residue, &mut fidelity, &mut warnings)?;
+    }
+    if let Some(damage) = damage(original)? {
+        warnings.push(format!("the original can be read only up to a point: {damage}"));
+    }
+    Ok(audit.report(passes, fidelity, warnings))
+}
+
+/// Calls `look` for what stands beside packets, and with whole records, and the packet's number (0: none).
+fn records(input: &Input, mut look: impl FnMut(u64, &[u8], &[(Meta, &[u8])])) -> Result<Reader, AuditError> {
+    let fail = |source| AuditError::Capture { file: input.to_string(), source };
+    let mut reader = Reader::open(input.open()?).map_err(fail)?;
+    let (mut batch, mut packets) = (Batch::default(), 0);
+    while reader.next_batch(&mut batch).map_err(fail)? {
+        for record in &batch.records {
+            let Some(bytes) = batch.bytes.get(record.start..record.start + record.len) else { continue };
+            packets += u64::from(record.packet.is_some());
+            let regions = batch.regions.get(record.regions.clone()).unwrap_or_default();
+            let regions: Vec<_> =
+                regions.iter().filter_map(|region| Some((region.what, bytes.get(region.at.clone())?))).collect();
+            look(if record.packet.is_some() { packets } else { 0 }, bytes, &regions);
+        }
+    }
+    Ok(reader)
+}
+
+fn damage(input: &Input) -> Result<Option<String>, AuditError> {
+    let reader = records(input, |_, _, _| {})?;
+    Ok(reader.damage().map(|damage| damage.to_string()))
+}
+
+struct Audit<'a> {
+    original: &'a Input,
+    masked: &'a Input,
+    judge: &'a Judge,
+    residue: Lines,
+    kept: BTreeMap<String, u64>,
+    values: u64,
+}
+
+impl Audit<'_> {
+    /// Pass after pass, each for as many values as fit into memory; the number of passes.
+    fn search(&mut self) -> Result<u32, AuditError> {
+        let hasher = RandomState::new();
+        let (mut todo, mut passes) = (vec![Partition::ALL], 0);
+        while let Some(partition) = todo.pop() {
+            let values = self.collect(partition, &hasher, passes == 0, &mut todo)?;
+            self.values += values.items().len() as u64;
+            self.look_for(values.items())?;
+            passes += 1;
+        }
+        Ok(passes)
+    }
+
+    fn collect(
+        &mut self,
+        partition: Partition,
+        hasher: &RandomState,
+        first: bool,
+        todo: &mut Vec<Partition>,
+    ) -> Result<Values, AuditError> {
+        let mut collector = Collector::new(self.judge, partition, hasher.clone());
+        self.dissect(self.original, &mut collector)?;
+        records(self.original, |_, _, regions| {
+            regions.iter().for_each(|(what, bytes)| collector.region(*what, bytes));
+        })?;
+        if first {
+            self.kept.append(&mut collector.kept);
+        }
+        let (values, later) = collector.into_values();
+        todo.extend(later);
+        Ok(values)
+    }
+
+    fn look_for(&mut self, values: &[Value]) -> Result<(), AuditError> {
+        let needles = Needles::new(values);
+        let mut hits = self.hits(&needles)?;
+        if hits.is_empty() {
+            return Ok(());
+        }
+        // Only the values found are looked for where the rules keep them.
+        let found: Vec<usize> = hits.values().into_iter().collect();
+        let suspects: Vec<Value> = found.iter().filter_map(|n| values.get(*n).cloned()).collect();
+        let needles = Needles::new(&suspects);
+        let mut excuses = Excuses::new(&needles, self.judge);
+        self.dissect(self.original, &mut excuses)?;
+        let excused = hits.excuse(&excuses.searcher.hits.renumbered(&found));
+        if excused > 0 {
+            *self.kept.entry("kept elsewhere".to_owned()).or_default() += excused;
+        }
+        hits.residue(values, &mut self.residue);
+        Ok(())
+    }
+
+    fn hits(&self, needles: &Needles<'_>) -> Result<Hits, AuditError> {
+        let mut probe = Probe::new(needles, self.judge);
+        self.dissect(self.masked, &mut probe)?;
+        records(self.masked, |packet, bytes, _| probe.searcher.deep(bytes, &Place::Record, packet))?;
+        Ok(probe.finish())
+    }
+
+    fn dissect(&self, input: &Input, visitor: &mut impl dissect::Visitor) -> Result<(), AuditError> {
+        let run = dissect::run(input.open()?, visitor);
+        run.map(drop).map_err(|source| AuditError::Capture { file: input.to_string(), source })
+    }
+
+    fn report(self, passes: u32, fidelity: Fidelity, warnings: Vec<String>) -> AuditReport {
+        let residue = self.residue.into_residue();
+        let clean = residue.is_empty() && fidelity.differences_total == 0;
+        let kept = self.kept.into_iter().map(|(rule, occurrences)| Kept { rule, occurrences });
+        AuditReport {
+            standin: env!("CARGO_PKG_VERSION"),
+            schema: 1,
+            verdict: if clean { Verdict::Pass } else { Verdict::Fail },
+            searched: Searched { values: self.values, encodings: (disguise::count() + views::ALL.len()) as u64 },
+            passes,
+            residue,
+            fidelity,
+            kept: kept.collect(),
+            warnings,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! ICMP for IPv4 (RFC 792). Errors quote the packet that they are about.
+
+use super::walker::{Next, Walker};
+
+/// Type, code, checksum, then what the type says.
+pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("icmp");
+    let start = w.at;
+    let &[kind, _] = w.keep()?;
+    w.checksum(start, None)?;
+    match kind {
+        // Echo: identifier and sequence number.
+        0 | 8 => {
+            w.keep::<4>()?;
+            w.stop("icmp data")
+        }
+        // Unreachable, time exceeded, parameter problem: the quote's length in words (RFC 4884), pointer or MTU.
+        3 | 11 | 12 => {
+            let &[_, words, _, _] = w.keep()?;
+            quote(w, usize::from(words) * 4)
+        }
+        4 => {
+            w.keep::<4>()?;
+            quote(w, 0)
+        }
+        // Redirect: the gateway.
+        5 => {
+            w.ipv4()?;
+            quote(w, 0)
+        }
+        // Router advertisement (RFC 1256): addresses with preferences.
+        9 => {
+            w.keep::<4>()?;
+            while w.ipv4().and_then(|_| w.keep::<4>()).is_some() {}
+            None
+        }
+        _ => w.stop("icmp data"),
+    }
+}
+
+/// A quoted packet, of which `length` bytes are given; 0 when the error does not say.
+pub(super) fn quote(w: &mut Walker<'_>, length: usize) -> Option<Next> {
+    // Errors with extensions (RFC 4884) quote at least 128 bytes; below, the field is not a length.
+    if (128..w.rest().len()).contains(&length) {
+        w.bound_as(w.at + length, "icmp extension");
+    }
+    w.quoted = true;
+    Some(Next::Ip)
+}

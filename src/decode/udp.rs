@@ -1,0 +1,28 @@
+//! UDP (RFC 768), and the tunnels that are known by their ports.
+
+use super::walker::{Next, Walker};
+use super::{geneve, gre, gtp, teredo, vxlan};
+
+/// The header; the rest is a tunnel or payload of the flow.
+pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("udp");
+    let start = w.at;
+    let src = w.keep_u16()?;
+    let dst = w.keep_u16()?;
+    match w.keep_u16()? {
+        // A jumbogram (RFC 2675) or segmentation offload.
+        0 => {}
+        1..8 => return w.stop("malformed"),
+        length => w.bound(start + usize::from(length)),
+    }
+    w.checksum_of(start..w.stated(), w.pseudo(17, start), true)?;
+    match (src, dst) {
+        (_, 4789 | 8472) if vxlan::fits(w.rest()) => vxlan::walk(w),
+        (_, 4790) if vxlan::fits_generic(w.rest()) => vxlan::generic(w),
+        (_, 6081) if geneve::fits(w.rest()) => geneve::walk(w),
+        (_, 4754) if gre::fits(w.rest()) => gre::walk(w),
+        (2152, _) | (_, 2152) if gtp::fits(w.rest()) => gtp::walk(w),
+        (3544, _) | (_, 3544) if teredo::fits(w.rest()) => teredo::walk(w),
+        _ => w.payload(w.at, src, dst, None),
+    }
+}

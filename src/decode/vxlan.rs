@@ -1,0 +1,29 @@
+//! VXLAN (RFC 7348) and its generic protocol extension (draft-ietf-nvo3-vxlan-gpe).
+
+use super::walker::{Next, Walker};
+
+/// Whether a UDP payload is plainly VXLAN: the network id is there, and reserved bits are zero.
+pub(super) fn fits(payload: &[u8]) -> bool {
+    payload.len() >= 8 + 14 && matches!(payload, [8, 0, 0, 0, _, _, _, 0, ..])
+}
+
+/// Flags and network id, then Ethernet.
+pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("vxlan");
+    w.keep::<8>()?;
+    Some(Next::Link(1))
+}
+
+/// Whether a UDP payload is plainly VXLAN-GPE around something that we go on from: IPv4, IPv6, Ethernet.
+pub(super) fn fits_generic(payload: &[u8]) -> bool {
+    payload.len() >= 8 + 14 && matches!(payload, [0x0c, 0, 0, 1..=3, _, _, _, 0, ..])
+}
+
+/// Flags, what comes next, and network id.
+pub(super) fn generic(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("vxlan");
+    match w.keep::<8>()?[3] {
+        3 => Some(Next::Link(1)),
+        _ => Some(Next::Ip),
+    }
+}

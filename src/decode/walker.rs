@@ -1,0 +1,307 @@
+//! A cursor over one frame that labels every byte it passes.
+//!
+//! Methods that return `Option` give `None` when the layer has no more bytes; what stands there is then noted as cut
+//! off or malformed by [`Walker::finish`], so that layers just use `?`.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use super::{Checksum, ChecksumState, Layers, Piece, Pseudo, Tcp, Transport, What};
+
+/// What stands at the cursor, as the layer before it says.
+#[derive(Clone, Copy)]
+pub(super) enum Next {
+    /// A frame of this link type.
+    Link(u32),
+    /// What this EtherType stands for.
+    EtherType(u16),
+    /// An IEEE 802.2 header.
+    Llc,
+    /// An IP header; its version nibble says which.
+    Ip,
+    /// What this IP protocol number stands for.
+    Protocol(u8),
+}
+
+/// Where the addresses of the innermost IP header stand that count for checksums and flows.
+#[derive(Clone, Copy)]
+pub(super) struct Addresses {
+    /// Offset of the source.
+    pub(super) src: usize,
+    /// Offset of the (final) destination.
+    pub(super) dst: usize,
+    /// 4 or 16.
+    pub(super) len: usize,
+}
+
+/// The cursor.
+pub(super) struct Walker<'a> {
+    frame: &'a [u8],
+    layers: &'a mut Layers,
+    /// The next byte.
+    pub(super) at: usize,
+    /// End of the current layer as captured. Invariant: `at <= end <= frame.len()`.
+    end: usize,
+    /// End of the current layer as its own header states it; beyond `end` when bytes are missing.
+    stated: usize,
+    /// The same on the wire: never more than the layers around it hold.
+    wire_end: usize,
+    /// Set by the innermost IP header.
+    pub(super) addresses: Option<Addresses>,
+    /// Inside the packet that an ICMP error quotes: it belongs to no flow.
+    pub(super) quoted: bool,
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn new(frame: &'a [u8], wire_len: u32, layers: &'a mut Layers) -> Self {
+        let wire_end = frame.len().max(wire_len as usize);
+        Self {
+            frame,
+            layers,
+            at: 0,
+            end: frame.len(),
+            stated: wire_end,
+            wire_end,
+            addresses: None,
+            quoted: false,
+        }
+    }
+
+    /// Accounts for what is left, and puts checksums into writing order.
+    pub(super) fn finish(mut self, too_deep: bool) {
+        let reason = match (too_deep, self.cut()) {
+            (true, _) => "too many layers",
+            (_, true) => "cut off",
+            _ => "malformed",
+        };
+        self.stop::<()>(reason);
+        self.layers.checksums.reverse();
+    }
+
+    /// Names the layer that begins here.
+    pub(super) fn layer(&mut self, name: &'static str) {
+        self.layers.names.push(name);
+    }
+
+    /// The rest of the current layer as captured.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.frame.get(self.at..self.end).unwrap_or_default()
+    }
+
+    /// Whether bytes of the current layer are missing.
+    fn cut(&self) -> bool {
+        self.stated > self.end
+    }
+
+    pub(super) fn is_ipv6(&self) -> bool {
+        self.addresses.is_some_and(|addresses| addresses.len == 16)
+    }
+
+    /// `N` structural bytes; of fewer, those that are there are kept.
+    pub(super) fn keep<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let bytes = self.rest().first_chunk();
+        self.label(What::Structural, N.min(self.end - self.at));
+        bytes
+    }
+
+    /// A 16-bit number in network order, structural.
+    pub(super) fn keep_u16(&mut self) -> Option<u16> {
+        self.keep().map(|bytes| u16::from_be_bytes(*bytes))
+    }
+
+    /// The rest of the layer is structural.
+    pub(super) fn keep_rest(&mut self) -> Option<()> {
+        self.label(What::Structural, self.end - self.at);
+        Some(())
+    }
+
+    /// An Ethernet address.
+    pub(super) fn mac(&mut self) -> Option<()> {
+        self.whole(What::Mac, 6).map(drop)
+    }
+
+    /// An IPv4 address; gives its offset.
+    pub(super) fn ipv4(&mut self) -> Option<usize> {
+        self.whole(What::Ipv4, 4)
+    }
+
+    /// An IPv6 address; gives its offset.
+    pub(super) fn ipv6(&mut self) -> Option<usize> {
+        self.whole(What::Ipv6, 16)
+    }
+
+    /// `count` addresses of one kind, or as many as there are.
+    pub(super) fn many(
+        &mut self,
+        count: usize,
+        what: fn(&mut Self) -> Option<usize>,
+    ) -> Option<()> {
+        (0..count).try_for_each(|_| what(self).map(drop))
+    }
+
+    /// A piece that counts only when it is whole; gives its offset.
+    fn whole(&mut self, what: What, len: usize) -> Option<usize> {
+        let at = self.at;
+        (self.end - at >= len).then(|| {
+            self.label(what, len);
+            at
+        })
+    }
+
+    /// The checksum field of the header that began at `start`, and what it covers: to the stated end of the layer.
+    pub(super) fn checksum(&mut self, start: usize, pseudo: Option<Pseudo>) -> Option<()> {
+        self.checksum_of(start..self.stated, pseudo, false)
+    }
+
+    /// A checksum field that covers `covers`, of which bytes may be missing.
+    pub(super) fn checksum_of(
+        &mut self,
+        covers: Range<usize>,
+        pseudo: Option<Pseudo>,
+        zero_is_none: bool,
+    ) -> Option<()> {
+        let at = self.whole(What::Checksum, 2)?;
+        let unverified = if covers.end > self.end {
+            ChecksumState::Cut
+        } else {
+            ChecksumState::Bad
+        };
+        let covers = covers.start..covers.end.min(self.end);
+        let mut checksum = Checksum {
+            at,
+            covers,
+            pseudo,
+            state: unverified,
+            zero_is_none,
+        };
+        checksum.observe(self.frame);
+        self.layers.checksums.push(checksum);
+        Some(())
+    }
+
+    /// The pseudo-header of the upper-layer header that began at `start` and goes to the stated end.
+    pub(super) fn pseudo(&self, protocol: u8, start: usize) -> Option<Pseudo> {
+        let Addresses { src, dst, len } = self.addresses?;
+        let length = u32::try_from(self.stated.saturating_sub(start)).unwrap_or(u32::MAX);
+        Some(Pseudo {
+            src: src..src + len,
+            dst: dst..dst + len,
+            protocol,
+            length,
+        })
+    }
+
+    /// End of the current layer as its header states it.
+    pub(super) fn stated(&self) -> usize {
+        self.stated
+    }
+
+    /// The current layer's header says that it ends at `end`: what the frame has beyond is no part of it.
+    pub(super) fn bound(&mut self, end: usize) {
+        self.bound_as(end, "trailer");
+    }
+
+    /// Like [`Self::bound`], with a name for what is beyond.
+    pub(super) fn bound_as(&mut self, end: usize, beyond: &'static str) {
+        let end = end.max(self.at);
+        if end < self.end {
+            self.layers.not_understood.push((beyond, end..self.end));
+            self.end = end;
+        }
+        self.stated = end;
+        self.wire_end = self.wire_end.min(end);
+    }
+
+    /// A header states no length (segmentation offload): to the end of what is around it.
+    pub(super) fn unbound(&mut self) {
+        self.stated = self.wire_end;
+    }
+
+    /// Walks a part of `len` bytes with `walk`; what that leaves over is `reason`.
+    pub(super) fn within(
+        &mut self,
+        len: usize,
+        reason: &'static str,
+        walk: impl FnOnce(&mut Self) -> Option<()>,
+    ) -> Option<()> {
+        let outer = self.end;
+        let whole = len <= outer - self.at;
+        if whole {
+            self.end = self.at + len;
+        }
+        walk(self);
+        if whole {
+            self.stop::<()>(reason);
+        }
+        self.end = outer;
+        whole.then_some(())
+    }
+
+    /// `len` bytes that are not understood.
+    pub(super) fn skip(&mut self, len: usize, reason: &'static str) -> Option<()> {
+        self.within(len, reason, |_| None)
+    }
+
+    /// The rest of the layer is not understood.
+    pub(super) fn stop<T>(&mut self, reason: &'static str) -> Option<T> {
+        if self.at < self.end {
+            self.layers.not_understood.push((reason, self.at..self.end));
+            self.at = self.end;
+        }
+        None
+    }
+
+    /// The rest of the layer is payload of a flow between these ports. It begins at `start`, which may be cut off.
+    pub(super) fn payload(
+        &mut self,
+        start: usize,
+        src: u16,
+        dst: u16,
+        tcp: Option<Tcp>,
+    ) -> Option<Next> {
+        if self.quoted {
+            return self.stop("quoted payload");
+        }
+        let payload = self.at..self.end;
+        let wire = self.wire_end.saturating_sub(start).max(payload.len());
+        let addresses = self.addresses?;
+        self.layers.transport = Some(Transport {
+            src: (self.address(addresses.src, addresses.len)?, src),
+            dst: (self.address(addresses.dst, addresses.len)?, dst),
+            payload,
+            wire_payload: u32::try_from(wire).unwrap_or(u32::MAX),
+            tcp,
+        });
+        self.at = self.end;
+        None
+    }
+
+    fn address(&self, at: usize, len: usize) -> Option<IpAddr> {
+        let bytes = self.frame.get(at..at + len)?;
+        match len {
+            4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+            _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        }
+    }
+
+    /// Labels `len` captured bytes and passes them. Structural neighbours become one piece.
+    fn label(&mut self, what: What, len: usize) {
+        let start = self.at as u32;
+        self.at += len;
+        match self.layers.pieces.last_mut() {
+            _ if len == 0 => {}
+            Some(last)
+                if what == What::Structural
+                    && last.what == what
+                    && last.start + last.len == start =>
+            {
+                last.len += len as u32;
+            }
+            _ => self.layers.pieces.push(Piece {
+                start,
+                len: len as u32,
+                what,
+            }),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! One TCP connection: both directions in order, read by a conversation, reported with their packets.
+
+use std::ops::Range;
+
+use super::visitor::{Packet, Stream, Visitor};
+use super::waiting::Waiting;
+use super::{index, other};
+use crate::capture::PacketId;
+use crate::decode::{Tcp, Transport};
+use crate::flow::{Cover, Order, Segment, Slot, Span};
+use crate::limits;
+use crate::protocol::{self, Conversation, Field, Mark, Recognised, Side, Sink, Window};
+
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+/// What a connection acts upon while one packet is read.
+pub(super) struct Scene<'a, V> {
+    pub(super) waiting: &'a mut Waiting,
+    pub(super) visitor: &'a mut V,
+    pub(super) slot: Slot,
+    pub(super) now: i128,
+    /// Scratch.
+    pub(super) spans: &'a mut Vec<Span>,
+}
+
+/// The state of one connection.
+pub(super) struct Connection {
+    id: u64,
+    /// The client is the lesser end of the flow's key.
+    client_is_low: bool,
+    directions: [Direction; 2],
+    talk: Option<Box<dyn Conversation>>,
+    /// What the conversation calls client is our server: the capture began in mid-connection.
+    swapped: bool,
+}
+
+#[derive(Default)]
+struct Direction {
+    order: Order,
+    cover: Cover,
+    /// Bytes in order that the conversation has not consumed, from stream offset `unread_at` on.
+    unread: Vec<u8>,
+    unread_at: u64,
+    closed: bool,
+}
+
+impl Connection {
+    pub(super) fn new(id: u64, forward: bool, transport: &Transport) -> Self {
+        let flags = transport.tcp.map_or(0, |tcp| tcp.flags);
+        let source_is_client = match (flags & SYN != 0, flags & ACK != 0) {
+            (true, answer) => !answer,
+            (false, _) => transport.dst.1 <= transport.src.1,
+        };
+        Connection {
+            id,
+            client_is_low: source_is_client == forward,
+            directions: Default::default(),
+            talk: None,
+            swapped: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Does this header begin another connection with the same ports?
+    pub(super) fn is_reused(&self, forward: bool, tcp: Tcp) -> bool {
+        let order = &self.directions[index(self.side(forward))].order;
+        tcp.flags & (SYN | ACK) == SYN && order.begun() && !order.begins_behind(tcp.seq)
+    }
+
+    /// Reads one packet of the connection.
+    pub(super) fn segment<V: Visitor>(&mut self, packet: &Packet<'_>, transport: &Transport, forward: bool, scene: &mut Scene<'_, V>) {
+        let Some(tcp) = transport.tcp else { return };
+        let side = self.side(forward);
+        let payload = packet.frame.get(transport.payload.clone()).unwrap_or_default();
+        let frame_at = transport.payload.start as u32;
+        let order = &mut self.directions[index(side)].order;
+        let mut seq = tcp.seq;
+        if tcp.flags & SYN != 0 {
+            order.syn(seq);
+            seq = seq.wrapping_add(1);
+        }
+        if tcp.flags & RST == 0 || !payload.is_empty() {
+            order.begin(seq);
+        }
+        let missing = transport.wire_payload.saturating_sub(payload.len() as u32);
+        if tcp.flags & FIN != 0 {
+            order.fin(seq.wrapping_add(transport.wire_payload));
+        }
+        if !payload.is_empty() {
+            let segment = Arriving { packet: packet.id, frame_at, missing };
+            self.arrive(side, seq, payload, &segment, scene);
+        }
+        for side in [Side::Client, Side::Server] {
+            let direction = &mut self.directions[index(side)];
+            if !direction.closed && (direction.order.ended() || tcp.flags & RST != 0) {
+                direction.closed = true;
+                self.converse(side, &[], true, scene);
+            }
+        }
+    }
+
+    /// Decides by blanking what keeps `packet` waiting. False if nothing could be done yet.
+    pub(super) fn give_up<V: Visitor>(&mut self, side: Side, packet: PacketId, gap_only: bool, scene: &mut Scene<'_, V>) -> bool {
+        let direction = &self.directions[index(side)];
+        let in_order_done = direction.cover.decided_to() >= direction.order.next();
+        if let Some(gap) = direction.order.gap()
+            && (in_order_done || !gap_only)
+        {
+            self.skip(side, gap, scene);
+            return true;
+        }
+        if gap_only {
+            return false;
+        }
+        self.cut(side, scene);
+        let direction = &mut self.directions[index(side)];
+        let rest = direction.cover.decided_to()..direction.order.next();
+        Report::new(self.id, side, direction, scene).opaque(rest, "undecided for too long");
+        scene.waiting.settle(packet, u32::MAX);
+        true
+    }
+
+    /// Nothing will follow on either side.
+    pub(super) fn finish<V: Visitor>(&mut self, scene: &mut Scene<'_, V>) {
+        for side in [Side::Client, Side::Server] {
+            while let Some(gap) = self.directions[index(side)].order.gap() {
+                self.skip(side, gap, scene);
+            }
+            self.cut(side, scene);
+            let direction = &mut self.directions[index(side)];
+            let rest = direction.cover.decided_to()..direction.order.next();
+            Report::new(self.id, side, direction, scene).opaque(rest, "end of the stream");
+        }
+    }
+
+    fn side(&self, forward: bool) -> Side {
+        if forward == self.client_is_low { Side::Client } else { Side::Server }
+    }
+
+    fn stream(&self, side: Side) -> Stream {
+        Stream { flow: self.id, side }
+    }
+
+    /// Places a payload: copies, the stream's next bytes, or too early.
+    fn arrive<V: Visitor>(&mut self, side: Side, seq: u32, payload: &[u8], from: &Arriving, scene: &mut Scene<'_, V>) {
+        let stream = self.stream(side);
+        let arrival = self.directions[index(side)].order.place(seq, payload.len());
+        let Some(at) = arrival.at else {
+            let span = from.span(0..payload.len(), 0);
+            scene.visitor.opaque(stream, "before the stream's beginning", 0..0, std::slice::from_ref(&span));
+            return;
+        };
+        scene.waiting.own(from.packet, (scene.slot, side), payload.len() as u32);
+        if !arrival.early.is_empty() {
+            let direction = &mut self.directions[index(side)];
+            let bytes = payload.to_vec();
+            direction.order.keep(Segment { at, bytes, missing: from.missing, packet: from.packet, frame_at: from.frame_at });
+            if direction.order.overfull() {
+                scene.visitor.limit("out_of_order");
+                let gap = direction.order.gap().unwrap_or(0);
+                self.skip(side, gap, scene);
+            }
+            return;
+        }
+        self.take(side, at, payload, from, scene);
+        self.take_due(side, scene);
+    }
+
+    /// Takes a payload that begins at or before the stream's next byte.
+    fn take<V: Visitor>(&mut self, side: Side, at: u64, payload: &[u8], from: &Arriving, scene: &mut Scene<'_, V>) {
+        let direction = &mut self.directions[index(side)];
+        let known = (direction.order.next() - at).min(payload.len() as u64) as usize;
+        let (old, new) = payload.split_at(known);
+        if !old.is_empty() {
+            self.copy(side, at, old, from, scene);
+        }
+        let direction = &mut self.directions[index(side)];
+        if !new.is_empty() {
+            let at = at + known as u64;
+            direction.cover.add(at, new.len() as u32, from.packet, from.frame_at + known as u32, false);
+            direction.order.advance(new.len() as u64);
+            scene.visitor.bytes(Stream { flow: self.id, side }, at, new);
+            self.converse(side, new, false, scene);
+        }
+        let direction = &self.directions[index(side)];
+        let behind = at + payload.len() as u64 + u64::from(from.missing);
+        if from.missing > 0 && behind > direction.order.next() {
+            self.skip(side, behind - direction.order.next(), scene);
+        }
+    }
+
+    fn take_due<V: Visitor>(&mut self, side: Side, scene: &mut Scene<'_, V>) {
+        while let Some(segment) = self.directions[index(side)].order.due() {
+            let from = Arriving { packet: segment.packet, frame_at: segment.frame_at, missing: segment.missing };
+            self.take(side, segment.at, &segment.bytes, &from, scene);
+        }
+    }
+
+    /// Bytes seen before: those undecided wait with their originals, the others get the same decisions.
+    fn copy<V: Visitor>(&mut self, side: Side, at: u64, old: &[u8], from: &Arriving, scene: &mut Scene<'_, V>) {
+        let stream = self.stream(side);
+        let range = at..at + old.len() as u64;
+        let cover = &mut self.directions[index(side)].cover;
+        let undecided = cover.undecided(range.clone());
+        let mut done = range.start;
+        for part in undecided.iter().cloned().chain([range.end..range.end]) {
+            if part.start > done {
+                let (a, b) = ((done - at) as usize, (part.start - at) as usize);
+                scene.visitor.late(stream, done..part.start, &old[a..b], &from.span(a..b, 0));
+                scene.waiting.settle(from.packet, (b - a) as u32);
+            }
+            done = part.end;
+            let offset = (part.start - at) as u32;
+            cover.add(part.start, (part.end - part.start) as u32, from.packet, from.frame_at + offset, true);
+        }
+    }
+
+    /// Gives up on `missing` bytes before the next ones, and goes on behind them.
+    fn skip<V: Visitor>(&mut self, side: Side, missing: u64, scene: &mut Scene<'_, V>) {
+        self.cut(side, scene);
+        let spoken = self.spoken(side);
+        if let Some(talk) = &mut self.talk {
+            talk.gap(spoken, missing);
+        }
+        let direction = &mut self.directions[index(side)];
+        direction.cover.skip(direction.order.next(), missing);
+        direction.order.advance(missing);
+        direction.unread_at = direction.order.next();
+        self.take_due(side, scene);
+    }
+
+    /// Makes the conversation decide everything in order that it was given.
+    fn cut<V: Visitor>(&mut self, side: Side, scene: &mut Scene<'_, V>) {
+        self.converse(side, &[], true, scene);
+        let spoken = self.spoken(side);
+        let direction = &mut self.directions[index(side)];
+        if let Some(talk) = &mut self.talk {
+            talk.flush(spoken, &mut Report::new(self.id, side, direction, scene));
+        }
+    }
+
+    /// Lets the conversation read what is unread, with `new` behind it.
+    fn converse<V: Visitor>(&mut self, side: Side, new: &[u8], end: bool, scene: &mut Scene<'_, V>) {
+        if self.talk.is_none() && !self.recognise(side, new, end, scene) {
+            return;
+        }
+        let spoken = self.spoken(side);
+        let Some(talk) = &mut self.talk else { return };
+        let direction = &mut self.directions[index(side)];
+        let mut unread = std::mem::take(&mut direction.unread);
+        let at = if unread.is_empty() { direction.order.next() - new.len() as u64 } else { direction.unread_at };
+        let joined = !unread.is_empty();
+        if joined {
+            unread.extend_from_slice(new);
+        }
+        let bytes = if joined { &unread[..] } else { new };
+        let total = bytes.len();
+        let mut report = Report::new(self.id, side, direction, scene);
+        let mut used = talk.read(spoken, at, bytes, end, &mut report).min(total);
+        if end && used < total {
+            report.opaque(at + used as u64..at + total as u64, "unread at the end");
+            used = total;
+        }
+        direction.unread_at = at + used as u64;
+        if joined {
+            unread.drain(..used);
+        } else {
+            unread.extend_from_slice(&new[used..]);
+        }
+        direction.unread = unread;
+    }
+
+    /// Looks for a protocol in the first bytes of a direction. True when the conversation may read.
+    fn recognise<V: Visitor>(&mut self, side: Side, new: &[u8], end: bool, scene: &mut Scene<'_, V>) -> bool {
+        let direction = &mut self.directions[index(side)];
+        let at = if direction.unread.is_empty() { direction.order.next() - new.len() as u64 } else { direction.unread_at };
+        let joined;
+        let first = if direction.unread.is_empty() {
+            new
+        } else {
+            joined = [&direction.unread[..], new].concat();
+            &joined[..]
+        };
+        match protocol::recognise(first) {
+            Recognised::As(protocol, speaker) => {
+                self.talk = Some(protocol.open());
+                self.swapped = speaker != side;
+                true
+            }
+            Recognised::Undecided if !end && first.len() < limits::PROBE_BYTES_MAX => {
+                direction.unread_at = at;
+                direction.unread.extend_from_slice(new);
+                false
+            }
+            _ => {
+                let all = at..at + first.len() as u64;
+                direction.unread.clear();
+                Report::new(self.id, side, direction, scene).opaque(all, "tcp payload");
+                false
+            }
+        }
+    }
+
+    fn spoken(&self, side: Side) -> Side {
+        if self.swapped { other(side) } else { side }
+    }
+}
+
+/// The packet that a payload came with.
+struct Arriving {
+    packet: PacketId,
+    frame_at: u32,
+    missing: u32,
+}
+
+impl Arriving {
+    /// Where a range of the payload stands in the frame.
+    fn span(&self, range: Range<usize>, offset: u32) -> Span {
+        let at = self.frame_at + range.start as u32..self.frame_at + range.end as u32;
+        Span { packet: self.packet, at, offset, copy: false }
+    }
+}
+
+/// Hands what a conversation reports to the visitor, with the packets that hold it.
+struct Report<'a, 'b, V> {
+    stream: Stream,
+    cover: &'a mut Cover,
+    scene: &'a mut Scene<'b, V>,
+}
+
+impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
+    fn new(flow: u64, side: Side, direction: &'a mut Direction, scene: &'a mut Scene<'b, V>) -> Self {
+        Report { stream: Stream { flow, side }, cover: &mut direction.cover, scene }
+    }
+
+    fn find(&mut self, at: &[Range<u64>]) {
+        self.scene.spans.clear();
+        self.cover.spans(at, self.scene.spans);
+    }
+
+    fn decide(&mut self, at: &[Range<u64>]) {
+        let waiting = &mut *self.scene.waiting;
+        for range in at {
+            self.cover.decide(range.clone(), |packet, bytes| waiting.settle(packet, bytes));
+        }
+    }
+}
+
+impl<V: Visitor> Sink for Report<'_, '_, V> {
+    fn keep(&mut self, at: Range<u64>) {
+        self.find(std::slice::from_ref(&at));
+        self.scene.visitor.keep(self.stream, at.clone(), self.scene.spans);
+        self.decide(&[at]);
+    }
+
+    fn field(&mut self, at: &[Range<u64>], field: &Field<'_>) {
+        self.find(at);
+        self.scene.visitor.field(self.stream, field, at, self.scene.spans);
+        self.decide(at);
+    }
+
+    fn opaque(&mut self, at: Range<u64>, what: &'static str) {
+        if at.is_empty() {
+            return;
+        }
+        for part in self.cover.undecided(at) {
+            self.find(std::slice::from_ref(&part));
+            self.scene.visitor.opaque(self.stream, what, part.clone(), self.scene.spans);
+            self.decide(&[part]);
+        }
+    }
+
+    fn window(&mut self, at: &[Range<u64>], window: &Window<'_>) {
+        self.find(at);
+        self.scene.visitor.window(self.stream, window, at, self.scene.spans);
+        self.decide(at);
+    }
+
+    fn mark(&mut self, _side: Side, mark: Mark<'_>) {
+        let begins = match mark {
+            Mark::Request { at, .. } | Mark::Response { at, .. } => self.cover.packet_at(at),
+            Mark::End { .. } => None,
+        };
+        let time = begins.and_then(|packet| self.scene.waiting.time_of(packet)).unwrap_or(self.scene.now);
+        self.scene.visitor.mark(self.stream, mark, time);
+    }
+}

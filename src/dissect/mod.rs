@@ -1,0 +1,197 @@
+//! The loop: capture -> decode -> flow -> protocol -> [`Visitor`].
+//!
+//! The capture alone decides when something is given up: its bytes and its times, never the clock.
+
+mod connection;
+mod visitor;
+mod waiting;
+
+use std::io::Read;
+
+use crate::capture::{Batch, CaptureError, PacketId, Reader};
+use crate::decode::{self, Layers, Transport};
+use crate::flow::{FlowKey, Slot, Span, Table};
+use crate::limits;
+use crate::protocol::Side;
+
+use connection::Connection;
+pub use visitor::{Packet, Stream, Visitor};
+use waiting::Waiting;
+
+/// Reads a whole capture through a visitor. Damage after the beginning ends the capture there; the reader tells.
+pub fn run(input: Box<dyn Read + Send>, visitor: &mut impl Visitor) -> Result<Reader, CaptureError> {
+    let mut reader = Reader::open(input)?;
+    let mut batch = Batch::default();
+    let mut dissector = Dissector::default();
+    let mut id = 0;
+    while reader.next_batch(&mut batch)? {
+        for record in &batch.records {
+            let Some(meta) = &record.packet else { continue };
+            let bytes = &batch.bytes[record.start..record.start + record.len];
+            let packet = Packet {
+                id: PacketId(id),
+                time_ns: meta.time_ns,
+                link: meta.link,
+                frame: &bytes[meta.data.clone()],
+                wire_len: meta.wire_len,
+            };
+            dissector.packet(&packet, visitor);
+            id += 1;
+        }
+    }
+    dissector.finish(visitor);
+    Ok(reader)
+}
+
+/// The loop's state between packets.
+pub struct Dissector {
+    layers: Layers,
+    flows: Table<Connection>,
+    waiting: Waiting,
+    opened: u64,
+    /// Capture bytes seen.
+    position: u64,
+    now: i128,
+    spans: Vec<Span>,
+}
+
+impl Default for Dissector {
+    fn default() -> Self {
+        Dissector {
+            layers: Layers::default(),
+            flows: Table::new(limits::FLOWS_MAX),
+            waiting: Waiting::default(),
+            opened: 0,
+            position: 0,
+            now: 0,
+            spans: Vec::new(),
+        }
+    }
+}
+
+impl Dissector {
+    /// Takes the next packet of the capture.
+    pub fn packet(&mut self, packet: &Packet<'_>, visitor: &mut impl Visitor) {
+        let mut layers = std::mem::take(&mut self.layers);
+        decode::decode(packet.link, packet.frame, packet.wire_len, &mut layers);
+        visitor.packet(packet, &layers);
+        self.waiting.push(packet.id, self.position, packet.time_ns);
+        self.position += packet.frame.len() as u64;
+        self.now = packet.time_ns;
+        if let Some(transport) = &layers.transport
+            && transport.tcp.is_some()
+        {
+            self.segment(packet, transport, &layers, visitor);
+        }
+        self.layers = layers;
+        if let Some(last) = self.waiting.release() {
+            visitor.settled(last);
+        }
+        self.close_overdue(visitor);
+    }
+
+    /// Takes the next packet without reading its payload.
+    pub fn header(&mut self, packet: &Packet<'_>, visitor: &mut impl Visitor) {
+        let mut layers = std::mem::take(&mut self.layers);
+        decode::decode(packet.link, packet.frame, packet.wire_len, &mut layers);
+        visitor.packet(packet, &layers);
+        self.layers = layers;
+        visitor.settled(packet.id);
+    }
+
+    /// The capture is over: decides what is undecided.
+    pub fn finish(&mut self, visitor: &mut impl Visitor) {
+        let mut slots = self.flows.slots();
+        slots.sort_by_key(|&slot| self.flows.get_mut(slot).map(|flow| flow.id()));
+        for slot in slots {
+            self.close(slot, visitor);
+        }
+        if let Some(last) = self.waiting.release() {
+            visitor.settled(last);
+        }
+    }
+
+    fn segment(&mut self, packet: &Packet<'_>, transport: &Transport, layers: &Layers, visitor: &mut impl Visitor) {
+        let Some(tcp) = transport.tcp else { return };
+        let (key, forward) = FlowKey::new(transport.src, transport.dst);
+        let slot = match self.flows.find(&key) {
+            Some(slot) if self.flows.get_mut(slot).is_some_and(|flow| !flow.is_reused(forward, tcp)) => slot,
+            Some(slot) => {
+                self.close(slot, visitor);
+                self.open(key, forward, transport, layers, visitor)
+            }
+            None => self.open(key, forward, transport, layers, visitor),
+        };
+        let Some(flow) = self.flows.get_mut(slot) else { return };
+        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now: packet.time_ns, spans: &mut self.spans };
+        flow.segment(packet, transport, forward, &mut scene);
+    }
+
+    fn open(
+        &mut self,
+        key: FlowKey,
+        forward: bool,
+        transport: &Transport,
+        layers: &Layers,
+        visitor: &mut impl Visitor,
+    ) -> Slot {
+        if let Some(idlest) = self.flows.idlest() {
+            visitor.limit("flows");
+            self.close(idlest, visitor);
+        }
+        let id = self.opened;
+        self.opened += 1;
+        visitor.open(id, layers);
+        self.flows.insert(key, Connection::new(id, forward, transport))
+    }
+
+    fn close(&mut self, slot: Slot, visitor: &mut impl Visitor) {
+        let now = self.now;
+        let Some(mut flow) = self.flows.remove(slot) else { return };
+        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+        flow.finish(&mut scene);
+        visitor.close(flow.id());
+    }
+
+    /// Decides by blanking what lies too far behind, in bytes or in capture time.
+    fn close_overdue(&mut self, visitor: &mut impl Visitor) {
+        while let Some((id, wait)) = self.waiting.front() {
+            let Some((slot, side)) = wait.owner else { return };
+            let age = self.now - wait.time_ns;
+            let bulky = self.position - wait.position > limits::HELD_BYTES_MAX as u64;
+            if !bulky && age <= limits::GAP_NANOS_MAX {
+                return;
+            }
+            let now = self.now;
+            let Some(flow) = self.flows.get_mut(slot) else { return };
+            let gap_only = !bulky && age <= limits::HOLD_NANOS_MAX;
+            let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+            if !flow.give_up(side, id, gap_only, &mut scene) {
+                return;
+            }
+            if bulky {
+                visitor.limit("held_bytes");
+            }
+            match self.waiting.release() {
+                Some(last) => visitor.settled(last),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Which index a side has.
+fn index(side: Side) -> usize {
+    match side {
+        Side::Client => 0,
+        Side::Server => 1,
+    }
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Server,
+        Side::Server => Side::Client,
+    }
+}
+

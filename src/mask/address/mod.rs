@@ -1,0 +1,53 @@
+//! Addresses: permuted inside their class and with the same text length, so that textual copies fit.
+
+mod ipv4;
+mod ipv6;
+mod mac;
+
+use super::key::{Key, Subkey};
+use super::slots::{Alphabet, Slot};
+
+/// The subkeys of addresses.
+pub(super) struct Addresses {
+    ipv4: Subkey,
+    ipv6: Subkey,
+    mac: Subkey,
+    /// The low 24 bits that a MAC, its EUI-64 interface id, the solicited-node group and that group's MAC share.
+    low: Subkey,
+}
+
+impl Addresses {
+    pub(super) fn new(key: &Key) -> Addresses {
+        Addresses {
+            ipv4: key.subkey("ipv4"),
+            ipv6: key.subkey("ipv6"),
+            mac: key.subkey("mac"),
+            low: key.subkey("low 24 bits"),
+        }
+    }
+}
+
+/// A place for a number among `first..=last`.
+fn among(first: u32, last: u32, value: u32) -> Slot {
+    Slot {
+        alphabet: Alphabet::Range(first, last - first + 1),
+        value: value - first,
+    }
+}
+
+/// The number in such a place.
+fn number(slot: &Slot) -> u32 {
+    match slot.alphabet {
+        Alphabet::Range(first, _) => first + slot.value,
+        _ => slot.value,
+    }
+}
+
+/// A place for an octet with as many leading zero nibbles.
+fn octet(value: u8) -> Slot {
+    match value {
+        0 => among(0, 0, 0),
+        1..16 => among(1, 15, value.into()),
+        _ => among(16, 255, value.into()),
+    }
+}

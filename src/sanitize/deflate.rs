@@ -1,0 +1,199 @@
+//! Deflate to an exact length (RFC 1951): compress, then pad with empty blocks.
+//!
+//! A window ends on a byte boundary by a sync flush. Behind it an empty stored block takes 5 bytes, and each empty
+//! fixed block before that takes 10 bits more, so that any length is reachable in mid-stream but 1, 2, 3, 4 and 8;
+//! at the end a final fixed block (10 bits) makes every length from 2 on reachable.
+
+use flate2::{Compress, Compression, FlushCompress};
+
+/// Compresses `plain` into exactly `room` bytes behind what `out` holds, readable after `dictionary` (the plain bytes
+/// before, at most 32 KiB of them are used). `last` ends the deflate stream. False if it cannot be done: `out` is as it was.
+pub(super) fn deflate_to(plain: &[u8], dictionary: &[u8], room: usize, last: bool, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    for level in [5, 9, 6, 4, 3, 1] {
+        let Some(length) = compress(plain, dictionary, level, room, out) else {
+            out.truncate(start);
+            continue;
+        };
+        let rest = room.checked_sub(length);
+        if rest.is_some_and(|rest| pad(rest, last, out)) {
+            return true;
+        }
+        out.truncate(start);
+        // Far too long at a middling level: no level will do.
+        if level == 5 && length > room + room / 12 + 16 {
+            return false;
+        }
+    }
+    false
+}
+
+/// The compressed length, sync flush included; the bytes are appended. None if it outgrows every use.
+fn compress(plain: &[u8], dictionary: &[u8], level: u32, room: usize, out: &mut Vec<u8>) -> Option<usize> {
+    if plain.is_empty() {
+        return Some(0);
+    }
+    let start = out.len();
+    let mut deflater = Compress::new(Compression::new(level), false);
+    if !dictionary.is_empty() {
+        deflater.set_dictionary(dictionary).ok()?;
+    }
+    out.reserve(room + room / 8 + 64);
+    loop {
+        let read = deflater.total_in() as usize;
+        deflater.compress_vec(&plain[read..], out, FlushCompress::Sync).ok()?;
+        if deflater.total_in() as usize == plain.len() && out.len() < out.capacity() {
+            return Some(out.len() - start);
+        }
+        if out.len() - start > 2 * room + 64 {
+            return None;
+        }
+        out.reserve(1024);
+    }
+}
+
+/// Appends exactly `rest` bytes of empty blocks, the last one final if `last`.
+fn pad(rest: usize, last: bool, out: &mut Vec<u8>) -> bool {
+    if !last {
+        return pad_middle(rest, out);
+    }
+    for end in 2..=6 {
+        let Some(before) = rest.checked_sub(end) else { return false };
+        if !reachable(before) {
+            continue;
+        }
+        pad_middle(before, out);
+        match end {
+            5 => out.extend_from_slice(&[1, 0, 0, 0xff, 0xff]),
+            6 => blocks(1, Some(1), out),
+            _ => final_fixed(end - 2, out),
+        }
+        return true;
+    }
+    false
+}
+
+fn reachable(rest: usize) -> bool {
+    !matches!(rest, 1..=4 | 8)
+}
+
+/// Empty stored blocks, the first of them behind as many empty fixed blocks as make the length right.
+fn pad_middle(rest: usize, out: &mut Vec<u8>) -> bool {
+    if !reachable(rest) {
+        return false;
+    }
+    let mut left = rest;
+    let mut take = |bytes: usize, fixed: usize, left: &mut usize| {
+        blocks(fixed, Some(0), out);
+        *left -= bytes;
+    };
+    match rest % 5 {
+        1 => take(6, 1, &mut left),
+        2 => take(7, 2, &mut left),
+        3 => {
+            take(6, 1, &mut left);
+            take(7, 2, &mut left);
+        }
+        4 => take(9, 3, &mut left),
+        _ => {}
+    }
+    while left > 0 {
+        take(5, 0, &mut left);
+    }
+    true
+}
+
+/// `fixed` empty fixed blocks, then an empty stored one whose final bit is `stored`.
+fn blocks(fixed: usize, stored: Option<u64>, out: &mut Vec<u8>) {
+    let mut bits = 0u64;
+    for i in 0..fixed {
+        bits |= 0b10 << (10 * i);
+    }
+    let mut count = 10 * fixed;
+    if let Some(end) = stored {
+        bits |= end << count;
+        count += 3;
+    }
+    out.extend_from_slice(&bits.to_le_bytes()[..count.div_ceil(8)]);
+    if stored.is_some() {
+        out.extend_from_slice(&[0, 0, 0xff, 0xff]);
+    }
+}
+
+/// `fixed` empty fixed blocks and a final one: 2, 3 or 4 bytes for 0, 1 or 2.
+fn final_fixed(fixed: usize, out: &mut Vec<u8>) {
+    let mut bits = 0b11u64 << (10 * fixed);
+    for i in 0..fixed {
+        bits |= 0b10 << (10 * i);
+    }
+    out.extend_from_slice(&bits.to_le_bytes()[..(10 * (fixed + 1)).div_ceil(8)]);
+}
+
+/// Adler-32 (RFC 1950 §8.2), continued from `sum` (1 at the beginning).
+pub(super) fn adler32(sum: u32, bytes: &[u8]) -> u32 {
+    let (mut a, mut b) = (sum & 0xffff, sum >> 16);
+    for chunk in bytes.chunks(5552) {
+        for &byte in chunk {
+            a += u32::from(byte);
+            b += a;
+        }
+        a %= 65521;
+        b %= 65521;
+    }
+    b << 16 | a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Decompress, FlushDecompress, Status};
+    use proptest::prelude::*;
+
+    fn inflate(bytes: &[u8]) -> (Vec<u8>, Status) {
+        let mut out = Vec::with_capacity(1 << 20);
+        let status = Decompress::new(false).decompress_vec(bytes, &mut out, FlushDecompress::Sync).expect("valid deflate");
+        (out, status)
+    }
+
+    #[test]
+    fn every_reachable_length_is_reached_exactly() {
+        for last in [false, true] {
+            for rest in 0..200 {
+                let mut out = Vec::new();
+                let expected = if last { rest >= 2 } else { reachable(rest) };
+                assert_eq!(pad(rest, last, &mut out), expected, "{rest} {last}");
+                if expected {
+                    assert_eq!(out.len(), rest, "{last}");
+                    let (plain, status) = inflate(&out);
+                    assert!(plain.is_empty());
+                    assert_eq!(status == Status::StreamEnd, last, "{rest} {last}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn windows_inflate_to_what_they_were_made_of(
+            text in proptest::collection::vec("[a-f ]{1,40}", 1..60),
+            cut in 0usize..2000,
+            spare in 0usize..64,
+        ) {
+            let plain = text.concat().into_bytes();
+            let (first, second) = plain.split_at(cut.min(plain.len()));
+            let mut out = Vec::new();
+            prop_assume!(deflate_to(first, &[], first.len() + 40, false, &mut out));
+            prop_assert_eq!(out.len(), first.len() + 40);
+            prop_assert!(deflate_to(second, first, second.len() + 40 + spare, true, &mut out));
+            prop_assert_eq!(out.len(), plain.len() + 80 + spare);
+            let (inflated, status) = inflate(&out);
+            prop_assert_eq!(inflated, plain);
+            prop_assert_eq!(status, Status::StreamEnd);
+        }
+    }
+
+    #[test]
+    fn adler_of_a_known_text() {
+        assert_eq!(adler32(1, b"Wikipedia"), 0x11e6_0398);
+    }
+}

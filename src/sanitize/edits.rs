@@ -1,0 +1,291 @@
+//! The visitor that edits: each event becomes bytes and claims in the packets that hold it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+
+use super::history::History;
+use super::hold::{CHECKSUM, FRAMING, Hold};
+use super::ledger::{Because, Label};
+use super::packed::Bodies;
+use super::values::{ADDRESS, GRAMMAR, KEPT_PAYLOAD, PACKED, Values};
+use crate::capture::{Meta, PacketId, Record, Region};
+use crate::decode::{Layers, What};
+use crate::dissect::{Packet, Stream, Visitor};
+use crate::flow::Span;
+use crate::protocol::{Encoding, Field, Role, Side, Window};
+use crate::rules::{Addresses, Payload};
+
+/// Edits held packets as the loop tells.
+pub(super) struct Editor<'a> {
+    pub(super) hold: Hold<'a>,
+    pub(super) values: Values,
+    addresses: Addresses,
+    payload: Payload,
+    history: History,
+    bodies: Bodies,
+    pub(super) tally: Tally,
+    scratch: Vec<u8>,
+    /// The first error of the output; nothing is written after it.
+    pub(super) failed: Option<io::Error>,
+}
+
+/// Counts for the manifest.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Packets and bytes by what was not understood.
+    pub(super) not_understood: BTreeMap<&'static str, (u64, u64)>,
+    pub(super) limits: BTreeMap<&'static str, u64>,
+    pub(super) late_copy: u64,
+    pub(super) payload_kept: u64,
+}
+
+impl Tally {
+    fn not_understood(&mut self, what: &'static str, packets: u64, bytes: u64) {
+        let entry = self.not_understood.entry(what).or_default();
+        entry.0 += packets;
+        entry.1 += bytes;
+    }
+}
+
+impl<'a> Editor<'a> {
+    pub(super) fn new(hold: Hold<'a>, values: Values, addresses: Addresses, payload: Payload) -> Self {
+        Editor {
+            hold,
+            values,
+            addresses,
+            payload,
+            history: History::new(),
+            bodies: Bodies::default(),
+            tally: Tally::default(),
+            scratch: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Edits what the newest record says beside its framing and packet data.
+    pub(super) fn regions(&mut self, record: &Record, regions: &[Region]) {
+        for region in regions {
+            let Some(mut held) = self.hold.newest_record() else { return };
+            let at = region.at.start as u32..region.at.end as u32;
+            let bytes = &mut held.frame[region.at.clone()];
+            match region.what {
+                Meta::Text(what) => {
+                    let old = bytes.to_vec();
+                    let label = self.text(&old, &format!("pcapng.{what}"), Role::Text);
+                    self.replace_region(at, label);
+                }
+                Meta::Host => {
+                    let old = bytes.to_vec();
+                    let label = self.text(&old, "pcapng.name_resolution", Role::Host);
+                    self.replace_region(at, label);
+                }
+                Meta::Opaque(what) => {
+                    bytes.fill(0);
+                    held.claim(at.clone(), Label::Blanked, Because(0));
+                    if what != "padding" {
+                        self.tally.not_understood(what, u64::from(record.packet.is_some()), u64::from(at.end - at.start));
+                    }
+                }
+                Meta::Ipv4 | Meta::Ipv6 | Meta::Mac => {
+                    let what = match region.what {
+                        Meta::Ipv4 => What::Ipv4,
+                        Meta::Ipv6 => What::Ipv6,
+                        _ => What::Mac,
+                    };
+                    let label = mask_address(what, bytes, self.addresses, &mut self.values);
+                    held.claim(at, label, ADDRESS);
+                }
+            }
+        }
+    }
+
+    /// Masks a text of the container into the scratch.
+    fn text(&mut self, raw: &[u8], path: &str, role: Role) -> (Label, Because) {
+        self.scratch.clear();
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let field = Field { path, name, raw, encoding: Encoding::Plain, role };
+        let outcome = self.values.replace(&field, &mut self.scratch);
+        (outcome.label, outcome.because)
+    }
+
+    fn replace_region(&mut self, at: Range<u32>, (label, because): (Label, Because)) {
+        let Some(mut held) = self.hold.newest_record() else { return };
+        held.frame[at.start as usize..at.end as usize].copy_from_slice(&self.scratch);
+        held.claim(at, label, because);
+    }
+
+    /// Puts `new` where `old` stands, in every packet that holds it.
+    fn put(&mut self, stream: Stream, at: &[Range<u64>], old: &[u8], new: &[u8], spans: &[Span], why: (Label, Because)) {
+        for span in spans {
+            let Some(mut held) = self.hold.packet(span.packet) else { continue };
+            let (from, len) = (span.offset as usize, (span.at.end - span.at.start) as usize);
+            let bytes = &mut held.frame[span.at.start as usize..span.at.end as usize];
+            if span.copy && *bytes != old[from..from + len] {
+                self.tally.late_copy += 1;
+                continue;
+            }
+            bytes.copy_from_slice(&new[from..from + len]);
+            held.claim(span.at.clone(), why.0, why.1);
+        }
+        let mut done = 0;
+        for range in at {
+            let next = done + (range.end - range.start) as usize;
+            self.history.push(stream, range.start, &old[done..next], &new[done..next], why.0, why.1);
+            done = next;
+        }
+    }
+}
+
+/// Masks an address where it stands.
+fn mask_address(what: What, bytes: &mut [u8], addresses: Addresses, values: &mut Values) -> Label {
+    match addresses {
+        Addresses::Keep => return Label::Kept,
+        Addresses::Blank => {
+            bytes.fill(0);
+            return Label::Blanked;
+        }
+        Addresses::Pseudonym => {}
+    }
+    match what {
+        What::Mac => {
+            if let Ok(mac) = <[u8; 6]>::try_from(&*bytes) {
+                bytes.copy_from_slice(&values.masker.mac(mac));
+            }
+        }
+        What::Ipv4 => {
+            if let Ok(address) = <[u8; 4]>::try_from(&*bytes) {
+                bytes.copy_from_slice(&values.masker.ipv4(address));
+            }
+        }
+        What::Ipv6 => {
+            if let Ok(address) = <[u8; 16]>::try_from(&*bytes) {
+                bytes.copy_from_slice(&values.masker.ipv6(address));
+            }
+        }
+        What::Structural | What::Checksum => {}
+    }
+    Label::Pseudonym
+}
+
+impl Visitor for Editor<'_> {
+    fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
+        let Some(mut held) = self.hold.packet(packet.id) else { return };
+        held.checksums.extend_from_slice(&layers.checksums);
+        let mut done = 0;
+        for piece in &layers.pieces {
+            let at = piece.start..piece.start + piece.len;
+            if self.payload == Payload::Keep {
+                held.claim(done..at.start, Label::Kept, KEPT_PAYLOAD);
+                done = at.end;
+            }
+            match piece.what {
+                What::Structural => held.claim(at, Label::Structural, FRAMING),
+                What::Checksum => held.claim(at, Label::Recomputed, CHECKSUM),
+                what => {
+                    let bytes = &mut held.frame[at.start as usize..at.end as usize];
+                    let label = mask_address(what, bytes, self.addresses, &mut self.values);
+                    held.claim(at, label, ADDRESS);
+                }
+            }
+        }
+        if self.payload == Payload::Keep {
+            let end = packet.frame.len() as u32;
+            self.tally.payload_kept += u64::from(done < end);
+            held.claim(done..end, Label::Kept, KEPT_PAYLOAD);
+            return;
+        }
+        for (what, at) in &layers.not_understood {
+            self.tally.not_understood(what, 1, at.len() as u64);
+        }
+        if let Some(transport) = &layers.transport
+            && !transport.payload.is_empty()
+            && (transport.tcp.is_none() || self.payload == Payload::Blank)
+        {
+            let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
+            self.tally.not_understood(what, 1, transport.payload.len() as u64);
+        }
+    }
+
+    fn keep(&mut self, stream: Stream, at: Range<u64>, spans: &[Span]) {
+        let copied = spans.last().is_some_and(|span| span.copy);
+        let mut original = vec![0; if copied { (at.end - at.start) as usize } else { 0 }];
+        for span in spans {
+            let Some(mut held) = self.hold.packet(span.packet) else { continue };
+            let bytes = &held.frame[span.at.start as usize..span.at.end as usize];
+            let from = span.offset as usize;
+            if span.copy {
+                if *bytes != original[from..from + bytes.len()] {
+                    self.tally.late_copy += 1;
+                    continue;
+                }
+            } else {
+                self.history.push(stream, at.start + u64::from(span.offset), bytes, &[], Label::Structural, GRAMMAR);
+                if copied {
+                    original[from..from + bytes.len()].copy_from_slice(bytes);
+                }
+            }
+            held.claim(span.at.clone(), Label::Structural, GRAMMAR);
+        }
+    }
+
+    fn field(&mut self, stream: Stream, field: &Field<'_>, at: &[Range<u64>], spans: &[Span]) {
+        let mut new = std::mem::take(&mut self.scratch);
+        new.clear();
+        let outcome = self.values.replace(field, &mut new);
+        self.put(stream, at, field.raw, &new, spans, (outcome.label, outcome.because));
+        self.scratch = new;
+    }
+
+    fn opaque(&mut self, stream: Stream, what: &'static str, at: Range<u64>, spans: &[Span]) {
+        let bytes: u64 = spans.iter().map(|span| u64::from(span.at.end - span.at.start)).sum();
+        self.tally.not_understood(what, spans.len() as u64, bytes);
+        if !at.is_empty() {
+            self.history.push_blank(stream, at);
+        }
+    }
+
+    fn window(&mut self, stream: Stream, window: &Window<'_>, at: &[Range<u64>], spans: &[Span]) {
+        let mut new = std::mem::take(&mut self.scratch);
+        new.clear();
+        if self.bodies.mask(stream, window, &mut self.values, &mut new) {
+            self.put(stream, at, window.packed, &new, spans, (Label::Pseudonym, PACKED));
+        } else {
+            self.tally.not_understood("compressed body", spans.len() as u64, window.packed.len() as u64);
+            at.iter().for_each(|range| self.history.push_blank(stream, range.clone()));
+        }
+        self.scratch = new;
+    }
+
+    fn late(&mut self, stream: Stream, at: Range<u64>, bytes: &[u8], span: &Span) {
+        let mut known = 0;
+        for part in self.history.recall(stream, at.clone(), bytes) {
+            let Some(mut held) = self.hold.packet(span.packet) else { return };
+            let from = span.at.start + (part.at.start - at.start) as u32;
+            let range = from..from + part.bytes.len() as u32;
+            known += part.bytes.len();
+            if part.label != Label::Blanked {
+                held.frame[range.start as usize..range.end as usize].copy_from_slice(&part.bytes);
+                held.claim(range, part.label, part.because);
+            }
+        }
+        self.tally.late_copy += u64::from(known < bytes.len());
+    }
+
+    fn limit(&mut self, name: &'static str) {
+        *self.tally.limits.entry(name).or_default() += 1;
+    }
+
+    fn close(&mut self, flow: u64) {
+        self.bodies.close(flow);
+        for side in [Side::Client, Side::Server] {
+            self.history.close(Stream { flow, side });
+        }
+    }
+
+    fn settled(&mut self, last: PacketId) {
+        if self.failed.is_none() {
+            self.failed = self.hold.release(last).err();
+        }
+    }
+}

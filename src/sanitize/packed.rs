@@ -1,0 +1,162 @@
+//! Windows of compressed bodies: masked, and deflated again to their exact old length.
+//!
+//! Pseudonyms carry more entropy than the words they replace, so a window may not fit. Then values *degrade*, words
+//! and prose first, values without a detector's kind next, tokens and ids last: full pseudonym, 12-bit tag, filler.
+//! The step depends on the masked text and the room only.
+
+use hashbrown::HashMap;
+
+use super::deflate::{adler32, deflate_to};
+use super::values::{Class, Level, Values};
+use crate::dissect::Stream;
+use crate::protocol::{Codec, Part, PartKind, Window};
+
+const DICTIONARY_BYTES: usize = 32 << 10;
+
+/// How far each class of values has degraded; tried in order until the window fits.
+const STEPS: [[Level; 3]; 7] = [
+    // words and prose, values without a kind, tokens and ids
+    [Level::Full, Level::Full, Level::Full],
+    [Level::Tag, Level::Full, Level::Full],
+    [Level::Filler, Level::Full, Level::Full],
+    [Level::Filler, Level::Tag, Level::Full],
+    [Level::Filler, Level::Filler, Level::Tag],
+    [Level::Filler, Level::Filler, Level::Filler],
+    [Level::Blank, Level::Blank, Level::Blank],
+];
+
+/// The compressed bodies that have begun and not ended.
+#[derive(Default)]
+pub(super) struct Bodies {
+    open: HashMap<(Stream, u64), Body>,
+    plain: Vec<u8>,
+}
+
+struct Body {
+    /// The last masked plain bytes.
+    dictionary: Vec<u8>,
+    crc: flate2::Crc,
+    adler: u32,
+    /// The step that the last window needed: the next begins there, for bodies are alike from end to end.
+    step: usize,
+    /// A window could not be deflated: the rest of the body is blank.
+    broken: bool,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Body { dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
+    }
+}
+
+impl Bodies {
+    /// The flow is over.
+    pub(super) fn close(&mut self, flow: u64) {
+        self.open.retain(|(stream, _), _| stream.flow != flow);
+    }
+
+    /// Appends to `out` what stands instead of `window.packed`, of the same length. False if it must be blanked.
+    pub(super) fn mask(&mut self, stream: Stream, window: &Window<'_>, values: &mut Values, out: &mut Vec<u8>) -> bool {
+        let mut body = self.open.remove(&(stream, window.body)).unwrap_or_default();
+        let done = !body.broken && body.mask(window, values, &mut self.plain, out);
+        body.broken = !done;
+        if !window.last {
+            self.open.insert((stream, window.body), body);
+        }
+        done
+    }
+}
+
+impl Body {
+    fn mask(&mut self, window: &Window<'_>, values: &mut Values, plain: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
+        write_header(window, out);
+        for step in self.step..STEPS.len() {
+            plain.clear();
+            for part in window.parts {
+                mask_part(part, &window.plain[part.at.clone()], &STEPS[step], values, plain);
+            }
+            if deflate_to(plain, &self.dictionary, room, window.last, out) {
+                self.step = step;
+                if step > 0 {
+                    for part in window.parts {
+                        count_degraded(part, &window.plain[part.at.clone()], &STEPS[step], values);
+                    }
+                }
+                self.advance(plain);
+                self.write_trailer(window, out);
+                return out.len() - start == window.packed.len();
+            }
+        }
+        out.truncate(start);
+        false
+    }
+
+    fn advance(&mut self, plain: &[u8]) {
+        self.crc.update(plain);
+        self.adler = adler32(self.adler, plain);
+        self.dictionary.extend_from_slice(plain);
+        let excess = self.dictionary.len().saturating_sub(DICTIONARY_BYTES);
+        self.dictionary.drain(..excess);
+    }
+
+    fn write_trailer(&self, window: &Window<'_>, out: &mut Vec<u8>) {
+        let trailer = match window.codec {
+            Codec::Gzip => [self.crc.sum().to_le_bytes(), self.crc.amount().to_le_bytes()].concat(),
+            Codec::Zlib => self.adler.to_be_bytes().to_vec(),
+            Codec::Deflate => Vec::new(),
+        };
+        // A trailer that the capture cut off is cut off here too.
+        out.extend_from_slice(&trailer[..window.trailer.min(trailer.len())]);
+    }
+}
+
+/// The codec's header, without what it may say about the file (RFC 1952 §2.3: extra field, name, comment, time).
+fn write_header(window: &Window<'_>, out: &mut Vec<u8>) {
+    let header = &window.packed[..window.header.min(window.packed.len())];
+    let start = out.len();
+    out.extend_from_slice(header);
+    if window.codec != Codec::Gzip || header.len() < 10 {
+        return;
+    }
+    let header = &mut out[start..];
+    let flags = header[3];
+    header[4..8].fill(0);
+    let mut at = 10;
+    if flags & 4 != 0 && header.len() >= 12 {
+        let extra = usize::from(u16::from_le_bytes([header[10], header[11]]));
+        let end = (12 + extra).min(header.len());
+        header[12..end].fill(0);
+        at = end;
+    }
+    // Name and comment end with a zero byte each; what is between is blanked with a letter.
+    for byte in header.iter_mut().skip(at).filter(|byte| **byte != 0) {
+        *byte = b'x';
+    }
+    if flags & 2 != 0 && header.len() >= at + 2 {
+        let end = header.len() - 2;
+        let mut crc = flate2::Crc::new();
+        crc.update(&header[..end]);
+        let sum = (crc.sum() as u16).to_le_bytes();
+        header[end..].copy_from_slice(&sum);
+    }
+}
+
+fn mask_part(part: &Part, raw: &[u8], step: &[Level; 3], values: &mut Values, plain: &mut Vec<u8>) {
+    match &part.what {
+        PartKind::Keep => plain.extend_from_slice(raw),
+        PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
+        PartKind::Field { path, name, encoding, role } => {
+            let field = crate::protocol::Field { path, name, raw, encoding: *encoding, role: *role };
+            values.masked(&field, step, plain);
+        }
+    }
+}
+
+fn count_degraded(part: &Part, raw: &[u8], step: &[Level; 3], values: &mut Values) {
+    if let PartKind::Field { path, name, encoding, role } = &part.what {
+        let field = crate::protocol::Field { path, name, raw, encoding: *encoding, role: *role };
+        values.count_degraded(&field, |class: Class| step[class as usize]);
+    }
+}

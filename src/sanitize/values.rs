@@ -1,0 +1,336 @@
+//! One value and its replacement: rules, vocabulary, detectors, pseudonym, and back into its encoding.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::ledger::{Because, Label};
+use super::manifest::{Kind, Matched};
+use crate::detect::{Finding, Scanner};
+use crate::limits;
+use crate::mask::{self, Key, Masker, MethodId, Part};
+use crate::protocol::encoding::{self, Decoded};
+use crate::protocol::{Field, Role};
+use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
+
+/// How much of a pseudonym a value gets; less where room is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Full,
+    Tag,
+    Filler,
+    Blank,
+}
+
+/// What kind of value degrades when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Prose,
+    Plain,
+    Identifier,
+}
+
+/// Names behind [`Because`] that are no rules of the policy; those follow.
+const NAMES: [&str; 10] = [
+    "not-understood",
+    "framing",
+    "checksum",
+    "grammar",
+    "vocabulary",
+    "default",
+    "no-text",
+    "address",
+    "packed",
+    "payload-kept",
+];
+pub(super) const GRAMMAR: Because = Because(3);
+const VOCABULARY: Because = Because(4);
+const DEFAULT: Because = Because(5);
+const NO_TEXT: Because = Because(6);
+pub(super) const ADDRESS: Because = Because(7);
+pub(super) const PACKED: Because = Because(8);
+pub(super) const KEPT_PAYLOAD: Because = Because(9);
+
+/// Masks values; remembers short ones and counts kinds.
+pub(super) struct Values {
+    decider: Decider,
+    pub(super) masker: Masker,
+    scanner: Scanner,
+    findings: Vec<Finding>,
+    parts: Vec<Part>,
+    decoded: Decoded,
+    text: Vec<u8>,
+    kinds: BTreeMap<&'static str, Count>,
+    vocabulary: u64,
+    degraded: BTreeMap<&'static str, u64>,
+    matched: Vec<u64>,
+    /// Short values seen before, with what they became.
+    known: HashMap<Seen, (Box<[u8]>, Outcome)>,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Count {
+    distinct: HashSet<u64>,
+    occurrences: u64,
+}
+
+/// A value in its setting: all that its replacement depends on.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Seen {
+    raw: Vec<u8>,
+    setting: u16,
+    rule: u16,
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome {
+    pub(super) label: Label,
+    pub(super) because: Because,
+    kind: Option<&'static str>,
+    class: Class,
+}
+
+impl Values {
+    pub(super) fn new(policy: Arc<Policy>, key: &Key) -> Self {
+        let scanner = policy.scanner();
+        let masker = masker(&policy, key, scanner.clone());
+        let matched = vec![0; policy.rules().len()];
+        Values {
+            decider: Decider::new(policy),
+            masker,
+            scanner,
+            findings: Vec::new(),
+            parts: Vec::new(),
+            decoded: Decoded::default(),
+            text: Vec::new(),
+            kinds: BTreeMap::new(),
+            vocabulary: 0,
+            degraded: BTreeMap::new(),
+            matched,
+            known: HashMap::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// What [`Because`] values mean, in order.
+    pub(super) fn names(policy: &Policy) -> Vec<String> {
+        let rules = policy.rules().iter().map(|rule| rule.id.clone());
+        NAMES.iter().map(|&name| name.to_owned()).chain(rules).collect()
+    }
+
+    /// Appends what stands instead of `field.raw`, of the same length.
+    pub(super) fn replace(&mut self, field: &Field<'_>, out: &mut Vec<u8>) -> Outcome {
+        let outcome = self.decide(field, Level::Full, out);
+        self.count(field, &outcome);
+        outcome
+    }
+
+    /// As [`Values::replace`], at the level that `step` has for the value's class.
+    pub(super) fn masked(&mut self, field: &Field<'_>, step: &[Level; 3], out: &mut Vec<u8>) {
+        let start = out.len();
+        let outcome = self.decide(field, Level::Full, out);
+        let level = step[outcome.class as usize];
+        if level == Level::Full {
+            if step[0] == Level::Full {
+                self.count(field, &outcome);
+            }
+            return;
+        }
+        if outcome.label == Label::Pseudonym {
+            out.truncate(start);
+            self.decide(field, level, out);
+        }
+    }
+
+    /// Counts a value that stayed below its full pseudonym.
+    pub(super) fn count_degraded(&mut self, field: &Field<'_>, level: impl Fn(Class) -> Level) {
+        let mut scratch = Vec::new();
+        let outcome = self.decide(field, Level::Full, &mut scratch);
+        if outcome.label == Label::Pseudonym && level(outcome.class) != Level::Full {
+            *self.degraded.entry(outcome.kind.unwrap_or("text")).or_default() += 1;
+        }
+    }
+
+    /// Kinds, degraded values and rule matches, for the manifest.
+    pub(super) fn tell(&self) -> (BTreeMap<String, Kind>, BTreeMap<String, u64>, Vec<Matched>) {
+        let kinds = self.kinds.iter().map(|(&name, count)| {
+            (name.to_owned(), Kind { values: count.distinct.len() as u64, occurrences: count.occurrences })
+        });
+        let degraded = self.degraded.iter().map(|(&name, &n)| (name.to_owned(), n));
+        let infos = self.decider.policy().rules().iter().zip(&self.matched);
+        let vocabulary = Matched { id: "vocabulary".to_owned(), matched: self.vocabulary };
+        let rules = infos.map(|(info, &matched)| Matched { id: info.id.clone(), matched }).chain([vocabulary]);
+        (kinds.collect(), degraded.collect(), rules.collect())
+    }
+
+    fn decide(&mut self, field: &Field<'_>, level: Level, out: &mut Vec<u8>) -> Outcome {
+        let decision = self.decider.decide(field.path, field.name);
+        let name_like = decision.name_like();
+        let conditional = !decision.is_empty();
+        let decision = if conditional { Some(decision.clone()) } else { None };
+        let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
+        if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX || level != Level::Full {
+            return self.compute(field, name_like, certain.map(|ruling| (ruling.action, ruling.rule)), level, out);
+        }
+        self.seen.raw.clear();
+        self.seen.raw.extend_from_slice(field.raw);
+        self.seen.setting = field.encoding as u16 | (field.role as u16) << 4 | u16::from(name_like) << 8;
+        if let Some((masked, outcome)) = self.known.get(&self.seen) {
+            out.extend_from_slice(masked);
+            return *outcome;
+        }
+        let start = out.len();
+        let outcome = self.compute(field, name_like, None, level, out);
+        if self.known.len() >= limits::CACHE_ENTRIES_MAX {
+            self.known.clear();
+        }
+        self.known.insert(self.seen.clone(), (out[start..].into(), outcome));
+        outcome
+    }
+
+    fn compute(
+        &mut self,
+        field: &Field<'_>,
+        name_like: bool,
+        ruling: Option<(Action, RuleId)>,
+        level: Level,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let unnamed = match self.decider.policy().values {
+            Unnamed::Pseudonym => Action::Pseudonym,
+            Unnamed::Blank => Action::Blank,
+        };
+        let text = encoding::decode(field.raw, field.encoding, &mut self.decoded);
+        let ruling = ruling.or_else(|| {
+            let decision = self.decider.decide(field.path, field.name).clone();
+            let ruling = decision.ruling(self.decider.policy(), text, None)?;
+            Some((ruling.action, ruling.rule))
+        });
+        let (action, because) = match ruling {
+            Some((action, rule)) => (action, Because(NAMES.len() as u16 + rule.0)),
+            None if !name_like && field.role != Role::Name && self.decider.policy().is_vocabulary(text) => {
+                (Action::Keep, VOCABULARY)
+            }
+            None => (unnamed, DEFAULT),
+        };
+        let plain = Outcome { label: Label::Kept, because, kind: None, class: Class::Plain };
+        if action == Action::Keep {
+            out.extend_from_slice(field.raw);
+            return plain;
+        }
+        if action == Action::Blank || level == Level::Blank {
+            blank(field, out);
+            return Outcome { label: Label::Blanked, ..plain };
+        }
+        self.findings.clear();
+        self.scanner.scan(text, &mut self.findings);
+        self.parts.clear();
+        let mut part = |at, id| self.parts.extend(MethodId::named(id).map(|method| Part { at, method }));
+        match action {
+            Action::Method(id) => part(0..text.len(), id),
+            Action::Token => part(0..text.len(), "token"),
+            _ if self.findings.is_empty() && field.role == Role::Number => part(0..text.len(), "number"),
+            _ if self.findings.is_empty() => {}
+            _ => {
+                let decision = self.decider.decide(field.path, field.name).clone();
+                for found in &self.findings {
+                    let found_text = &text[found.at.clone()];
+                    let kind = Some(self.scanner.kind(found));
+                    let ruling = decision.ruling(self.decider.policy(), found_text, kind);
+                    match ruling.map(|ruling| ruling.action) {
+                        None | Some(Action::Pseudonym) => part(found.at.clone(), self.scanner.method(found)),
+                        Some(action) => part(found.at.clone(), action.id()),
+                    }
+                }
+            }
+        }
+        self.text.clear();
+        match level {
+            Level::Full => self.masker.text(text, &self.parts, &mut self.text),
+            Level::Tag => self.masker.degraded(text, &self.parts, mask::Level::Tag, &mut self.text),
+            _ => self.masker.degraded(text, &self.parts, mask::Level::Filler, &mut self.text),
+        }
+        let class = class_of(text, !self.findings.is_empty());
+        let kind = self.findings.first().map(|found| self.scanner.static_kind(found));
+        let unchanged = self.text == text;
+        let start = out.len();
+        if !encoding::encode(&self.text, field.encoding, &mut self.decoded, field.raw, out) {
+            out.truncate(start);
+            blank(field, out);
+            return Outcome { label: Label::Blanked, because, kind, class };
+        }
+        if unchanged && !has_text(&self.text) {
+            // Punctuation alone tells nothing that its length does not.
+            return Outcome { label: Label::Kept, because: NO_TEXT, kind: None, class };
+        }
+        Outcome { label: Label::Pseudonym, because, kind, class }
+    }
+
+    fn count(&mut self, field: &Field<'_>, outcome: &Outcome) {
+        if let Some(rule) = usize::from(outcome.because.0).checked_sub(NAMES.len()) {
+            if let Some(matched) = self.matched.get_mut(rule) {
+                *matched += 1;
+            }
+        } else if outcome.because == VOCABULARY {
+            self.vocabulary += 1;
+        }
+        if outcome.label != Label::Pseudonym {
+            return;
+        }
+        let count = self.kinds.entry(outcome.kind.unwrap_or("text")).or_default();
+        count.occurrences += 1;
+        if count.distinct.len() < limits::COUNTED_VALUES_MAX {
+            use std::hash::BuildHasher;
+            count.distinct.insert(self.known.hasher().hash_one(field.raw));
+        }
+    }
+}
+
+/// A masker that knows which words stay, and what is sensitive inside a text.
+fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
+    let kept = policy.clone();
+    let find = move |text: &[u8], parts: &mut Vec<Part>| {
+        let mut findings = Vec::new();
+        scanner.scan(text, &mut findings);
+        let part =
+            |found: Finding| MethodId::named(scanner.method(&found)).map(|method| Part { at: found.at, method });
+        parts.extend(findings.into_iter().filter_map(part));
+    };
+    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
+}
+
+/// Text that still parses where the value stood, the same for all values of its length.
+fn blank(field: &Field<'_>, out: &mut Vec<u8>) {
+    if field.role == Role::Number {
+        out.push(b'1');
+        out.resize(out.len() + field.raw.len() - 1, b'0');
+    } else {
+        out.resize(out.len() + field.raw.len(), b'x');
+    }
+}
+
+fn has_text(text: &[u8]) -> bool {
+    text.iter().any(|&byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
+}
+
+fn class_of(text: &[u8], found: bool) -> Class {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if found {
+        return Class::Identifier;
+    }
+    match digits {
+        0 => Class::Prose,
+        n if n == text.len() || !text.contains(&b' ') => {
+            if text.len() >= 16 {
+                Class::Identifier
+            } else {
+                Class::Plain
+            }
+        }
+        _ => Class::Plain,
+    }
+}
+
