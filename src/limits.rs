@@ -64,7 +64,7 @@ pub const DECISION_PATH_BYTES_MAX: usize = 512;
 pub const WORKLOAD_BYTES_MAX: usize = 1 << 30;
 /// Bytes of one response kept to take values from; later ones are read past.
 pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
-/// Responses in which the same value is remembered; the earliest are kept.
+/// Responses in which the same value is remembered: the first and the latest.
 pub const ORIGINS_PER_VALUE: usize = 8;
 /// Endpoints told apart in a run's result; the rest counts together.
 pub const ENDPOINTS_MAX: usize = 200;

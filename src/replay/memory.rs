@@ -6,9 +6,11 @@ use tokio::sync::Notify;
 
 use crate::workload::{Replacement, Session, Source, Step, answer, replacement};
 
-/// The values of a session's sources.
+/// The values of a session's sources, and which of its steps are over.
 pub struct Memory {
     values: RefCell<Vec<Value>>,
+    /// When each step's outcome was known.
+    over: RefCell<Vec<Option<u64>>>,
     changed: Notify,
 }
 
@@ -32,7 +34,8 @@ pub struct Replacements {
 impl Memory {
     /// Nothing is known.
     pub fn new(session: &Session) -> Memory {
-        Memory { values: RefCell::new(vec![Value::Awaited; session.sources.len()]), changed: Notify::new() }
+        let (sources, steps) = (session.sources.len(), session.steps.len());
+        Memory { values: RefCell::new(vec![Value::Awaited; sources]), over: RefCell::new(vec![None; steps]), changed: Notify::new() }
     }
 
     /// Whether a step's response is worth keeping.
@@ -40,8 +43,14 @@ impl Memory {
         session.sources.iter().any(|source| source.step as usize == step)
     }
 
-    /// Takes from a live response what later requests need. An empty response tells nothing.
-    pub fn learn(&self, session: &Session, step: usize, request: &[u8], response: &[u8]) {
+    /// A step is over, `at` some instant: takes from its live response what later requests need. An empty response tells nothing.
+    pub fn learn(&self, session: &Session, step: usize, at: u64, request: &[u8], response: &[u8]) {
+        self.over.borrow_mut()[step] = Some(at);
+        self.take(session, step, request, response);
+        self.changed.notify_waiters();
+    }
+
+    fn take(&self, session: &Session, step: usize, request: &[u8], response: &[u8]) {
         let mine: Vec<(usize, &Source)> = session.sources.iter().enumerate().filter(|(_, source)| source.step as usize == step).collect();
         if mine.is_empty() {
             return;
@@ -52,7 +61,19 @@ impl Memory {
         for ((n, _), text) in mine.into_iter().zip(texts) {
             values[n] = text.map_or(Value::Missing, Value::Live);
         }
-        self.changed.notify_waiters();
+    }
+
+    /// Waits until a step is over; says when that was.
+    pub async fn over(&self, step: u32) -> u64 {
+        loop {
+            let changed = self.changed.notified();
+            match self.over.borrow().get(step as usize) {
+                Some(Some(at)) => return *at,
+                Some(None) => {}
+                None => return 0,
+            }
+            changed.await;
+        }
     }
 
     /// Waits until every value that a request needs is known, or known to be missing.
@@ -66,7 +87,8 @@ impl Memory {
         }
     }
 
-    fn awaits(&self, step: &Step) -> bool {
+    /// A value that the request needs is not known yet.
+    pub fn awaits(&self, step: &Step) -> bool {
         let values = self.values.borrow();
         step.edges.iter().any(|edge| matches!(values.get(edge.source as usize), Some(Value::Awaited)))
     }

@@ -14,7 +14,7 @@ const SECOND_NS: f64 = 1e9;
 pub enum Intent {
     /// At an instant, counted from the run's start.
     At(u64),
-    /// This long after the previous response on its connection.
+    /// This long after the response that its sender had seen ([`Step::after`]).
     After(u64),
     /// Not at all.
     Skip,
@@ -109,12 +109,9 @@ fn as_captured(workload: &Workload, profile: &Profile) -> Vec<Pass> {
         let of = &workload.sessions[session];
         let step = &of.steps[n];
         let connection = step.connection as usize;
-        let first = passes[session].opened[connection].is_none();
-        if first {
-            passes[session].opened[connection] = of.connections.get(connection).map(|connection| scaled(connection.opened));
-        }
-        passes[session].intents[n] = match profile.mode {
-            Mode::Sessions if !first => Intent::After(think(step.think)),
+        passes[session].opened[connection] = of.connections.get(connection).map(|connection| scaled(connection.opened));
+        passes[session].intents[n] = match (profile.mode, step.after) {
+            (Mode::Sessions, Some(_)) => Intent::After(think(step.think)),
             _ => Intent::At(scaled(at)),
         };
     }

@@ -190,32 +190,33 @@ impl Worker {
         }
         let mut free = now();
         for (n, step) in session.steps.iter().enumerate().filter(|(_, step)| step.connection as usize == connection) {
-            let mut intended = match live.pass.intents[n] {
+            let intended = match live.pass.intents[n] {
                 Intent::Skip => {
-                    live.memory.learn(session, n, &[], &[]);
+                    live.memory.learn(session, n, now(), &[], &[]);
                     continue;
                 }
                 Intent::At(at) => self.run.start + at,
-                Intent::After(think) => free.saturating_add(think),
+                Intent::After(think) => self.seen(&live, step, free).await.saturating_add(think),
             };
             if intended > self.run.end() || !self.pacer.until(intended).await {
                 // Nobody is to wait for what will not come.
-                (n..session.steps.len()).filter(|&m| session.steps[m].connection as usize == connection).for_each(|m| live.memory.learn(session, m, &[], &[]));
+                let rest = (n..session.steps.len()).filter(|&m| session.steps[m].connection as usize == connection);
+                rest.for_each(|m| live.memory.learn(session, m, now(), &[], &[]));
                 return;
             }
-            if !step.edges.is_empty() {
-                let before = now();
+            if live.memory.awaits(step) {
                 live.memory.ready_for(step).await;
-                let told = now();
-                // Values of another connection were waited for, not those of this one, which are here already.
-                if told > before + 1000 {
-                    free = free.max(told);
-                    if self.run.profile.mode == Mode::Sessions {
-                        intended = intended.max(told);
-                    }
-                }
+                free = now();
             }
             free = self.request(&live, &mut link, n, intended, free).await;
+        }
+    }
+
+    /// When the response was there that a request's sender had seen.
+    async fn seen(&self, live: &Live, step: &Step, free: u64) -> u64 {
+        match step.after {
+            Some(after) => live.memory.over(after).await,
+            None => free,
         }
     }
 
@@ -247,7 +248,7 @@ impl Worker {
         }
         let known_at = now();
         self.record(&outcome, step, known_at);
-        live.memory.learn(session, n, &request, &response);
+        live.memory.learn(session, n, known_at, &request, &response);
         known_at
     }
 

@@ -153,11 +153,9 @@ impl Dialogue {
     /// The exchanges whose requests are complete, and how many are not.
     fn into_steps(self) -> (Vec<Step>, u64) {
         let begun = self.exchanges.len();
-        let mut ready = Some(self.opened);
         let step = |exchange: Exchange| {
-            let think = ready.map_or(0, |ready| exchange.at.saturating_sub(ready));
-            ready = exchange.expect.as_ref().map(|response| response.last_byte);
-            Some(Step { connection: 0, at: exchange.at, think, request: exchange.request?, expect: exchange.expect, edges: Vec::new() })
+            let (at, request, expect) = (exchange.at, exchange.request?, exchange.expect);
+            Some(Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() })
         };
         let steps: Vec<Step> = self.exchanges.into_iter().filter_map(step).collect();
         let incomplete = (begun - steps.len()) as u64;
@@ -192,7 +190,9 @@ impl Collector {
             let next = clients.len() as u32;
             let client = *clients.entry(address).or_insert(next);
             workload.hosts.extend(steps.iter().filter_map(|step| host(&step.request)));
-            workload.sessions.push(Session { client, connections: vec![Connection { opened }], steps, sources: Vec::new() });
+            let mut session = Session { client, connections: vec![Connection { opened }], steps, sources: Vec::new() };
+            session.pace();
+            workload.sessions.push(session);
         }
         Ok(workload)
     }

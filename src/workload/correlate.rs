@@ -93,7 +93,7 @@ impl Client {
                 return false;
             }
             let origins = told.get(text).map(Vec::as_slice).unwrap_or_default();
-            let asked = Asked::new(request, value);
+            let asked = Asked::new(at.session, request, value);
             let Some((origin, (start, end))) = asked.best(text, origins, sessions).zip(position) else {
                 if origins.is_empty() {
                     own.insert(text.into());
@@ -127,8 +127,12 @@ impl Client {
             }
             let origin = || Origin { by: at, path: value.path.into(), name: value.name.into(), ordinal: value.ordinal, token };
             match told.get_mut(text) {
-                Some(origins) if origins.len() >= ORIGINS_PER_VALUE => {}
-                Some(origins) => origins.push(origin()),
+                Some(origins) => {
+                    if origins.len() >= ORIGINS_PER_VALUE {
+                        origins.remove(1);
+                    }
+                    origins.push(origin());
+                }
                 None => {
                     told.insert(text.into(), vec![origin()]);
                 }
@@ -200,6 +204,7 @@ impl Joined {
             step.edges.dedup_by(|later, earlier| later.at.start < earlier.at.end);
             session.steps.push(step);
         }
+        session.pace();
         session
     }
 }
@@ -228,30 +233,34 @@ impl Groups {
 
 /// What is known about the place of a request's value.
 struct Asked<'a> {
+    session: usize,
     name: &'a str,
     /// What the value is an id of, as far as its place says: `product` for `product_id` and `/products/…`.
     stem: String,
 }
 
 impl<'a> Asked<'a> {
-    fn new(request: &Request, value: &Value<'a>) -> Asked<'a> {
+    fn new(session: usize, request: &Request, value: &Value<'a>) -> Asked<'a> {
         let stem = match (value.role, value.at) {
             (Role::Segment, Some((start, _))) => segment_before(&request.bytes, start).trim_end_matches('s').to_owned(),
             _ => stem(value.name),
         };
-        Asked { name: value.name, stem }
+        Asked { session, name: value.name, stem }
     }
 
-    /// The origin that fits best; the earliest of equals. Short numbers are everywhere: they need a likeness of names.
+    /// The origin that fits best: by name, then one on the same connection, then the earliest. Short numbers are everywhere: they need a likeness of names.
     fn best<'o>(&self, text: &[u8], origins: &'o [Origin], sessions: &[Session]) -> Option<&'o Origin> {
         let short = text.len() < 5 && is_number(text);
         let likeness = |origin: &Origin| {
             let target = sessions[origin.by.session].steps[origin.by.step].request.target();
             let target = String::from_utf8_lossy(target.split(|&b| b == b'?').next().unwrap_or_default()).to_ascii_lowercase();
-            let stem_fits = !self.stem.is_empty() && (origin.path.to_ascii_lowercase().contains(&self.stem) || target.contains(&self.stem));
-            u8::from(!self.name.is_empty() && *self.name == *origin.name) * 2 + u8::from(stem_fits)
+            // `id` in an answer of `/products` is a product's; `user_id` there is not.
+            let is_stem = origin.path.to_ascii_lowercase().contains(&self.stem) || (stem(&origin.name).is_empty() && target.contains(&self.stem));
+            u8::from(!self.name.is_empty() && *self.name == *origin.name) * 2 + u8::from(!self.stem.is_empty() && is_stem)
         };
-        let (_, best) = origins.iter().map(|origin| (likeness(origin), origin)).rev().max_by_key(|(likeness, _)| *likeness).filter(|(l, _)| *l > 0 || !short)?;
+        let rank = |origin: &Origin| (likeness(origin), origin.by.session == self.session);
+        let ranked = origins.iter().map(|origin| (rank(origin), origin)).rev();
+        let (_, best) = ranked.max_by_key(|(rank, _)| *rank).filter(|((likeness, _), _)| *likeness > 0 || !short)?;
         Some(best)
     }
 }

@@ -22,14 +22,11 @@ pub fn workload(exchanges: &[Exchange<'_>]) -> Workload {
     let mut sessions = Vec::new();
     for number in 0..count {
         let mut session = Session::default();
-        let mut ready = None;
         for exchange in exchanges.iter().filter(|exchange| exchange.connection == number) {
             let Some(request) = Request::new(exchange.request.to_vec()) else { continue };
             let at = exchange.at_ms * MS;
-            let think = at.saturating_sub(*ready.get_or_insert(at));
             let expect = status(exchange.response).map(|status| Response { status, first_byte: at + MS, last_byte: at + MS, bytes: exchange.response.to_vec() });
-            ready = Some(at + MS);
-            session.steps.push(Step { connection: 0, at, think, request, expect, edges: Vec::new() });
+            session.steps.push(Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() });
         }
         session.connections.push(Connection { opened: session.steps.first().map_or(0, |step| step.at) });
         sessions.push(session);

@@ -67,8 +67,9 @@ pub struct Step {
     pub connection: u32,
     /// Time of the request's first byte, nanoseconds from the capture's start.
     pub at: u64,
-    /// Nanoseconds since the previous response's last byte on this connection, or since it was opened. Zero when the
-    /// request did not wait for that response (pipelining).
+    /// The step of the session whose response was the last to be complete before this request: what its sender had seen.
+    pub after: Option<u32>,
+    /// Nanoseconds since that response's last byte; without one, since the connection was opened.
     pub think: u64,
     /// What was asked.
     pub request: Request,
@@ -124,6 +125,23 @@ pub struct Source {
     pub ordinal: u32,
     /// Which word of the field's text; none means all of it.
     pub token: Option<u32>,
+}
+
+impl Session {
+    /// Sets [`Step::after`] and [`Step::think`] from the times of requests and responses.
+    fn pace(&mut self) {
+        let ends = self.steps.iter().zip(0..).filter_map(|(step, n)| Some((step.expect.as_ref()?.last_byte, n)));
+        let mut ends: Vec<(u64, u32)> = ends.collect();
+        ends.sort_unstable();
+        for (n, step) in (0..).zip(&mut self.steps) {
+            // Only what came before in the order of steps: no circle can arise.
+            let seen = ends.partition_point(|(end, _)| *end <= step.at);
+            let before = ends[..seen].iter().rev().find(|(_, by)| *by < n);
+            let opened = self.connections.get(step.connection as usize).map_or(step.at, |connection| connection.opened);
+            step.after = before.map(|(_, by)| *by);
+            step.think = step.at.saturating_sub(before.map_or(opened, |(end, _)| *end));
+        }
+    }
 }
 
 impl Request {

@@ -184,7 +184,11 @@ impl Reply {
 }
 
 fn accepts_gzip(request: &Request) -> bool {
-    request.header("accept-encoding").split(',').any(|coding| coding.split(';').next().is_some_and(|c| c.trim() == "gzip"))
+    request.header("accept-encoding").split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0);
+        name.trim() == "gzip" && !refused
+    })
 }
 
 impl Body for ReplyBody {
