@@ -60,6 +60,18 @@ pub const REGEX_BYTES_MAX: usize = 1 << 20;
 pub const DECISIONS_MAX: usize = 1 << 14;
 /// Longest path with a cached decision; longer ones are decided each time.
 pub const DECISION_PATH_BYTES_MAX: usize = 512;
+/// Bytes of requests and responses that a workload keeps; a larger capture must be cut.
+pub const WORKLOAD_BYTES_MAX: usize = 1 << 30;
+/// Bytes of one response kept to take values from; later ones are read past.
+pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
+/// Responses in which the same value is remembered; the earliest are kept.
+pub const ORIGINS_PER_VALUE: usize = 8;
+/// Endpoints told apart in a run's result; the rest counts together.
+pub const ENDPOINTS_MAX: usize = 200;
+/// Write times kept to compare inter-arrivals with the capture's; the run's beginning counts.
+pub const ARRIVALS_KEPT: usize = 1 << 20;
+/// Headers in a response; more is a protocol error.
+pub const RESPONSE_HEADERS_MAX: usize = 256;
 /// Distinct values that one pass of the audit looks for; more are left to further passes.
 pub const AUDIT_VALUES_MAX: usize = 60_000;
 /// Stream bytes that the audit gathers before it searches them, per direction; a gzip member is inflated from here.

@@ -320,3 +320,452 @@ fn enumeration_recovers_an_unkeyed_hash_but_not_a_pseudonym() {
         "{hits:?}: keys of the attacker's own say nothing"
     );
 }
+
+fn luhn(number: &str) -> bool {
+    let digits: Vec<u32> = number.chars().filter_map(|c| c.to_digit(10)).collect();
+    let doubled = |d: u32| if d * 2 > 9 { d * 2 - 9 } else { d * 2 };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(n, d)| if n % 2 == 1 { doubled(*d) } else { *d })
+        .sum();
+    sum % 10 == 0
+}
+
+#[test]
+fn cards_keep_their_first_digit_and_whether_the_check_digit_is_right() {
+    let mut masker = masker(1);
+    let mut images = HashSet::new();
+    for n in 0..5000 {
+        let card = format!("411111{:010}", n * 7919);
+        let image = whole(&mut masker, &card, "card");
+        assert_eq!(
+            (image.starts_with('4'), luhn(&image)),
+            (true, luhn(&card)),
+            "{card}"
+        );
+        assert_ne!(image, card);
+        images.insert(image);
+    }
+    assert_eq!(images.len(), 5000);
+    let joined = whole(&mut masker, "4111111111111111", "card");
+    assert_eq!(
+        whole(&mut masker, "4111 1111-1111 1111", "card").replace([' ', '-'], ""),
+        joined
+    );
+}
+
+fn mod_97(iban: &str) -> u32 {
+    let joined: String = iban.chars().filter(|c| *c != ' ').collect();
+    let turned = format!("{}{}", &joined[4..], &joined[..4]);
+    turned
+        .chars()
+        .map(|c| c.to_digit(36).unwrap())
+        .fold(0, |sum, v| {
+            (if v > 9 { sum * 100 } else { sum * 10 } + v) % 97
+        })
+}
+
+#[test]
+fn account_numbers_keep_country_and_whether_the_check_digits_are_right() {
+    let mut masker = masker(1);
+    let image = whole(&mut masker, "GB82 WEST 1234 5698 7654 32", "iban");
+    assert!(image.starts_with("GB") && mod_97(&image) == 1, "{image}");
+    for n in 0..97 {
+        let iban = format!("DE{n:02}370400440532013000");
+        let image = whole(&mut masker, &iban, "iban");
+        assert_eq!(mod_97(&image) == 1, mod_97(&iban) == 1, "{iban} {image}");
+        assert_eq!(&image[..2], "DE");
+    }
+}
+
+#[test]
+fn every_day_of_a_decade_becomes_another_one_of_it_in_every_form() {
+    let mut masker = masker(1);
+    let days_in = |year: u32, month: u32| match month {
+        2 => {
+            if year % 4 == 0 {
+                29
+            } else {
+                28
+            }
+        }
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let mut images = HashSet::new();
+    let mut count = 0;
+    for year in 1980..1990 {
+        for month in 1..=12 {
+            for day in 1..=days_in(year, month) {
+                for date in [
+                    format!("{year}-{month:02}-{day:02}"),
+                    format!("{day}.{month}.{year}"),
+                    format!("{month:02}/{day:02}/{year}"),
+                    format!("{day:02}/{month:02}/{year}"),
+                ] {
+                    let image = whole(&mut masker, &date, "date");
+                    assert_ne!(image, date);
+                    assert_eq!(image.len(), date.len());
+                    let fields: Vec<u32> = image
+                        .split(['-', '.', '/'])
+                        .map(|f| f.parse().unwrap())
+                        .collect();
+                    let valid = |y: u32, m: u32, d: u32| {
+                        (1980..1990).contains(&y) && (1..=12).contains(&m) && d <= days_in(y, m)
+                    };
+                    assert!(
+                        match date.as_bytes()[4] {
+                            b'-' => valid(fields[0], fields[1], fields[2]),
+                            _ if date.contains('.') => valid(fields[2], fields[1], fields[0]),
+                            _ =>
+                                valid(fields[2], fields[0], fields[1])
+                                    || valid(fields[2], fields[1], fields[0]),
+                        },
+                        "{date} {image}"
+                    );
+                    if date.contains('-') {
+                        images.insert(image);
+                        count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(images.len(), count);
+    let instant = whole(&mut masker, "1984-03-09T08:15:30.5+02:00", "date");
+    assert_eq!(instant[..10], whole(&mut masker, "1984-03-09", "date"));
+    assert!(instant.ends_with("+02:00"));
+}
+
+#[test]
+fn tokens_of_json_stay_readable_and_their_claims_are_masked_as_anywhere() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+    let header = r#"{"alg":"HS256","kid":"key-4711"}"#;
+    let claims =
+        r#"{"sub":"4711","admin":true,"name":"Anna \"B\"","iat":1516239022,"mail":"anna@acme.io"}"#;
+    let token = format!(
+        "{}.{}.c2lnbmF0dXJlIG9mIGNsYWltcw",
+        BASE64.encode(header),
+        BASE64.encode(claims)
+    );
+    let finder = |text: &[u8], parts: &mut Vec<Part>| {
+        if text.contains(&b'@') {
+            parts.push(Part {
+                at: 0..text.len(),
+                method: MethodId::named("email").unwrap(),
+            });
+        }
+    };
+    let mut masker = Masker::with_finder(
+        &Key::from_bytes([1; 32]),
+        Box::new(|_| false),
+        Box::new(finder),
+    );
+    let image = whole(&mut masker, &token, "jwt");
+    let parts: Vec<Vec<u8>> = image
+        .split('.')
+        .map(|part| BASE64.decode(part).unwrap_or_default())
+        .collect();
+    let header: serde_json::Value = serde_json::from_slice(&parts[0]).unwrap();
+    let masked: serde_json::Value = serde_json::from_slice(&parts[1]).unwrap();
+    assert_eq!(header["alg"], "HS256");
+    assert_ne!(header["kid"], "key-4711");
+    assert_eq!(masked["admin"], true);
+    assert_eq!(masked["sub"], text(&mut masker, "4711"));
+    assert_eq!(masked["iat"].to_string(), text(&mut masker, "1516239022"));
+    assert_eq!(masked["mail"], whole(&mut masker, "anna@acme.io", "email"));
+    assert!(!image.ends_with("c2lnbmF0dXJlIG9mIGNsYWltcw"));
+}
+
+#[test]
+fn urls_keep_scheme_port_and_names_and_share_their_host() {
+    let mut masker = masker(1);
+    let url = "https://anna:secret@shop.acme.io:8443/orders/4711?token=abc%20def&x#top";
+    let image = whole(&mut masker, url, "url");
+    let host = whole(&mut masker, "shop.acme.io", "host");
+    assert_eq!(image.len(), url.len());
+    assert!(image.starts_with("https://") && image.contains(&format!("@{host}:8443/")));
+    assert!(image.contains("?token=") && image.contains("%20"));
+    let order = text(&mut masker, "4711");
+    assert!(image.contains(&format!("/{order}?")));
+    for secret in ["anna", "secret", "acme", "orders", "abc", "def", "top"] {
+        assert!(!image.contains(secret), "{secret} in {image}");
+    }
+}
+
+#[test]
+fn degraded_texts_keep_their_shape_and_mail_stays_undeliverable() {
+    let sentence = "Zoë Müller, 日本: order 4711 for zoe@acme.io at 2024-02-29";
+    let parts = [part(sentence, "zoe@acme.io", "email")];
+    let mut filler = Vec::new();
+    masker(1).degraded(sentence.as_bytes(), &parts, Level::Filler, &mut filler);
+    let filler = String::from_utf8(filler).unwrap();
+    assert_eq!(
+        filler,
+        "xxā xāxxxx, 가가: xxxxx 1111 xxx xxx@xxxxx.x xx 1111-11-11"
+    );
+    let tags: HashSet<_> = (0..500)
+        .map(|n| {
+            let mut out = Vec::new();
+            masker(1).degraded(
+                format!("value {n:05}").as_bytes(),
+                &[],
+                Level::Tag,
+                &mut out,
+            );
+            assert!(out.ends_with(b"11") && out.len() == 11);
+            out
+        })
+        .collect();
+    assert!(tags.len() > 400, "{} of 500 differ", tags.len());
+}
+
+#[test]
+fn what_a_detector_knows_is_known_again_after_masking() {
+    for kind in [
+        "email", "card", "iban", "mac", "ipv4", "ipv6", "uuid", "jwt", "date", "url", "host",
+    ] {
+        let id = standin::detect::DetectorId::named(kind).unwrap();
+        let detector = id.detector().unwrap();
+        for (_, value) in detector.examples().hits {
+            let image = whole(&mut masker(1), value, detector.method());
+            let mut found = Vec::new();
+            detector.find(image.as_bytes(), &mut found);
+            assert_eq!(found, [0..value.len()], "{kind}: {value} became {image}");
+        }
+    }
+}
+
+#[test]
+fn ipv4_is_permuted_inside_each_class_with_its_text_length() {
+    let mut masker = masker(1);
+    let digits = |address: [u8; 4]| address.map(|octet| octet.to_string().len());
+    for (a, b) in [
+        (10, 1),
+        (172, 16),
+        (172, 31),
+        (192, 168),
+        (100, 64),
+        (100, 127),
+        (8, 8),
+        (203, 0),
+        (198, 51),
+        (193, 99),
+    ] {
+        let mut images = HashSet::new();
+        for n in 0..=u16::MAX {
+            let [c, d] = n.to_be_bytes();
+            let address = [a, b, c, d];
+            let image = masker.ipv4(address);
+            assert_eq!(class(image), class(address), "{address:?}");
+            assert_eq!(digits(image), digits(address));
+            assert_eq!(image == address, class(address) == "fixed", "{address:?}");
+            assert!(images.insert(image));
+        }
+    }
+    for fixed in [
+        [127, 0, 0, 1],
+        [0, 0, 0, 0],
+        [224, 0, 0, 251],
+        [255; 4],
+        [169, 254, 1, 2],
+        [192, 0, 2, 1],
+        [198, 18, 0, 1],
+        [240, 0, 0, 1],
+    ] {
+        assert_eq!(masker.ipv4(fixed), fixed);
+    }
+}
+
+/// By the standard library's words where it has any.
+fn class(address: [u8; 4]) -> &'static str {
+    let ip = std::net::Ipv4Addr::from(address);
+    let [a, b, c, _] = address;
+    let special = matches!([a, b, c], [192, 0, 0] | [192, 88, 99])
+        || a == 0
+        || a >= 240
+        || (a, b & 0xfe) == (198, 18);
+    match a {
+        _ if ip.is_loopback()
+            || ip.is_link_local()
+            || ip.is_multicast()
+            || ip.is_documentation()
+            || special =>
+        {
+            "fixed"
+        }
+        10 => "10/8",
+        172 if ip.is_private() => "172.16/12",
+        192 if ip.is_private() => "192.168/16",
+        100 if b & 0xc0 == 64 => "100.64/10",
+        _ => "public",
+    }
+}
+
+/// Leading zero nibbles of each group.
+fn pattern(address: [u8; 16]) -> [u32; 8] {
+    std::net::Ipv6Addr::from(address)
+        .segments()
+        .map(u16::leading_zeros)
+        .map(|bits| bits / 4)
+}
+
+fn v6(text: &str) -> [u8; 16] {
+    text.parse::<std::net::Ipv6Addr>().unwrap().octets()
+}
+
+#[test]
+fn ipv6_keeps_its_class_and_zero_pattern_and_its_parts_agree() {
+    let mut masker = masker(1);
+    for fixed in [
+        "::",
+        "::1",
+        "ff02::1",
+        "ff02::fb",
+        "2001:db8::5",
+        "fe80::1",
+        "100::1",
+    ] {
+        assert_eq!(masker.ipv6(v6(fixed)), v6(fixed), "{fixed}");
+    }
+    for (n, address) in [
+        "2a00:1450:4001:82f::200e",
+        "fd12:3456:789a::1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "fec0::1:2:3",
+        "64:ff9b:1::5",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let image = masker.ipv6(v6(address));
+        assert_eq!(pattern(image), pattern(v6(address)), "{address}");
+        assert_ne!(image, v6(address));
+        let kept = [0, 1, 4, 2, 0][n];
+        assert_eq!(image[..kept], v6(address)[..kept]);
+    }
+    let host = v6("2a00:1450::21a:2bff:fe3c:4d5e");
+    let (image, mac) = (
+        masker.ipv6(host),
+        masker.mac([0x00, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]),
+    );
+    assert_eq!(
+        image[8..],
+        [
+            mac[0] ^ 2,
+            mac[1],
+            mac[2],
+            0xff,
+            0xfe,
+            mac[3],
+            mac[4],
+            mac[5]
+        ]
+    );
+    assert_eq!(masker.ipv6(v6("fe80::21a:2bff:fe3c:4d5e"))[8..], image[8..]);
+    assert_eq!(masker.ipv6(v6("ff02::1:ff3c:4d5e"))[13..], image[13..]);
+    assert_eq!(
+        masker.mac([0x33, 0x33, 0xff, 0x3c, 0x4d, 0x5e])[3..],
+        image[13..]
+    );
+    let v4 = masker.ipv4([192, 168, 7, 9]);
+    assert_eq!(masker.ipv6(v6("::ffff:192.168.7.9"))[12..], v4);
+    assert_eq!(masker.ipv6(v6("64:ff9b::c0a8:709"))[12..], v4);
+    assert_eq!(masker.ipv6(v6("2002:c0a8:709::1"))[2..6], v4);
+}
+
+#[test]
+fn many_addresses_stay_distinct_and_nothing_stays_itself() {
+    let mut masker = masker(1);
+    let mut state = 1u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        state >> 16
+    };
+    let (mut sources, mut images) = (HashSet::new(), HashSet::new());
+    let (mut macs, mut mac_images) = (HashSet::new(), HashSet::new());
+    for n in 0..1u32 << 15 {
+        let mut v6 = [0u8; 16];
+        // Crowded on purpose: few prefixes, small hosts, EUI-64 among them.
+        v6[..2].copy_from_slice(
+            &[
+                [0x2a, 0x00],
+                [0xfe, 0x80],
+                [0xfd, 0x01],
+                [0x20, 0x02],
+                [0x20, 0x01],
+                [0x5f, 0],
+            ][n as usize % 6],
+        );
+        v6[5] = next() as u8 % 4;
+        v6[11] = [0, 0xff][next() as usize % 2];
+        v6[12] = [0, 0xfe][next() as usize % 2];
+        v6[8] = next() as u8 % 4;
+        v6[13..].copy_from_slice(&(next() as u32).to_be_bytes()[1..]);
+        if sources.insert(v6) {
+            let image = masker.ipv6(v6);
+            assert!(image != v6 && images.insert(image));
+            assert_eq!(pattern(image), pattern(v6), "{v6:x?}");
+        }
+        let [a, b, c, d, e, f, ..] = next().to_le_bytes();
+        let mac = [
+            [0x00, 0x02, 0x01, 0x33, a][n as usize % 5],
+            [0, 0x33, b][n as usize % 3],
+            [0x5e, 0x5f, c][n as usize % 3],
+            d % 2,
+            e % 4,
+            f,
+        ];
+        if macs.insert(mac) {
+            let image = masker.mac(mac);
+            assert!(mac_images.insert(image), "{mac:x?}");
+            assert_eq!(image[0] & 3, mac[0] & 3);
+        }
+    }
+    for fixed in [
+        [0xff; 6],
+        [0; 6],
+        [0x01, 0, 0x5e, 1, 2, 3],
+        [0x33, 0x33, 0, 0, 0, 1],
+        [0x01, 0x80, 0xc2, 0, 0, 0],
+        [0, 0, 0x5e, 0, 1, 7],
+    ] {
+        assert_eq!(masker.mac(fixed), fixed);
+    }
+}
+
+#[test]
+fn addresses_in_text_follow_those_in_headers_in_their_own_style() {
+    let mut masker = masker(1);
+    let image = std::net::Ipv6Addr::from(masker.ipv6(v6("2a00:1450:4001:82f::200e")));
+    let plain = whole(&mut masker, "2a00:1450:4001:82f::200e", "ip");
+    assert_eq!(plain, image.to_string());
+    let padded = whole(&mut masker, "[2A00:1450:4001:082F:0000:0:0:200E]:443", "ip");
+    assert_eq!(
+        padded.len(),
+        "[2A00:1450:4001:082F:0000:0:0:200E]:443".len()
+    );
+    let inner = padded.trim_start_matches('[').split(']').next().unwrap();
+    assert_eq!(inner.parse(), Ok(image));
+    assert_eq!(inner, inner.to_uppercase());
+    let mapped = whole(&mut masker, "::ffff:192.168.7.9", "ip");
+    assert_eq!(
+        mapped.trim_start_matches("::ffff:"),
+        std::net::Ipv4Addr::from(masker.ipv4([192, 168, 7, 9])).to_string()
+    );
+    for text in ["::8:9", "1::", "2a00::5:6:7:8", "2a00:1:2:3:4:5:6::"] {
+        let image = std::net::Ipv6Addr::from(masker.ipv6(v6(text)));
+        assert_eq!(whole(&mut masker, text, "ip").parse(), Ok(image), "{text}");
+    }
+    let mac = masker.mac([0xa0, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]);
+    let dotted = whole(&mut masker, "a01a.2b3c.4d5e", "mac");
+    assert_eq!(
+        dotted.replace('.', ""),
+        mac.map(|octet| format!("{octet:02x}")).concat()
+    );
+}

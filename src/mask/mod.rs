@@ -15,19 +15,19 @@ mod run;
 mod slots;
 
 mod blank;
-// mod card;
-// mod date;
+mod card;
+mod date;
 mod digits;
 mod email;
 mod host;
-// mod iban;
+mod iban;
 mod ip;
-// mod jwt;
+mod jwt;
 mod keep;
 mod mac;
 mod number;
 mod token;
-// mod url;
+mod url;
 mod uuid;
 
 use std::ops::Range;
@@ -61,14 +61,14 @@ pub const ALL: &[&dyn Method] = &[
     &number::Number,
     &email::Email,
     &host::Host,
-    // &url::Url,
+    &url::Url,
     &ip::Ip,
     &mac::Mac,
     &uuid::Uuid,
-    // &card::Card,
-    // &iban::Iban,
-    // &date::Date,
-    // &jwt::Jwt,
+    &card::Card,
+    &iban::Iban,
+    &date::Date,
+    &jwt::Jwt,
     &blank::Blank,
     &keep::Keep,
 ];

@@ -1,3 +1,243 @@
-//! Workload -> traffic, paced, correlated, bounded.
+//! Workload -> traffic: paced, correlated, bounded, measured from intent.
+//!
+//! A [`schedule`] says when each request is meant to be sent; a [`worker`] per thread sends it over a [`link`] and records
+//! an [`outcome`]; a [`tally`] counts; [`summary`] turns that into a [`RunResult`]. [`safety`] says where a run may go,
+//! [`governor`] how far.
 
+mod governor;
+mod link;
+mod memory;
+mod outcome;
+mod pacer;
+pub mod profile;
+pub mod provenance;
+mod response;
+mod result;
+mod safety;
+pub mod schedule;
+mod summary;
+mod tally;
 pub mod target;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use crate::measure::process;
+use crate::workload::{Workload, endpoint::endpoint};
+
+pub use outcome::{End, Failure, Outcome};
+pub use profile::{Mode, Profile, ProfileError};
+pub use response::{Asked, Malformed, Reader};
+pub use result::*;
+pub use safety::Target;
+
+use governor::Governor;
+use schedule::{Intent, passes};
+use tally::{Endpoints, Tally};
+use worker::Run;
+
+/// Time for the threads to get ready before the run's instant 0.
+const READY_NS: u64 = 20_000_000;
+
+/// What to run and against what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `http://host:port`, or `embedded` for the built-in target.
+    pub target: String,
+    /// All knobs.
+    pub profile: Profile,
+    /// Set to true, it ends the run; what was measured so far is the result.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Options {
+    /// A run with a profile against a target.
+    pub fn new(target: &str, profile: Profile) -> Options {
+        Options { target: target.into(), profile, cancel: Arc::default() }
+    }
+}
+
+/// Why nothing was replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A knob makes no sense.
+    #[error("profile: {0}")]
+    Profile(#[from] ProfileError),
+    /// The target's address makes no sense.
+    #[error("target {url}: {why}")]
+    Target {
+        /// As given.
+        url: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A replay must not go there.
+    #[error("no replay to {host}: {why}")]
+    Refused {
+        /// The target.
+        host: String,
+        /// The rule that forbids it.
+        why: String,
+    },
+    /// There is nothing to replay.
+    #[error("the capture holds no HTTP/1 request that may be sent{}", if *.0 { " (`methods` leaves none over)" } else { "" })]
+    Nothing(
+        /// The profile's filter is the reason.
+        bool,
+    ),
+    /// Nobody answers there.
+    #[error("target {url} cannot be reached: {error}; is it running?")]
+    Unreachable {
+        /// As given.
+        url: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The system does not give what is needed.
+    #[error("cannot run: {0}")]
+    System(#[from] io::Error),
+}
+
+impl ReplayError {
+    /// The process's exit code: 2 for what the user can put right on the command line or in the profile, 3 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ReplayError::Profile(_) | ReplayError::Target { .. } | ReplayError::Refused { .. } => 2,
+            ReplayError::Nothing(filtered) => 3 - u8::from(*filtered),
+            ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
+        }
+    }
+}
+
+/// Replays a workload and measures. Blocks until the run is over.
+pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, ReplayError> {
+    options.profile.check()?;
+    something_to_do(&workload, &options.profile)?;
+    let embedded = (options.target == "embedded").then(target::spawn).transpose()?;
+    let url = embedded.as_ref().map_or(options.target.clone(), |handle| format!("http://{}", handle.addr));
+    let target = Target::parse(&url)?;
+    let address = target.cleared(&options.profile, &workload.hosts)?;
+    target.reach(address, options.profile.timeout.0)?;
+
+    let pid = process::listener(address).filter(|pid| *pid != std::process::id());
+    let sample = || pid.and_then(|pid| Some((pid, process::sample(pid)?)));
+    let before = sample();
+    let threads = threads(&options.profile);
+    let run = Arc::new(Run {
+        endpoints: Endpoints::new(&workload),
+        governor: Governor::new(&options.profile, options.cancel),
+        workload,
+        profile: options.profile,
+        target: address,
+        authority: target.authority,
+        start: pacer::now() + READY_NS,
+        threads,
+    });
+    let tally = send(&run)?;
+    Ok(summary::summary(&run, options.target, tally, before.zip(sample())))
+}
+
+fn threads(profile: &Profile) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let wanted = if profile.threads == 0 { cores() } else { profile.threads };
+    match profile.mode {
+        Mode::Closed => wanted.min(profile.connections as usize),
+        _ => wanted,
+    }
+}
+
+/// Lets all threads work and adds up what they saw.
+fn send(run: &Arc<Run>) -> io::Result<Tally> {
+    let spawn = |n: usize| {
+        let run = run.clone();
+        std::thread::Builder::new().name(format!("replay-{n}")).spawn(move || worker::work(run, n))
+    };
+    let threads: Vec<_> = (0..run.threads).map(spawn).collect::<io::Result<_>>()?;
+    let mut tally = Tally::default();
+    for thread in threads {
+        match thread.join() {
+            Ok(seen) => tally.merge(seen?),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    Ok(tally)
+}
+
+fn something_to_do(workload: &Workload, profile: &Profile) -> Result<(), ReplayError> {
+    match passes(workload, profile).next() {
+        Some(_) => Ok(()),
+        None => Err(ReplayError::Nothing(workload.requests() > 0)),
+    }
+}
+
+/// A request that a run would send.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedRequest {
+    /// Index of its session.
+    pub session: usize,
+    /// Index of its connection in the session.
+    pub connection: u32,
+    /// Milliseconds from the run's start; none when it waits for the response before it.
+    pub at_ms: Option<f64>,
+    /// Milliseconds after that response.
+    pub after_ms: Option<f64>,
+    /// `GET /api/v1/orders/{}`.
+    pub endpoint: String,
+    /// The request line, as captured.
+    pub line: String,
+    /// What will be replaced in it.
+    pub replacements: Vec<PlannedReplacement>,
+}
+
+/// A value that a run would replace.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedReplacement {
+    /// Its first byte in the request.
+    pub at: usize,
+    /// Its length as captured.
+    pub len: usize,
+    /// What takes its place: `host`, or the response's field.
+    pub with: String,
+    /// The step of the session whose response tells it.
+    pub from_step: Option<u32>,
+}
+
+/// What a run would send, in the order of the schedule; once through for modes that repeat.
+pub fn dry_run(workload: &Workload, profile: &Profile) -> Result<Vec<PlannedRequest>, ReplayError> {
+    profile.check()?;
+    something_to_do(workload, profile)?;
+    let once = profile.requests.is_none() && profile.duration.is_some() && matches!(profile.mode, Mode::Closed | Mode::Rate);
+    let most = if once { workload.requests() } else { usize::MAX };
+    let planned = passes(workload, profile).flat_map(|pass| {
+        let steps = workload.sessions[pass.session].steps.iter().zip(pass.intents).enumerate();
+        let planned = steps.filter_map(|(n, (_, intent))| planned(workload, pass.session, n, intent));
+        planned.collect::<Vec<_>>()
+    });
+    Ok(planned.take(most).collect())
+}
+
+fn planned(workload: &Workload, session: usize, n: usize, intent: Intent) -> Option<PlannedRequest> {
+    let sources = &workload.sessions[session].sources;
+    let step = &workload.sessions[session].steps[n];
+    let ms = |ns: u64| Some(ns as f64 / 1e6);
+    let (at_ms, after_ms) = match intent {
+        Intent::Skip => return None,
+        Intent::At(at) => (ms(at), None),
+        Intent::After(think) => (None, ms(think)),
+    };
+    let from_responses = step.edges.iter().filter_map(|edge| {
+        let source = sources.get(edge.source as usize)?;
+        let with = format!("{}[{}]", source.path, source.ordinal);
+        Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, from_step: Some(source.step) })
+    });
+    let host = step.request.header("host").map(|at| PlannedReplacement { at: at.start, len: at.len(), with: "host".into(), from_step: None });
+    let mut replacements: Vec<_> = from_responses.chain(host).collect();
+    replacements.sort_by_key(|replacement| replacement.at);
+    let line = step.request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line).into_owned();
+    Some(PlannedRequest { session, connection: step.connection, at_ms, after_ms, endpoint: endpoint(&step.request), line, replacements })
+}

@@ -7,12 +7,12 @@ use hashbrown::{HashMap, HashSet};
 
 use super::ledger::{Because, Label};
 use super::manifest::{Kind, Matched};
-use crate::detect::{self, Enabled, Finding};
+use crate::detect::{self, DetectorId, Enabled, Finding, UserDetector};
 use crate::limits;
 use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
 use crate::protocol::{Field, Role};
-use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
+use crate::rules::{Action, Decider, Pattern, Policy, RuleId, Values as Unnamed};
 
 /// How much of a pseudonym a value gets; less where room is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,7 @@ pub(super) struct Values {
     decider: Decider,
     pub(super) masker: Masker,
     enabled: Enabled,
+    patterns: Arc<[UserDetector]>,
     findings: Vec<Finding>,
     parts: Vec<Part>,
     decoded: Decoded,
@@ -95,13 +96,16 @@ pub(super) struct Outcome {
 
 impl Values {
     pub(super) fn new(policy: Arc<Policy>, key: &Key) -> Self {
-        let enabled = Enabled::only(policy.enabled_detectors());
-        let masker = masker(&policy, key, enabled.clone());
+        let enabled = policy.enabled_detectors().filter_map(DetectorId::named).fold(Enabled::NONE, Enabled::with);
+        let pattern = |pattern: &Pattern| UserDetector { id: pattern.id.as_str().into(), regex: pattern.regex.clone() };
+        let patterns: Arc<[UserDetector]> = policy.patterns.iter().map(pattern).collect();
+        let masker = masker(&policy, key, enabled, patterns.clone());
         let matched = vec![0; policy.rules().len()];
         Values {
             decider: Decider::new(policy),
             masker,
             enabled,
+            patterns,
             findings: Vec::new(),
             parts: Vec::new(),
             decoded: Decoded::default(),
@@ -226,7 +230,7 @@ impl Values {
             return Outcome { label: Label::Blanked, ..plain };
         }
         self.findings.clear();
-        detect::scan(text, &self.enabled, &mut self.findings);
+        detect::scan(text, self.enabled, &self.patterns, &mut self.findings);
         self.parts.clear();
         let mut part = |at, id| self.parts.extend(MethodId::named(id).map(|method| Part { at, method }));
         match action {
@@ -238,9 +242,10 @@ impl Values {
                 let decision = self.decider.decide(field.path, field.name).clone();
                 for found in &self.findings {
                     let found_text = &text[found.at.clone()];
-                    let ruling = decision.ruling(self.decider.policy(), found_text, Some(found.detector));
+                    let kind = kind_of(found, &self.patterns);
+                    let ruling = decision.ruling(self.decider.policy(), found_text, Some(kind));
                     match ruling.map(|ruling| ruling.action) {
-                        None | Some(Action::Pseudonym) => part(found.at.clone(), found.method),
+                        None | Some(Action::Pseudonym) => part(found.at.clone(), method_of(found)),
                         Some(action) => part(found.at.clone(), action.id()),
                     }
                 }
@@ -253,7 +258,7 @@ impl Values {
             _ => self.masker.degraded(text, &self.parts, mask::Level::Filler, &mut self.text),
         }
         let class = class_of(text, !self.findings.is_empty());
-        let kind = self.findings.first().map(|found| found.detector);
+        let kind = self.findings.first().map(|found| found.detector.detector().map_or("pattern", |detector| detector.id()));
         let unchanged = self.text == text;
         let start = out.len();
         if !encoding::encode(&self.text, field.encoding, &mut self.decoded, field.raw, out) {
@@ -289,15 +294,29 @@ impl Values {
 }
 
 /// A masker that knows which words stay, and what is sensitive inside a text.
-fn masker(policy: &Arc<Policy>, key: &Key, enabled: Enabled) -> Masker {
+fn masker(policy: &Arc<Policy>, key: &Key, enabled: Enabled, patterns: Arc<[UserDetector]>) -> Masker {
     let kept = policy.clone();
     let find = move |text: &[u8], parts: &mut Vec<Part>| {
         let mut findings = Vec::new();
-        detect::scan(text, &enabled, &mut findings);
-        let part = |found: Finding| MethodId::named(found.method).map(|method| Part { at: found.at, method });
+        detect::scan(text, enabled, &patterns, &mut findings);
+        let part = |found: Finding| MethodId::named(method_of(&found)).map(|method| Part { at: found.at, method });
         parts.extend(findings.into_iter().filter_map(part));
     };
     Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
+}
+
+/// The name of what was found.
+fn kind_of<'a>(found: &Finding, patterns: &'a [UserDetector]) -> &'a str {
+    match (found.detector.detector(), found.detector.user_place()) {
+        (Some(detector), _) => detector.id(),
+        (None, Some(place)) => patterns.get(place).map_or("pattern", |pattern| &pattern.id),
+        (None, None) => "pattern",
+    }
+}
+
+/// The method for what was found; a user's kind is masked as a token unless a rule says otherwise.
+fn method_of(found: &Finding) -> &'static str {
+    found.detector.detector().map_or("token", |detector| detector.method())
 }
 
 /// Text that still parses where the value stood, the same for all values of its length.

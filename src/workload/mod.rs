@@ -1,1 +1,194 @@
-//! workload
+//! Sessions of exchanges: what a capture says about how clients use a service.
+//!
+//! A [`Workload`] comes from a capture by [`Collector`], or from bytes by [`hand`]. [`correlate`] then finds which request
+//! values were handed out by earlier responses, and joins the connections that such values cross into one session.
+
+mod collect;
+mod correlate;
+pub mod endpoint;
+pub mod hand;
+mod render;
+mod values;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::protocol::Encoding;
+
+pub use collect::Collector;
+pub use correlate::correlate;
+pub use render::{Replacement, render, replacement};
+pub use values::{Answer, answer};
+
+/// The traffic of a capture, as clients made it.
+#[derive(Clone, Debug, Default)]
+pub struct Workload {
+    /// In order of their first request.
+    pub sessions: Vec<Session>,
+    /// Host names and addresses that requests were sent to (lower case, without port). A replay must not go there.
+    pub hosts: BTreeSet<String>,
+    /// What could not be taken over.
+    pub left_out: LeftOut,
+}
+
+/// What of a capture is no part of its workload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Requests that the capture does not hold completely.
+    pub incomplete_requests: u64,
+    /// Responses to requests before the capture's beginning.
+    pub orphan_responses: u64,
+}
+
+/// Connections of one client that belong together: values went from one to another. Sessions are independent.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Counts clients; says nothing about who it was.
+    pub client: u32,
+    /// In order of opening.
+    pub connections: Vec<Connection>,
+    /// In order of [`Step::at`].
+    pub steps: Vec<Step>,
+    /// Values that later requests take from earlier responses.
+    pub sources: Vec<Source>,
+}
+
+/// One TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// When it was opened (or first seen), nanoseconds from the capture's start.
+    pub opened: u64,
+}
+
+/// One exchange: a request and what it was answered.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Index into [`Session::connections`].
+    pub connection: u32,
+    /// Time of the request's first byte, nanoseconds from the capture's start.
+    pub at: u64,
+    /// Nanoseconds since the previous response's last byte on this connection, or since it was opened. Zero when the
+    /// request did not wait for that response (pipelining).
+    pub think: u64,
+    /// What was asked.
+    pub request: Request,
+    /// What was answered, when the capture tells.
+    pub expect: Option<Response>,
+    /// Values of the request that come from earlier responses, in order of position, without overlap.
+    pub edges: Vec<Edge>,
+}
+
+/// A request's exact bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Head and body, with all framing.
+    pub bytes: Vec<u8>,
+    /// The method's bytes.
+    pub method: Range<usize>,
+    /// The target's bytes.
+    pub target: Range<usize>,
+}
+
+/// A final response as captured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Time of the first byte, nanoseconds from the capture's start.
+    pub first_byte: u64,
+    /// Time of the last byte.
+    pub last_byte: u64,
+    /// Head and body with all framing; empty once correlated (nothing else needs them).
+    pub bytes: Vec<u8>,
+}
+
+/// A value of a request that was found in an earlier response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Where it stands in [`Request::bytes`].
+    pub at: Range<usize>,
+    /// How the bytes there stand for text.
+    pub encoding: Encoding,
+    /// Where it comes from: an index into [`Session::sources`].
+    pub source: u32,
+}
+
+/// A value in a response: the `ordinal`th field at `path`, or the `token`th word in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Index into [`Session::steps`].
+    pub step: u32,
+    /// As [`crate::protocol::Field::path`].
+    pub path: Box<str>,
+    /// Which of the fields at this path, from 0.
+    pub ordinal: u32,
+    /// Which word of the field's text; none means all of it.
+    pub token: Option<u32>,
+}
+
+impl Request {
+    /// The request in `bytes`; none when they don't begin with a request line.
+    pub fn new(bytes: Vec<u8>) -> Option<Request> {
+        let line_end = memchr::memchr2(b'\r', b'\n', &bytes)?;
+        let line = bytes.get(..line_end)?;
+        let first = memchr::memchr(b' ', line)?;
+        let last = memchr::memrchr(b' ', line).filter(|&last| last > first).unwrap_or(line_end);
+        Some(Request { method: 0..first, target: first + 1..last.max(first + 1), bytes })
+    }
+
+    /// The method.
+    pub fn method(&self) -> &[u8] {
+        self.bytes.get(self.method.clone()).unwrap_or_default()
+    }
+
+    /// The target.
+    pub fn target(&self) -> &[u8] {
+        self.bytes.get(self.target.clone()).unwrap_or_default()
+    }
+
+    /// Where the value of the first header of this name stands, surrounding spaces left out.
+    pub fn header(&self, name: &str) -> Option<Range<usize>> {
+        let mut at = memchr::memchr(b'\n', &self.bytes)? + 1;
+        loop {
+            let rest = self.bytes.get(at..)?;
+            let end = memchr::memchr(b'\n', rest)?;
+            let line = rest.get(..end)?.trim_ascii_end();
+            if line.is_empty() {
+                return None;
+            }
+            let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+            if line.get(..colon)?.eq_ignore_ascii_case(name.as_bytes()) {
+                let value = line.get(colon + 1..).unwrap_or_default().trim_ascii_start();
+                let value_end = at + line.len();
+                return Some(value_end - value.len()..value_end);
+            }
+            at += end + 1;
+        }
+    }
+}
+
+impl Workload {
+    /// Number of requests.
+    pub fn requests(&self) -> usize {
+        self.sessions.iter().map(|session| session.steps.len()).sum()
+    }
+
+    /// Number of correlated values.
+    pub fn edges(&self) -> usize {
+        self.sessions.iter().flat_map(|session| &session.steps).map(|step| step.edges.len()).sum()
+    }
+
+    /// Time of the last event, nanoseconds from the capture's start.
+    pub fn end(&self) -> u64 {
+        let of = |step: &Step| step.expect.as_ref().map_or(step.at, |response| response.last_byte.max(step.at));
+        self.sessions.iter().flat_map(|session| &session.steps).map(of).max().unwrap_or(0)
+    }
+}
+
+/// A workload larger than memory is meant to be.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the capture holds more than {} MiB of HTTP messages, more than a workload may keep; cut it (editcap -A/-B, or by host) and replay the parts",
+    crate::limits::WORKLOAD_BYTES_MAX >> 20
+)]
+pub struct TooLarge;

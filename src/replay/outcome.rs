@@ -1,0 +1,89 @@
+//! What became of a request.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request has no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// No connection to the target.
+    Connect,
+    /// The target reset the connection.
+    Reset,
+    /// Not answered in time.
+    Timeout,
+    /// The answer was no HTTP/1.x.
+    Protocol,
+    /// The target closed the connection before the response was complete.
+    ClosedEarly,
+    /// Not sent: too many requests were in flight.
+    Cap,
+}
+
+/// One request, as it went. Times are nanoseconds of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// Index of the session in the workload.
+    pub session: usize,
+    /// Index of the step in the session.
+    pub step: usize,
+    /// When it was meant to be sent.
+    pub intended: u64,
+    /// When nothing of the target's kept it from being sent any more: its connection was there and free, the values it needs were told.
+    pub free: u64,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// With a final response.
+    Answered {
+        /// Status code.
+        status: u16,
+        /// Its first byte was about to be written.
+        written: u64,
+        /// The response's first byte was there.
+        first_byte: u64,
+        /// The response's last byte was there.
+        last_byte: u64,
+        /// Bytes of the request.
+        sent: u64,
+        /// Bytes of the response.
+        received: u64,
+    },
+    /// Without one.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// From the intended instant to the last byte: what somebody would have waited.
+    pub fn response_ns(&self) -> Option<u64> {
+        match self.end {
+            End::Answered { last_byte, .. } => Some(last_byte.saturating_sub(self.intended)),
+            End::Failed(_) => None,
+        }
+    }
+
+    /// From the write to the last byte: what the target took.
+    pub fn service_ns(&self) -> Option<u64> {
+        match self.end {
+            End::Answered { written, last_byte, .. } => Some(last_byte.saturating_sub(written)),
+            End::Failed(_) => None,
+        }
+    }
+
+    /// How much later than intended it was written, less the time that it waited for the target: the generator's own lateness.
+    pub fn lateness_ns(&self) -> Option<u64> {
+        match self.end {
+            End::Answered { written, .. } => Some(written.saturating_sub(self.intended.max(self.free))),
+            End::Failed(_) => None,
+        }
+    }
+
+    /// It waited for the target: an earlier answer, or the connection.
+    pub fn was_held(&self) -> bool {
+        self.free > self.intended
+    }
+}

@@ -1,0 +1,292 @@
+//! How to replay: a YAML file of knobs, each with a default that is safe.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::yaml::{self, YamlError};
+
+/// The profiles that are compiled in: name and text.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("sessions", include_str!("../../replay-profiles/sessions.yaml")),
+    ("captured", include_str!("../../replay-profiles/captured.yaml")),
+    ("closed", include_str!("../../replay-profiles/closed.yaml")),
+    ("rate", include_str!("../../replay-profiles/rate.yaml")),
+];
+
+/// All knobs. `replay-profiles/README.md` says what they do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Profile {
+    /// One line for people.
+    pub about: String,
+    /// What decides when a request is sent.
+    pub mode: Mode,
+    /// 2 is twice as fast as captured.
+    pub speed: f64,
+    /// Factor on the time between a response and the next request of its connection (`sessions`).
+    pub think_scale: f64,
+    /// Requests per second (`rate`).
+    pub rate: Option<f64>,
+    /// How those are spread.
+    pub arrivals: Arrivals,
+    /// Connections (`closed`).
+    pub connections: u32,
+    /// Requests after which the run ends.
+    pub requests: Option<u64>,
+    /// Time after which no request is begun.
+    pub duration: Option<Span>,
+    /// Longest wait for a connection, or for a whole response.
+    pub timeout: Span,
+    /// Time at the beginning that is left out of the distributions.
+    pub warmup: Span,
+    /// Only these methods are sent; all when empty.
+    pub methods: Vec<String>,
+    /// Requests per second never exceeded.
+    pub max_rate: f64,
+    /// Requests unanswered at a time never exceeded; those over it fail with `cap`.
+    pub max_in_flight: u32,
+    /// Share of recent requests that may fail before the run is aborted.
+    pub abort_error_rate: f64,
+    /// Hosts that are never a target.
+    pub deny_host: Vec<String>,
+    /// Hosts that may be a target though they are neither loopback nor private.
+    pub allow_host: Vec<String>,
+    /// Seed of what is random.
+    pub seed: u64,
+    /// Threads that send; 0 means one per core.
+    pub threads: usize,
+    /// The part of the sessions that is replayed.
+    pub shard: Option<Shard>,
+    /// The run is invalid when the generator itself was later than this for 1 % of the requests.
+    pub max_lateness: Span,
+}
+
+impl Default for Profile {
+    fn default() -> Profile {
+        Profile {
+            about: String::new(),
+            mode: Mode::Sessions,
+            speed: 1.0,
+            think_scale: 1.0,
+            rate: None,
+            arrivals: Arrivals::Poisson,
+            connections: 8,
+            requests: None,
+            duration: None,
+            timeout: Span(Duration::from_secs(10)),
+            warmup: Span(Duration::ZERO),
+            methods: Vec::new(),
+            max_rate: 20_000.0,
+            max_in_flight: 1024,
+            abort_error_rate: 0.5,
+            deny_host: Vec::new(),
+            allow_host: Vec::new(),
+            seed: 1,
+            threads: 1,
+            shard: None,
+            max_lateness: Span(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// What decides when a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The capture's clock, whatever the target does.
+    Captured,
+    /// Connections begin as captured; inside, a request waits for the response before it, and the think time.
+    Sessions,
+    /// A number of connections, each as fast as it is answered.
+    Closed,
+    /// A rate.
+    Rate,
+}
+
+/// How a rate is spread over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// At equal distances.
+    Constant,
+    /// At random, independently: many people who do not know of each other.
+    Poisson,
+}
+
+/// A length of time: `500ms`, `30s`, `2m`, `1h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// One of `of` equal parts, counted from 0: `0/4` … `3/4`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part.
+    pub index: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+/// A knob's value that makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// No such profile is compiled in.
+    #[error("no built-in profile `{0}`; there are sessions, captured, closed and rate, or give a file")]
+    Unknown(String),
+    /// The file does not parse.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// A value is out of range.
+    #[error("{knob}: {what}")]
+    Value {
+        /// Its name in the file.
+        knob: &'static str,
+        /// What it should be.
+        what: &'static str,
+    },
+}
+
+impl Profile {
+    /// One of [`BUILT_IN`].
+    pub fn built_in(name: &str) -> Result<Profile, ProfileError> {
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).ok_or_else(|| ProfileError::Unknown(name.into()))?;
+        Profile::parse(name, text)
+    }
+
+    /// A profile from YAML; `file` is its name for messages.
+    pub fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
+        let profile: Profile = yaml::parse(file, text)?;
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// Whether the values make sense, alone and together.
+    pub fn check(&self) -> Result<(), ProfileError> {
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let rules = [
+            ("speed", positive(self.speed), "must be greater than 0"),
+            ("think-scale", self.think_scale.is_finite() && self.think_scale >= 0.0, "must not be negative"),
+            ("rate", self.rate.is_none_or(positive), "must be greater than 0"),
+            ("rate", self.mode != Mode::Rate || self.rate.is_some(), "is needed in mode `rate` (requests per second)"),
+            ("rate", self.rate.is_none_or(|rate| rate <= self.max_rate), "is over `max-rate`; raise that too, if you mean it"),
+            ("connections", self.connections > 0, "must be at least 1"),
+            ("timeout", !self.timeout.0.is_zero(), "must be greater than 0"),
+            ("max-rate", positive(self.max_rate), "must be greater than 0"),
+            ("max-in-flight", self.max_in_flight > 0, "must be at least 1"),
+            ("abort-error-rate", (0.0..=1.0).contains(&self.abort_error_rate), "must be between 0 and 1 (1 never aborts)"),
+            ("shard", self.shard.is_none_or(|shard| shard.index < shard.of), "must be I/N with I from 0 to N-1"),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            None => Ok(()),
+            Some((knob, _, what)) => Err(ProfileError::Value { knob, what }),
+        }
+    }
+}
+
+/// Text that is no length of time.
+#[derive(Debug, thiserror::Error)]
+#[error("a length of time is a number and a unit: 500ms, 30s, 2m, 1h")]
+pub struct SpanError;
+
+impl FromStr for Span {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<Span, SpanError> {
+        let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(SpanError)?;
+        let (number, unit) = text.split_at(unit_at);
+        let seconds = match unit {
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(SpanError),
+        };
+        let number: f64 = number.trim().parse().map_err(|_| SpanError)?;
+        Duration::try_from_secs_f64(number * seconds).map(Span).map_err(|_| SpanError)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        match micros {
+            _ if micros % 1_000_000 == 0 => write!(f, "{}s", micros / 1_000_000),
+            _ if micros % 1000 == 0 => write!(f, "{}ms", micros / 1000),
+            _ => write!(f, "{micros}us"),
+        }
+    }
+}
+
+/// Text that is no shard.
+#[derive(Debug, thiserror::Error)]
+#[error("a shard is I/N with I from 0 to N-1, such as 0/4")]
+pub struct ShardError;
+
+impl FromStr for Shard {
+    type Err = ShardError;
+
+    fn from_str(text: &str) -> Result<Shard, ShardError> {
+        let (index, of) = text.split_once('/').ok_or(ShardError)?;
+        let shard = Shard { index: index.parse().map_err(|_| ShardError)?, of: of.parse().map_err(|_| ShardError)? };
+        if shard.index < shard.of { Ok(shard) } else { Err(ShardError) }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+/// Serde by way of text.
+macro_rules! as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(Span, Shard);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_ones_are_valid_and_of_their_mode() {
+        for ((name, text), mode) in BUILT_IN.iter().zip([Mode::Sessions, Mode::Captured, Mode::Closed, Mode::Rate]) {
+            let profile = Profile::parse(name, text).unwrap();
+            assert_eq!(profile.mode, mode);
+            assert!(!profile.about.is_empty());
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in ["sped: 2", "speed: 0", "mode: rate", "timeout: 5", "shard: 4/4", "mode: rate\nrate: 1e9", "abort-error-rate: 2", "mode: fast"] {
+            assert!(Profile::parse("test", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn spans_and_shards_come_back() {
+        for text in ["500ms", "30s", "1500us", "120s"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+        assert_eq!("2m".parse::<Span>().unwrap(), Span(Duration::from_secs(120)));
+        assert_eq!("0/4".parse::<Shard>().unwrap().to_string(), "0/4");
+        assert!("5".parse::<Span>().is_err() && "-1s".parse::<Span>().is_err() && "4".parse::<Shard>().is_err());
+    }
+}

@@ -1,0 +1,339 @@
+//! Where a response ends: an HTTP/1.x reader fed with bytes in pieces of any size (RFC 9112). No I/O.
+
+use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX};
+
+/// What the peer sent is no HTTP/1.x response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the target's answer is no HTTP/1.x response")]
+pub struct Malformed;
+
+/// What was asked, as far as it decides how the response ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `HEAD`: no body follows.
+    Head,
+    /// `CONNECT`: a 2xx response has no body, and what follows is no HTTP.
+    Connect,
+    /// Anything else.
+    Other,
+}
+
+impl Asked {
+    /// By method.
+    pub fn by(method: &[u8]) -> Asked {
+        match method {
+            b"HEAD" => Asked::Head,
+            b"CONNECT" => Asked::Connect,
+            _ => Asked::Other,
+        }
+    }
+}
+
+/// Reads one final response, and the 1xx ones before it.
+pub struct Reader {
+    asked: Asked,
+    state: State,
+    /// The head being read, or a chunk's size line.
+    line: Vec<u8>,
+    status: u16,
+    reusable: bool,
+    kept: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Head,
+    Length(u64),
+    ChunkSize,
+    Chunk(u64),
+    ChunkEnd,
+    Trailer,
+    ToClose,
+    Done,
+}
+
+impl Reader {
+    /// A reader of the answer to a request. `keep`: the final response's bytes are wanted (the first ones, when it is long).
+    pub fn new(asked: Asked, keep: bool) -> Reader {
+        Reader { asked, state: State::Head, line: Vec::new(), status: 0, reusable: true, kept: keep.then(Vec::new) }
+    }
+
+    /// Takes the next bytes; says how many of them belong to the response.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut at = 0;
+        while self.state != State::Done {
+            let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { break };
+            let in_head = self.state == State::Head;
+            let taken = self.step(rest)?;
+            if !in_head {
+                self.keep(&rest[..taken]);
+            }
+            at += taken;
+        }
+        Ok(at)
+    }
+
+    /// The peer closed the connection: true when that ends the response.
+    pub fn close(&mut self) -> bool {
+        if self.state == State::ToClose {
+            self.state = State::Done;
+        }
+        self.reusable = false;
+        self.is_done()
+    }
+
+    /// The response is complete.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The status of the final response; 0 before its head.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Another request may be sent on the connection.
+    pub fn is_reusable(&self) -> bool {
+        self.reusable && self.is_done()
+    }
+
+    /// The final response's bytes, when they were wanted.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.kept.unwrap_or_default()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            let room = RESPONSE_BYTES_KEPT.saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        match self.state {
+            State::Head => self.head(bytes),
+            State::Length(left) => Ok(self.body(bytes, left, State::Length, State::Done)),
+            State::Chunk(left) => Ok(self.body(bytes, left, State::Chunk, State::ChunkEnd)),
+            State::ChunkSize => self.line(bytes, |reader, line| {
+                let size = chunk_size(line)?;
+                reader.state = if size == 0 { State::Trailer } else { State::Chunk(size) };
+                Ok(())
+            }),
+            State::ChunkEnd => self.line(bytes, |reader, line| {
+                reader.state = State::ChunkSize;
+                if line.is_empty() { Ok(()) } else { Err(Malformed) }
+            }),
+            State::Trailer => self.line(bytes, |reader, line| {
+                if line.is_empty() {
+                    reader.state = State::Done;
+                }
+                Ok(())
+            }),
+            State::ToClose => Ok(bytes.len()),
+            State::Done => Ok(0),
+        }
+    }
+
+    fn body(&mut self, bytes: &[u8], left: u64, more: fn(u64) -> State, end: State) -> usize {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let left = left - taken as u64;
+        self.state = if left == 0 { end } else { more(left) };
+        taken
+    }
+
+    /// Gathers a line and gives it on without its end.
+    fn line(&mut self, bytes: &[u8], whole: fn(&mut Reader, &[u8]) -> Result<(), Malformed>) -> Result<usize, Malformed> {
+        let taken = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        self.line.extend_from_slice(&bytes[..taken]);
+        if self.line.len() > HEAD_BYTES_MAX {
+            return Err(Malformed);
+        }
+        if self.line.last() == Some(&b'\n') {
+            let line = std::mem::take(&mut self.line);
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            whole(self, text.strip_suffix(b"\r").unwrap_or(text))?;
+            self.line = line;
+            self.line.clear();
+        }
+        Ok(taken)
+    }
+
+    /// Gathers lines up to the empty one.
+    fn head(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut taken = 0;
+        while let Some(end) = memchr::memchr(b'\n', &bytes[taken..]) {
+            self.line.extend_from_slice(&bytes[taken..=taken + end]);
+            taken += end + 1;
+            if self.line.ends_with(b"\r\n\r\n") || self.line.ends_with(b"\n\n") {
+                let head = std::mem::take(&mut self.line);
+                if self.head_read(&head)? {
+                    self.keep(&head);
+                }
+                self.line = head;
+                self.line.clear();
+                return Ok(taken);
+            }
+        }
+        self.line.extend_from_slice(&bytes[taken..]);
+        match self.line.len() > HEAD_BYTES_MAX {
+            true => Err(Malformed),
+            false => Ok(bytes.len()),
+        }
+    }
+
+    /// Decides how the body ends. False for a 1xx response.
+    fn head_read(&mut self, head: &[u8]) -> Result<bool, Malformed> {
+        let mut headers = vec![httparse::EMPTY_HEADER; RESPONSE_HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut headers);
+        let parsed = httparse::ParserConfig::default().allow_multiple_spaces_in_response_status_delimiters(true).parse_response(&mut response, head);
+        let (Ok(httparse::Status::Complete(_)), Some(status)) = (parsed, response.code) else { return Err(Malformed) };
+        if (100..200).contains(&status) && status != 101 {
+            return Ok(false);
+        }
+        self.status = status;
+        let fields = Framing::of(response.headers)?;
+        self.reusable = status != 101 && if response.version == Some(0) { fields.keep_alive } else { !fields.close };
+        self.state = match (self.asked, status, &fields) {
+            (Asked::Head, ..) | (_, 101 | 204 | 304, _) => State::Done,
+            (Asked::Connect, 200..=299, _) => {
+                self.reusable = false;
+                State::Done
+            }
+            (_, _, Framing { chunked: true, .. }) => State::ChunkSize,
+            (_, _, Framing { coded: true, .. }) => State::ToClose,
+            (_, _, Framing { length: Some(0), .. }) => State::Done,
+            (_, _, Framing { length: Some(length), .. }) => State::Length(*length),
+            _ => State::ToClose,
+        };
+        Ok(true)
+    }
+}
+
+/// The headers that say where a message ends and whether another may follow.
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    /// A transfer coding other than chunked is the last one.
+    coded: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Framing {
+    fn of(headers: &[httparse::Header<'_>]) -> Result<Framing, Malformed> {
+        let mut framing = Framing::default();
+        for header in headers {
+            if header.name.eq_ignore_ascii_case("content-length") {
+                let text = std::str::from_utf8(header.value).map_err(|_| Malformed)?;
+                for number in text.split(',') {
+                    let number = number.trim();
+                    let length = number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit())).ok_or(Malformed)?;
+                    if framing.length.replace(length).is_some_and(|other| other != length) {
+                        return Err(Malformed);
+                    }
+                }
+            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                let last = header.value.rsplit(|&b| b == b',').next().unwrap_or_default().trim_ascii();
+                framing.chunked = last.eq_ignore_ascii_case(b"chunked");
+                framing.coded = !framing.chunked;
+            } else if header.name.eq_ignore_ascii_case("connection") {
+                for token in header.value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+                    framing.close |= token.eq_ignore_ascii_case(b"close");
+                    framing.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+        }
+        Ok(framing)
+    }
+}
+
+/// The size at the front of a chunk's line; extensions are ignored.
+fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    let digits = line.split(|b| matches!(b, b';' | b' ' | b'\t')).next().unwrap_or_default();
+    let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    std::str::from_utf8(digits).ok().filter(|_| valid).and_then(|text| u64::from_str_radix(text, 16).ok()).ok_or(Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads pieces; gives status, how many bytes were taken, whether it is done, whether it may be reused, what was kept.
+    fn run(asked: Asked, pieces: &[&[u8]]) -> Result<(u16, usize, bool, bool, Vec<u8>), Malformed> {
+        let mut reader = Reader::new(asked, true);
+        let mut taken = 0;
+        for piece in pieces {
+            taken += reader.read(piece)?;
+        }
+        Ok((reader.status(), taken, reader.is_done(), reader.is_reusable(), reader.into_bytes()))
+    }
+
+    const RESPONSES: &[(&str, u16, bool)] = &[
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", 200, false),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked\r\n\r\n3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n", 200, true),
+        ("HTTP/1.1 204 No Content\r\n\r\n", 204, true),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, true),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", 200, false),
+        ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n", 200, true),
+        ("HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", 404, true),
+        ("HTTP/1.1 200 OK\nContent-Length: 2\n\nab", 200, true),
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 101, false),
+    ];
+
+    #[test]
+    fn ends_where_it_ends_however_it_is_cut() {
+        for (text, status, reusable) in RESPONSES {
+            let informational = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+            for before in ["", informational] {
+                let all = format!("{before}{text}HTTP/1.1 500 next\r\n");
+                let expected = (*status, before.len() + text.len(), true, *reusable, text.as_bytes().to_vec());
+                for cut in 0..=all.len() {
+                    let (a, b) = all.as_bytes().split_at(cut);
+                    assert_eq!(run(Asked::Other, &[a, b]).as_ref(), Ok(&expected), "{text} at {cut}");
+                }
+                let bytes: Vec<&[u8]> = all.as_bytes().chunks(1).collect();
+                assert_eq!(run(Asked::Other, &bytes), Ok(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_has_no_body_and_a_body_may_last_until_the_close() {
+        assert_eq!(run(Asked::Head, &[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]).unwrap().2, true);
+        let mut reader = Reader::new(Asked::Other, false);
+        reader.read(b"HTTP/1.1 200 OK\r\n\r\nany").unwrap();
+        assert!(!reader.is_done());
+        assert!(reader.close() && !reader.is_reusable());
+        let mut broken = Reader::new(Asked::Other, false);
+        broken.read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nany").unwrap();
+        assert!(!broken.close());
+    }
+
+    #[test]
+    fn what_is_no_response_is_said() {
+        for bad in [
+            "SSH-2.0-OpenSSH\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
+        ] {
+            assert_eq!(run(Asked::Other, &[bad.as_bytes()]), Err(Malformed), "{bad}");
+        }
+        assert_eq!(run(Asked::Other, &[&vec![b'a'; HEAD_BYTES_MAX + 2]]), Err(Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_cuts_do_not_matter(bytes in prop::collection::vec(any::<u8>(), 0..200), which in 0..RESPONSES.len(), at in 0usize..200, cut in 0usize..300) {
+            let mut all = RESPONSES[which].0.as_bytes().to_vec();
+            let at = at.min(all.len());
+            all.splice(at..at, bytes);
+            let (a, b) = all.split_at(cut.min(all.len()));
+            prop_assert_eq!(run(Asked::Other, &[a, b]), run(Asked::Other, &[&all]));
+        }
+    }
+}

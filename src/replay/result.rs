@@ -1,0 +1,183 @@
+//! `run.json`: what a run found out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::Percentiles;
+
+use super::outcome::Failure;
+use super::profile::Profile;
+
+/// Version of the JSON.
+pub const SCHEMA: u32 = 1;
+
+/// A run's result. Times in microseconds, sizes in bytes, unless the name says otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Version of the program.
+    pub standin: String,
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The target's address as given.
+    pub target: String,
+    /// What decided when a request was sent.
+    pub mode: String,
+    /// All knobs as they were.
+    pub profile: Profile,
+    /// The generator did what it was asked to; the figures mean what they say.
+    pub valid: bool,
+    /// Why not.
+    pub invalid_because: Vec<String>,
+    /// What to know when reading the figures.
+    pub warnings: Vec<String>,
+    /// From the run's start to its last outcome.
+    pub seconds: f64,
+    /// How many.
+    pub requests: Requests,
+    /// Answers by status code.
+    pub status: BTreeMap<String, u64>,
+    /// HTTP bytes, heads included.
+    pub bytes: Bytes,
+    /// TCP connections.
+    pub connections: Connections,
+    /// Requests per second as intended.
+    pub offered_rps: f64,
+    /// Answers per second.
+    pub achieved_rps: f64,
+    /// From the intended instant to the last byte.
+    pub response_time_us: Percentiles,
+    /// From the write to the last byte.
+    pub service_time_us: Percentiles,
+    /// Write − intended, waiting for the target left out: the generator's own health.
+    pub lateness_us: Percentiles,
+    /// Values taken from live responses.
+    pub correlation: Correlation,
+    /// Replayed against captured.
+    pub workload: Likeness,
+    /// What the generator used.
+    pub generator: Generator,
+    /// What the target used, when it is a process of this machine (and not this one).
+    pub target_process: Option<TargetProcess>,
+    /// The whole distributions, HDR V2 in base64, microseconds.
+    pub histograms: Histograms,
+    /// The same by endpoint.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// Requests of a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Requests {
+    /// That the schedule asked for.
+    pub planned: u64,
+    /// That were written.
+    pub sent: u64,
+    /// That got a final response.
+    pub answered: u64,
+    /// That waited for the target before they could be sent: an earlier answer, a connection.
+    pub held: u64,
+    /// That got none, by reason.
+    pub failed: BTreeMap<Failure, u64>,
+}
+
+/// Bytes of a run.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Of answered requests.
+    pub sent: u64,
+    /// Of responses.
+    pub received: u64,
+}
+
+/// Connections of a run.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Connections {
+    /// All that were opened.
+    pub opened: u64,
+    /// Opened again because the target had closed them.
+    pub reopened: u64,
+}
+
+/// How values went from responses to requests.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Correlation {
+    /// Values in the workload that come from an earlier response.
+    pub edges: u64,
+    /// Replaced by the live value.
+    pub substituted: u64,
+    /// Sent as captured, for want of a live value.
+    pub missed: u64,
+}
+
+/// How like the capture the run was. None where that cannot be said.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Likeness {
+    /// Kolmogorov-Smirnov distance of the times between requests, 0 to 1.
+    pub interarrival_ks: Option<f64>,
+    /// Share of requests answered with the captured status.
+    pub status_agreement: Option<f64>,
+    /// L1 distance of the mix of endpoints, 0 to 2.
+    pub endpoint_l1: Option<f64>,
+}
+
+/// What the generator used.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Generator {
+    /// CPU time of its sending threads per request.
+    pub cpu_us_per_request: f64,
+    /// Largest resident memory of this process.
+    pub rss_peak: u64,
+}
+
+/// What the target used.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct TargetProcess {
+    /// Process id.
+    pub pid: u32,
+    /// Resident memory before.
+    pub rss_start: u64,
+    /// Largest since it was started.
+    pub rss_peak: u64,
+    /// After.
+    pub rss_end: u64,
+    /// CPU time per answer.
+    pub cpu_us_per_request: f64,
+    /// Context switches per answer.
+    pub context_switches_per_request: f64,
+    /// Waiting for a processor, per answer.
+    pub run_queue_us_per_request: f64,
+    /// Threads after.
+    pub threads: u64,
+}
+
+/// Distributions that can be merged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Histograms {
+    /// From the intended instant.
+    pub response: String,
+    /// From the write.
+    pub service: String,
+    /// Write − intended.
+    pub lateness: String,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// `GET /api/v1/orders/{}`.
+    pub endpoint: String,
+    /// Requests to it.
+    pub requests: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Not answered.
+    pub failed: u64,
+    /// Answers by status code.
+    pub status: BTreeMap<String, u64>,
+    /// Share answered with the captured status.
+    pub status_agreement: Option<f64>,
+    /// From the intended instant.
+    pub response_time_us: Percentiles,
+    /// From the write.
+    pub service_time_us: Percentiles,
+}

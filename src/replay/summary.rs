@@ -1,0 +1,152 @@
+//! From counts to a result and a verdict on the run itself.
+
+use std::collections::BTreeMap;
+
+use crate::measure::process::{self, Sample};
+use crate::measure::statistics::{ks_distance, l1_distance};
+
+use super::profile::Mode;
+use super::result::*;
+use super::tally::{EndpointTally, Tally};
+use super::worker::Run;
+
+/// Least share of the intended rate that must have been sent.
+const RATE_SHARE_MIN: f64 = 0.95;
+/// Requests under which a rate says nothing.
+const RATE_REQUESTS_MIN: u64 = 20;
+/// Share of values that may be missed without a warning.
+const MISSED_SHARE: f64 = 0.1;
+
+/// The result of a run. `target`: its process before and after.
+pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sample), (u32, Sample))>) -> RunResult {
+    let seconds = tally.last.saturating_sub(run.start) as f64 / 1e9;
+    let per = |amount: f64, of: u64| if of == 0 { 0.0 } else { amount / of as f64 };
+    let (offered_rps, sent_rps) = rates(&tally);
+    let invalid_because = invalid_because(run, &tally, offered_rps, sent_rps);
+    RunResult {
+        standin: env!("CARGO_PKG_VERSION").into(),
+        schema: SCHEMA,
+        target: url,
+        mode: mode_name(run.profile.mode).into(),
+        profile: run.profile.clone(),
+        valid: invalid_because.is_empty(),
+        invalid_because,
+        warnings: warnings(&tally),
+        seconds,
+        status: statuses(&tally.status),
+        bytes: Bytes { sent: tally.bytes_sent, received: tally.bytes_received },
+        connections: Connections { opened: tally.connections_opened, reopened: tally.reconnects },
+        offered_rps,
+        achieved_rps: if seconds > 0.0 { tally.answered as f64 / seconds } else { 0.0 },
+        response_time_us: tally.response.percentiles(),
+        service_time_us: tally.service.percentiles(),
+        lateness_us: tally.lateness.percentiles(),
+        correlation: Correlation { edges: run.workload.edges() as u64, substituted: tally.substituted, missed: tally.missed },
+        workload: likeness(run, &tally),
+        generator: Generator {
+            cpu_us_per_request: per(tally.cpu_ns as f64 / 1000.0, tally.sent),
+            rss_peak: process::sample(std::process::id()).map_or(0, |sample| sample.rss_peak),
+        },
+        target_process: target.map(|((pid, before), (_, after))| TargetProcess {
+            pid,
+            rss_start: before.rss,
+            rss_peak: after.rss_peak,
+            rss_end: after.rss,
+            cpu_us_per_request: per(after.cpu_us.saturating_sub(before.cpu_us) as f64, tally.answered),
+            context_switches_per_request: per(after.context_switches.saturating_sub(before.context_switches) as f64, tally.answered),
+            run_queue_us_per_request: per(after.run_queue_us.saturating_sub(before.run_queue_us) as f64, tally.answered),
+            threads: after.threads,
+        }),
+        histograms: Histograms { response: tally.response.to_base64(), service: tally.service.to_base64(), lateness: tally.lateness.to_base64() },
+        endpoints: tally.endpoints.iter().map(|(n, endpoint)| endpoint_result(&run.endpoints.names[*n], endpoint)).collect(),
+        requests: Requests { planned: tally.planned, sent: tally.sent, answered: tally.answered, held: tally.held, failed: tally.failed },
+    }
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Captured => "captured",
+        Mode::Sessions => "sessions",
+        Mode::Closed => "closed",
+        Mode::Rate => "rate",
+    }
+}
+
+fn statuses(counts: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
+    counts.iter().map(|(status, n)| (status.to_string(), *n)).collect()
+}
+
+fn share(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64)
+}
+
+fn endpoint_result(name: &str, tally: &EndpointTally) -> Endpoint {
+    Endpoint {
+        endpoint: name.into(),
+        requests: tally.requests,
+        answered: tally.answered,
+        failed: tally.failed,
+        status: statuses(&tally.status),
+        status_agreement: share(tally.agreed, tally.compared),
+        response_time_us: tally.response.percentiles(),
+        service_time_us: tally.service.percentiles(),
+    }
+}
+
+/// Requests per second as intended, and as written.
+fn rates(tally: &Tally) -> (f64, f64) {
+    let rate = |n: u64, span: Option<(u64, u64)>| match span {
+        Some((first, last)) if last > first && n > 1 => (n - 1) as f64 * 1e9 / (last - first) as f64,
+        _ => 0.0,
+    };
+    let writes = tally.arrivals.iter().map(|(written, _)| *written);
+    let written = writes.clone().min().zip(writes.max());
+    let intended: u64 = tally.endpoints.values().map(|endpoint| endpoint.requests).sum();
+    (rate(intended, tally.intended), rate(tally.arrivals.len() as u64, written))
+}
+
+fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<String> {
+    let lateness = tally.lateness.quantile(0.99);
+    let bound = run.profile.max_lateness.0.as_micros() as u64;
+    let capped = tally.failed.get(&super::Failure::Cap).copied().unwrap_or(0);
+    let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
+    let short = open && tally.planned >= RATE_REQUESTS_MIN && tally.failed.is_empty() && sent < offered * RATE_SHARE_MIN;
+    let reasons = [
+        (tally.answered == 0, "no request was answered".to_owned()),
+        (run.governor.is_aborted(), format!("aborted: more than {:.0} % of the recent requests failed", run.profile.abort_error_rate * 100.0)),
+        (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
+        (
+            lateness > bound,
+            format!("the generator was late: 1 % of the requests were written {lateness} us or more after they should have been (`max-lateness` is {bound} us); give it a free core or less load"),
+        ),
+        (short, format!("the rate fell short: {sent:.1} requests/s written of {offered:.1} intended")),
+        (capped > 0, format!("{capped} requests were not sent, for `max-in-flight` was reached")),
+    ];
+    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).collect()
+}
+
+fn warnings(tally: &Tally) -> Vec<String> {
+    let used = tally.substituted + tally.missed;
+    let many = tally.missed as f64 > used as f64 * MISSED_SHARE;
+    let missed = many.then(|| format!("{} of {used} values were not found in the live responses and were sent as captured", tally.missed));
+    let disagree = tally.agreed * 2 < tally.compared;
+    let status = disagree.then(|| format!("only {} of {} answers have the captured status", tally.agreed, tally.compared));
+    missed.into_iter().chain(status).collect()
+}
+
+/// How like the capture the run was.
+fn likeness(run: &Run, tally: &Tally) -> Likeness {
+    let gaps = |mut instants: Vec<u64>, scale: f64| -> Vec<f64> {
+        instants.sort_unstable();
+        instants.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / scale).collect()
+    };
+    let on_capture_clock = matches!(run.profile.mode, Mode::Captured | Mode::Sessions);
+    let written = tally.arrivals.iter().map(|(written, _)| *written).collect();
+    let captured = tally.arrivals.iter().map(|(_, captured)| *captured).collect();
+    let answered: BTreeMap<usize, u64> = tally.endpoints.iter().map(|(n, endpoint)| (*n, endpoint.answered)).collect();
+    Likeness {
+        interarrival_ks: if on_capture_clock { ks_distance(gaps(written, 1.0), gaps(captured, run.profile.speed)) } else { None },
+        status_agreement: share(tally.agreed, tally.compared),
+        endpoint_l1: l1_distance(&run.captured_mix(), &answered),
+    }
+}

@@ -1,0 +1,195 @@
+//! Outcomes counted as they come: memory does not grow with the number of requests.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
+use crate::measure::Histogram;
+use crate::workload::Workload;
+use crate::workload::endpoint::endpoint;
+
+use super::outcome::{End, Failure, Outcome};
+
+/// What one thread, or all of them, saw.
+#[derive(Default)]
+pub struct Tally {
+    pub planned: u64,
+    pub sent: u64,
+    pub answered: u64,
+    pub held: u64,
+    pub failed: BTreeMap<Failure, u64>,
+    pub status: BTreeMap<u16, u64>,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    pub response: Histogram,
+    pub service: Histogram,
+    pub lateness: Histogram,
+    pub substituted: u64,
+    pub missed: u64,
+    pub connections_opened: u64,
+    pub reconnects: u64,
+    /// Requests whose captured status is known, and how many of them were answered with it.
+    pub compared: u64,
+    pub agreed: u64,
+    pub endpoints: BTreeMap<usize, EndpointTally>,
+    /// (write, captured) instants of the requests sent, nanoseconds.
+    pub arrivals: Vec<(u64, u64)>,
+    /// First and last intended instant.
+    pub intended: Option<(u64, u64)>,
+    /// When the last outcome was known.
+    pub last: u64,
+    /// CPU time of the sending threads, nanoseconds.
+    pub cpu_ns: u64,
+}
+
+/// One endpoint's part.
+#[derive(Default)]
+pub struct EndpointTally {
+    pub requests: u64,
+    pub answered: u64,
+    pub failed: u64,
+    pub compared: u64,
+    pub agreed: u64,
+    pub status: BTreeMap<u16, u64>,
+    pub response: Histogram,
+    pub service: Histogram,
+}
+
+/// What is known of a request beside its outcome.
+#[derive(Clone, Copy)]
+pub struct About {
+    /// Index of its endpoint.
+    pub endpoint: usize,
+    /// The captured status.
+    pub expected: Option<u16>,
+    /// The captured instant.
+    pub captured_at: u64,
+    /// It counts in the distributions (the warm-up is over).
+    pub counts: bool,
+    /// When its outcome was known.
+    pub known_at: u64,
+}
+
+impl Tally {
+    /// Counts an outcome.
+    pub fn record(&mut self, outcome: &Outcome, about: About) {
+        let endpoint = self.endpoints.entry(about.endpoint).or_default();
+        endpoint.requests += 1;
+        let known = u64::from(about.expected.is_some());
+        self.compared += known;
+        endpoint.compared += known;
+        self.last = self.last.max(about.known_at);
+        self.held += u64::from(outcome.was_held());
+        let (first, last) = self.intended.unwrap_or((outcome.intended, outcome.intended));
+        self.intended = Some((first.min(outcome.intended), last.max(outcome.intended)));
+        match outcome.end {
+            End::Failed(failure) => {
+                *self.failed.entry(failure).or_default() += 1;
+                self.sent += u64::from(!matches!(failure, Failure::Connect | Failure::Cap));
+                endpoint.failed += 1;
+            }
+            End::Answered { status, written, sent, received, .. } => {
+                self.sent += 1;
+                self.answered += 1;
+                self.bytes_sent += sent;
+                self.bytes_received += received;
+                let agreed = u64::from(about.expected == Some(status));
+                self.agreed += agreed;
+                endpoint.agreed += agreed;
+                endpoint.answered += 1;
+                *self.status.entry(status).or_default() += 1;
+                *endpoint.status.entry(status).or_default() += 1;
+                if self.arrivals.len() < ARRIVALS_KEPT {
+                    self.arrivals.push((written, about.captured_at));
+                }
+                if about.counts {
+                    let record = |histogram: &mut Histogram, nanos: Option<u64>| nanos.into_iter().for_each(|ns| histogram.record_ns(ns));
+                    record(&mut self.response, outcome.response_ns());
+                    record(&mut self.service, outcome.service_ns());
+                    record(&mut self.lateness, outcome.lateness_ns());
+                    record(&mut endpoint.response, outcome.response_ns());
+                    record(&mut endpoint.service, outcome.service_ns());
+                }
+            }
+        }
+    }
+
+    /// Adds what another thread counted.
+    pub fn merge(&mut self, other: Tally) {
+        self.planned += other.planned;
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.held += other.held;
+        add(&mut self.failed, other.failed);
+        add(&mut self.status, other.status);
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+        self.lateness.merge(&other.lateness);
+        self.substituted += other.substituted;
+        self.missed += other.missed;
+        self.connections_opened += other.connections_opened;
+        self.reconnects += other.reconnects;
+        self.compared += other.compared;
+        self.agreed += other.agreed;
+        self.arrivals.extend(other.arrivals);
+        self.intended = match (self.intended, other.intended) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        self.last = self.last.max(other.last);
+        self.cpu_ns += other.cpu_ns;
+        for (n, endpoint) in other.endpoints {
+            self.endpoints.entry(n).or_default().merge(endpoint);
+        }
+    }
+}
+
+impl EndpointTally {
+    fn merge(&mut self, other: EndpointTally) {
+        self.requests += other.requests;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.compared += other.compared;
+        self.agreed += other.agreed;
+        add(&mut self.status, other.status);
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+    }
+}
+
+fn add<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    from.into_iter().for_each(|(key, n)| *to.entry(key).or_default() += n);
+}
+
+/// The endpoints of a workload, and which one each request goes to.
+pub struct Endpoints {
+    /// Their names; the last one stands for all others when there are too many.
+    pub names: Vec<String>,
+    of: Vec<Vec<usize>>,
+}
+
+impl Endpoints {
+    /// In order of their first request.
+    pub fn new(workload: &Workload) -> Endpoints {
+        let mut numbers = HashMap::new();
+        let mut names = Vec::new();
+        let mut number = |name: String| match numbers.get(&name) {
+            Some(number) => *number,
+            None if names.len() == ENDPOINTS_MAX => ENDPOINTS_MAX,
+            None => {
+                names.push(name.clone());
+                numbers.insert(name, names.len() - 1);
+                names.len() - 1
+            }
+        };
+        let of = workload.sessions.iter().map(|session| session.steps.iter().map(|step| number(endpoint(&step.request))).collect()).collect();
+        names.push("(others)".into());
+        Endpoints { names, of }
+    }
+
+    /// The endpoint of a step.
+    pub fn of(&self, session: usize, step: usize) -> usize {
+        self.of[session][step].min(self.names.len() - 1)
+    }
+}
