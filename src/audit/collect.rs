@@ -5,11 +5,10 @@ use std::hash::RandomState;
 use std::ops::Range;
 
 use super::gather::Gather;
-use super::judge::{Judge, is_special_ipv6, is_special_mac};
+use super::judge::{Judge, is_special_ipv6, is_special_mac, tells_something};
 use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain_bits};
 use crate::decode::{Layers, What};
 use crate::capture::Meta;
-use crate::detect::{Finding, Scanner};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
@@ -29,14 +28,13 @@ pub struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// Ready for the first packet.
     pub fn new(judge: &'a Judge, partition: Partition, hasher: RandomState) -> Self {
-        let scanner = judge.policy().scanner();
         let values = Values::new(partition, hasher);
-        let sink = Sink { judge, values, later: Vec::new(), scanner, findings: Vec::new() };
+        let sink = Sink { judge, values, later: Vec::new() };
         Self { judge, sink, kept: BTreeMap::new(), streams: Gather::default(), decoded: Decoded::default() }
     }
 
     /// The values, and the partitions that are left to later passes.
-    pub fn into_values(self) -> (Values, Vec<Partition>) {
+    pub fn into_values(self) -> (Values<'a>, Vec<Partition>) {
         (self.sink.values, self.sink.later)
     }
 
@@ -112,28 +110,22 @@ impl Visitor for Collector<'_> {
 /// Takes texts apart.
 struct Sink<'a> {
     judge: &'a Judge,
-    values: Values,
+    values: Values<'a>,
     later: Vec<Partition>,
-    scanner: Scanner,
-    findings: Vec<Finding>,
 }
 
 impl<'a> Sink<'a> {
     /// A field's text: what the detectors find in it, the text itself, its words when it has several. Gives back the
     /// rule that keeps a part of it, if one does; the rest is taken without the whole then.
     fn text(&mut self, field: &Field<'_>, text: &[u8]) -> Option<&'a str> {
-        self.findings.clear();
-        self.scanner.scan(text, &mut self.findings);
-        let findings = std::mem::take(&mut self.findings);
-        let mut kept = None;
-        for finding in &findings {
-            let Some(value) = text.get(finding.at.clone()) else { continue };
-            match self.judge.keeps_part(field, value, self.scanner.kind(finding)) {
+        let (judge, mut kept) = (self.judge, None);
+        judge.scan(text, |kind, at| {
+            let value = text.get(at).unwrap_or_default();
+            match judge.keeps_part(field, value, kind) {
                 Some(rule) => kept = Some(rule),
-                None => self.add(self.scanner.static_kind(finding), value),
+                None => self.add(kind, value),
             }
-        }
-        self.findings = findings;
+        });
         if kept.is_none() {
             pieces(text).for_each(|piece| self.add("text", piece));
             if field.role == Role::Text || text.iter().any(u8::is_ascii_whitespace) {
@@ -168,8 +160,8 @@ impl<'a> Sink<'a> {
         }
     }
 
-    fn add(&mut self, kind: &'static str, text: &[u8]) {
-        if domain_bits(text) > ANYWHERE_BITS {
+    fn add(&mut self, kind: &'a str, text: &[u8]) {
+        if domain_bits(text) > ANYWHERE_BITS && tells_something(text) {
             self.values.add(Shape::Text, kind, text, &mut self.later);
         }
     }

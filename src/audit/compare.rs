@@ -67,7 +67,7 @@ struct Audit<'a> {
     values: u64,
 }
 
-impl Audit<'_> {
+impl<'a> Audit<'a> {
     /// Pass after pass, each for as many values as fit into memory; the number of passes.
     fn search(&mut self) -> Result<u32, AuditError> {
         let hasher = RandomState::new();
@@ -87,7 +87,7 @@ impl Audit<'_> {
         hasher: &RandomState,
         first: bool,
         todo: &mut Vec<Partition>,
-    ) -> Result<Values, AuditError> {
+    ) -> Result<Values<'a>, AuditError> {
         let mut collector = Collector::new(self.judge, partition, hasher.clone());
         self.dissect(self.original, &mut collector)?;
         records(self.original, |_, _, regions| {
@@ -101,7 +101,7 @@ impl Audit<'_> {
         Ok(values)
     }
 
-    fn look_for(&mut self, values: &[Value]) -> Result<(), AuditError> {
+    fn look_for(&mut self, values: &[Value<'a>]) -> Result<(), AuditError> {
         let needles = Needles::new(values);
         let mut hits = self.hits(&needles)?;
         if hits.is_empty() {
@@ -109,7 +109,7 @@ impl Audit<'_> {
         }
         // Only the values found are looked for where the rules keep them.
         let found: Vec<usize> = hits.values().into_iter().collect();
-        let suspects: Vec<Value> = found.iter().filter_map(|n| values.get(*n).cloned()).collect();
+        let suspects: Vec<Value<'_>> = found.iter().filter_map(|n| values.get(*n).cloned()).collect();
         let needles = Needles::new(&suspects);
         let mut excuses = Excuses::new(&needles, self.judge);
         self.dissect(self.original, &mut excuses)?;

@@ -40,11 +40,11 @@ impl Piece {
         self.packets.get(next.saturating_sub(1)).map_or(0, |(_, packet)| *packet)
     }
 
-    /// The bytes of a stream range, if all of them are still here.
+    /// The bytes of a stream range, as far as they are still here.
     pub fn slice(&self, at: &Range<u64>) -> Option<&[u8]> {
-        let from = usize::try_from(at.start.checked_sub(self.base)?).ok()?;
+        let from = usize::try_from(at.start.saturating_sub(self.base)).ok()?;
         let to = usize::try_from(at.end.checked_sub(self.base)?).ok()?;
-        self.bytes.get(from..to)
+        self.bytes.get(from..to.min(self.bytes.len()))
     }
 
     /// Leaves the overlap only.

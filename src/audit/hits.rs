@@ -84,7 +84,7 @@ impl Hits {
     }
 
     /// Lines of residue: places of one kind together.
-    pub fn residue(&self, values: &[Value], lines: &mut Lines) {
+    pub fn residue(&self, values: &[Value<'_>], lines: &mut Lines) {
         for ((value, way), sighting) in &self.seen {
             let field = match &sighting.place {
                 Place::Record => "record",

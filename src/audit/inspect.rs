@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::judge::Judge;
 use super::result::{AuditError, Input};
 use crate::decode::Layers;
-use crate::detect::{Finding, Scanner};
 use crate::dissect::{self, Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::limits::INSPECT_LINES_MAX;
@@ -134,15 +133,15 @@ struct Tally {
 
 struct Inspector<'a> {
     judge: &'a Judge,
-    scanner: Scanner,
-    findings: Vec<Finding>,
     decoded: Decoded,
     hasher: RandomState,
     result: Inspection,
     span: Option<(i128, i128)>,
     connections: HashSet<u64>,
+    /// The packet that was last counted as one with HTTP.
+    last_http: u64,
     endpoints: BTreeMap<(String, String), u64>,
-    kinds: BTreeMap<&'static str, Tally>,
+    kinds: BTreeMap<&'a str, Tally>,
     /// What -> packets, bytes, the packet last counted.
     unknown: BTreeMap<&'static str, (u64, u64, u64)>,
 }
@@ -151,13 +150,12 @@ impl<'a> Inspector<'a> {
     fn new(judge: &'a Judge) -> Self {
         Self {
             judge,
-            scanner: judge.policy().scanner(),
-            findings: Vec::new(),
             decoded: Decoded::default(),
             hasher: RandomState::new(),
             result: Inspection { standin: env!("CARGO_PKG_VERSION"), schema: 1, ..Inspection::default() },
             span: None,
             connections: HashSet::new(),
+            last_http: 0,
             endpoints: BTreeMap::new(),
             kinds: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -186,15 +184,12 @@ impl<'a> Inspector<'a> {
         if self.judge.keeps(field, text).is_some() {
             return;
         }
-        self.findings.clear();
-        self.scanner.scan(text, &mut self.findings);
-        for finding in &self.findings {
-            let Some(value) = text.get(finding.at.clone()) else { continue };
-            let tally = self.kinds.entry(self.scanner.static_kind(finding)).or_default();
+        self.judge.scan(text, |kind, at| {
+            let tally = self.kinds.entry(kind).or_default();
             tally.occurrences += 1;
-            tally.values.add(self.hasher.hash_one(value));
+            tally.values.add(self.hasher.hash_one(text.get(at).unwrap_or_default()));
             tally.places.add(self.hasher.hash_one(field.path));
-        }
+        });
     }
 
     fn address(&mut self, kind: &'static str, bytes: &[u8]) {
@@ -305,6 +300,10 @@ impl Visitor for Inspector<'_> {
             Mark::End { .. } => return,
         }
         self.connections.insert(stream.flow);
+        if self.last_http != self.result.packets {
+            self.last_http = self.result.packets;
+            *self.result.protocols.entry("http".to_owned()).or_default() += 1;
+        }
     }
 }
 

@@ -1,22 +1,48 @@
 //! What the rules leave as it is, as the audit asks for it; and which addresses tell nothing about anybody.
 
 use std::cell::RefCell;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::detect::{self, DetectorId, Enabled, Finding, UserDetector};
 use crate::protocol::{Field, Role};
-use crate::rules::{Action, Addresses, Decider, Payload, Policy, Ruling};
+use crate::rules::{Action, Addresses, Decider, Pattern, Payload, Policy, Ruling};
 
 /// The rules that masking had.
 pub struct Judge {
     policy: Arc<Policy>,
     decider: RefCell<Decider>,
+    enabled: Enabled,
+    patterns: Vec<UserDetector>,
+    findings: RefCell<Vec<Finding>>,
 }
 
 impl Judge {
     /// With these rules.
     pub fn new(policy: Arc<Policy>) -> Self {
-        Self { decider: RefCell::new(Decider::new(policy.clone())), policy }
+        let ids = policy.enabled_detectors().filter_map(DetectorId::named);
+        let enabled = ids.fold(Enabled::NONE, Enabled::with);
+        let pattern = |p: &Pattern| UserDetector { id: p.id.as_str().into(), regex: p.regex.clone() };
+        let patterns = policy.patterns.iter().map(pattern).collect();
+        let decider = RefCell::new(Decider::new(policy.clone()));
+        Self { policy, decider, enabled, patterns, findings: RefCell::default() }
+    }
+
+    /// Calls `found` with the kind and the range of each sensitive value in `text`.
+    pub fn scan<'a>(&'a self, text: &[u8], mut found: impl FnMut(&'a str, Range<usize>)) {
+        let mut findings = self.findings.take();
+        findings.clear();
+        detect::scan(text, self.enabled, &self.patterns, &mut findings);
+        for finding in &findings {
+            found(self.kind(finding.detector), finding.at.clone());
+        }
+        self.findings.replace(findings);
+    }
+
+    fn kind(&self, detector: DetectorId) -> &str {
+        let user = detector.user_place().and_then(|place| self.patterns.get(place)).map(|user| &*user.id);
+        user.or_else(|| detector.detector().map(|built_in| built_in.id())).unwrap_or("value")
     }
 
     /// The rules.
@@ -100,7 +126,51 @@ pub fn is_special_mac(address: [u8; 6]) -> bool {
     (address[0] & 1 == 1 && !solicited) || virtual_router || address == [0; 6]
 }
 
-/// Whether a text says anything that blanking would have taken away.
+/// Whether a text says anything that must change: not what blanking leaves, nor an address or host that is everybody's.
 pub fn tells_something(text: &[u8]) -> bool {
-    text.iter().any(|b| (b.is_ascii_alphanumeric() && !b"xX01".contains(b)) || *b >= 0x80)
+    let says = |b: &u8| (b.is_ascii_alphanumeric() && !b"xX01".contains(b)) || *b >= 0x80;
+    let parts = text.split(|b| !b.is_ascii_alphanumeric() && !b".:-_%".contains(b) && *b < 0x80);
+    parts.into_iter().any(|part| part.iter().any(says) && !is_everybodys(part))
+}
+
+/// `localhost`, special-use addresses, with or without a port; the scheme of a URL.
+fn is_everybodys(part: &[u8]) -> bool {
+    let Ok(part) = str::from_utf8(part) else { return false };
+    let host = part.rsplit_once(':').map_or(part, |(host, port)| {
+        let port = port.bytes().all(|b| b.is_ascii_digit());
+        if port && !host.contains(':') { host } else { part }
+    });
+    let special = |address: IpAddr| match address {
+        IpAddr::V4(ip) => is_special_ipv4(ip.octets()),
+        IpAddr::V6(ip) => is_special_ipv6(ip.octets()),
+    };
+    let scheme = matches!(part, "http:" | "https:" | "ws:" | "wss:");
+    scheme || host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(special) || is_mac_of_nobody(part)
+}
+
+fn is_mac_of_nobody(text: &str) -> bool {
+    let mut mac = [0; 6];
+    let octets = text.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).ok().filter(|_| octet.len() == 2));
+    let mut count = 0;
+    for (n, octet) in octets.enumerate() {
+        let (Some(octet), Some(place)) = (octet, mac.get_mut(n)) else { return false };
+        *place = octet;
+        count = n + 1;
+    }
+    count == 6 && is_special_mac(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_everybodys_tells_nothing() {
+        for text in ["http://127.0.0.1:8080/", "localhost:80", "192.0.2.7, ::1", "xxxx-10010", "[2001:db8::7]", "ff:ff:ff:ff:ff:ff"] {
+            assert!(!tells_something(text.as_bytes()), "{text}");
+        }
+        for text in ["http://127.0.0.1:8080/a", "10.1.2.3", "fe80::1234:5678:9abc:def0", "9c:1c:42:8a:9b:7c", "Bäcker", "7"] {
+            assert!(tells_something(text.as_bytes()), "{text}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub struct Found {
 
 /// Everything that one pass looks for.
 pub struct Needles<'v> {
-    values: &'v [Value],
+    values: &'v [Value<'v>],
     /// Windows of 8 bytes.
     wide: Index<8>,
     /// Windows of 6 bytes, for packed MAC addresses.
@@ -32,7 +32,7 @@ pub struct Needles<'v> {
 
 impl<'v> Needles<'v> {
     /// Makes the tables.
-    pub fn new(values: &'v [Value]) -> Self {
+    pub fn new(values: &'v [Value<'v>]) -> Self {
         let entries = values.len() * 24;
         let macs = values.iter().filter(|v| v.shape == Shape::Mac).count();
         let mut needles = Self { values, wide: Index::new(entries), narrow: Index::new(macs * 2) };
@@ -42,7 +42,7 @@ impl<'v> Needles<'v> {
         needles
     }
 
-    fn insert(&mut self, n: usize, value: &Value) {
+    fn insert(&mut self, n: usize, value: &Value<'_>) {
         let mut seen: Vec<Vec<u8>> = Vec::new();
         for (d, disguise) in disguise::of(value.shape).iter().enumerate() {
             let Some(mut needle) = (disguise.put_on)(&value.bytes) else { continue };
@@ -163,7 +163,7 @@ fn key<const W: usize>(bytes: &[u8], at: usize) -> u64 {
 mod tests {
     use super::*;
 
-    fn values(texts: &[&str]) -> Vec<Value> {
+    fn values(texts: &[&str]) -> Vec<Value<'static>> {
         let value = |t: &&str| Value { shape: Shape::Text, kind: "text", bytes: t.as_bytes().into() };
         texts.iter().map(value).collect()
     }
@@ -201,7 +201,7 @@ mod tests {
         let needles = Needles::new(&list);
         let raw = needles.wide.entries.iter().filter(|e| e.disguise == 0 && needles.wide.chain(e_key(&list, e)).count() > 64);
         assert_eq!(raw.count(), 0);
-        fn e_key(list: &[Value], e: &Entry) -> u64 {
+        fn e_key(list: &[Value<'_>], e: &Entry) -> u64 {
             key::<8>(&list[e.value as usize].bytes.to_ascii_lowercase(), usize::from(e.shift))
         }
     }

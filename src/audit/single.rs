@@ -2,10 +2,9 @@
 
 use super::collect::view_of;
 use super::hits::Lines;
-use super::judge::{Judge, public_path};
+use super::judge::{Judge, public_path, tells_something};
 use super::result::{AuditError, AuditReport, Fidelity, Input, Searched, Verdict};
 use crate::decode::Layers;
-use crate::detect::{Finding, Scanner};
 use crate::dissect::{self, Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::protocol::encoding::{Decoded, decode};
@@ -13,11 +12,8 @@ use crate::protocol::{Field, PartKind, Window};
 
 /// Lists what detectors find in fields and in bytes that nobody understands.
 pub fn single(input: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
-    let scanner = judge.policy().scanner();
     let mut suspicion = Suspicion {
         judge,
-        scanner,
-        findings: Vec::new(),
         decoded: Decoded::default(),
         residue: Lines::default(),
         packet: 0,
@@ -42,8 +38,6 @@ pub fn single(input: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
 
 struct Suspicion<'a> {
     judge: &'a Judge,
-    scanner: Scanner,
-    findings: Vec<Finding>,
     decoded: Decoded,
     residue: Lines,
     packet: u64,
@@ -59,22 +53,22 @@ impl Suspicion<'_> {
         }
         let encoding = view_of(field.encoding).first().copied().filter(|_| text != field.raw);
         self.texts += 1;
-        self.findings.clear();
-        self.scanner.scan(text, &mut self.findings);
-        for finding in &self.findings {
-            let path = public_path(self.judge, field.path);
-            self.residue.add(self.scanner.static_kind(finding), &path, encoding.unwrap_or("raw"), packet, 1);
-        }
+        self.judge.scan(text, |kind, at| {
+            if tells_something(text.get(at).unwrap_or_default()) {
+                let path = public_path(self.judge, field.path);
+                self.residue.add(kind, &path, encoding.unwrap_or("raw"), packet, 1);
+            }
+        });
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         for run in bytes.split(|b| !(b.is_ascii_graphic() || *b == b' ')).filter(|run| run.len() >= 6) {
             self.texts += 1;
-            self.findings.clear();
-            self.scanner.scan(run, &mut self.findings);
-            for finding in &self.findings {
-                self.residue.add(self.scanner.static_kind(finding), "not understood", "raw", self.packet, 1);
-            }
+            self.judge.scan(run, |kind, at| {
+                if tells_something(run.get(at).unwrap_or_default()) {
+                    self.residue.add(kind, "not understood", "raw", self.packet, 1);
+                }
+            });
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum Shape {
 /// In a keyed permutation other people's values appear by chance, so a value found *somewhere* is evidence only
 /// when its domain is large. Separators tell nothing; a date tells its day and second within a decade.
 pub fn domain_bits(text: &[u8]) -> f64 {
-    if is_date(text) {
+    if is_date(text) || is_ipv4(text) {
         return 28.0;
     }
     let (mut digits, mut hex, mut letters, mut other) = (0u32, 0u32, 0u32, 0u32);
@@ -74,6 +74,16 @@ fn is_date(text: &[u8]) -> bool {
     epoch || calendar && (letters <= 2 || letters == 3 && text.ends_with(b"GMT"))
 }
 
+/// Four numbers with dots between them, perhaps with a port: an IPv4 address has 32 bits, most of them alike.
+fn is_ipv4(text: &[u8]) -> bool {
+    let (host, port) = match text.iter().position(|b| *b == b':') {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, &b""[..]),
+    };
+    let number = |part: &[u8]| (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
+    host.split(|b| *b == b'.').count() == 4 && host.split(|b| *b == b'.').all(number) && port.iter().all(u8::is_ascii_digit)
+}
+
 /// A part of all values, by their hash: what one pass looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -98,33 +108,33 @@ impl Partition {
 
 /// One value that is looked for.
 #[derive(Clone, Debug)]
-pub struct Value {
+pub struct Value<'k> {
     /// What its bytes are.
     pub shape: Shape,
     /// The kind's name in the report.
-    pub kind: &'static str,
+    pub kind: &'k str,
     /// The bytes.
     pub bytes: Box<[u8]>,
 }
 
 /// The distinct values of one partition. When there are too many of them the partition is halved, and the other half
 /// is left to a later pass: memory is fixed, whatever the capture's size.
-pub struct Values {
+pub struct Values<'k> {
     hasher: RandomState,
     partition: Partition,
     known: HashSet<u64>,
-    items: Vec<Value>,
+    items: Vec<Value<'k>>,
     room: usize,
 }
 
-impl Values {
+impl<'k> Values<'k> {
     /// Nothing yet. All passes of an audit share one `hasher`.
     pub fn new(partition: Partition, hasher: RandomState) -> Self {
         Self { hasher, partition, known: HashSet::new(), items: Vec::new(), room: AUDIT_VALUES_MAX }
     }
 
     /// Takes a value, unless it is known or another pass's. Halves that must wait are appended to `later`.
-    pub fn add(&mut self, shape: Shape, kind: &'static str, bytes: &[u8], later: &mut Vec<Partition>) {
+    pub fn add(&mut self, shape: Shape, kind: &'k str, bytes: &[u8], later: &mut Vec<Partition>) {
         let hash = self.hasher.hash_one((shape, bytes));
         if !self.partition.holds(hash) || !self.known.insert(hash) {
             return;
@@ -141,7 +151,7 @@ impl Values {
     }
 
     /// The values, to be named by their index.
-    pub fn items(&self) -> &[Value] {
+    pub fn items(&self) -> &[Value<'k>] {
         &self.items
     }
 }
@@ -165,6 +175,7 @@ mod tests {
             ("2026-11-23", false),
             ("2026-11-23T14:29:39.123Z", false),
             ("----------------", false),
+            ("192.168.117.203:54321", false),
             ("anna.baker@shop.com", true),
         ] {
             assert_eq!(domain_bits(text.as_bytes()) > ANYWHERE_BITS, anywhere, "{text}");
