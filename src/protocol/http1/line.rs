@@ -104,7 +104,7 @@ pub struct RequestLine {
 pub fn request_line(line: &[u8]) -> RequestLine {
     let is_space = |b: &u8| matches!(b, b' ' | b'\t');
     let end = line.trim_ascii_end().len();
-    let method = line.iter().position(|b| is_space(b)).unwrap_or(end).min(end);
+    let method = line.iter().position(is_space).unwrap_or(end).min(end);
     let target = method + line[method..end].iter().take_while(|b| is_space(b)).count();
     let version = version_or_word(&line[..end]).unwrap_or(end).max(target);
     let target_end = target + line[target..version].trim_ascii_end().len();
