@@ -186,7 +186,7 @@ pub enum Mark<'a> {
         /// First byte of the request line.
         at: u64,
     },
-    /// A final response's head is complete (not 1xx). Comes before the events of its bytes.
+    /// A final response's head is complete (of 1xx only 101). Comes before the events of its bytes.
     Response {
         /// The status code.
         status: u16,

@@ -43,6 +43,9 @@ pub fn look(bytes: &[u8]) -> Look {
         return Look::Neither;
     }
     let Some(&space) = behind.first() else { return Look::Unclear };
+    if matches!(space, b'\r' | b'\n') && METHODS.contains(&method) {
+        return Look::Request;
+    }
     if space != b' ' && space != b'\t' {
         return Look::Neither;
     }
@@ -69,7 +72,10 @@ fn by_its_end(bytes: &[u8]) -> Look {
         None if bytes.len() < LINE_MAX && !bytes.iter().any(is_binary) => return Look::Unclear,
         None => return Look::Neither,
     };
-    if version_at(line.trim_ascii_end()).is_some() { Look::Request } else { Look::Neither }
+    let line = line.trim_ascii_end();
+    // A version may stick to the target.
+    let ends = version_at(line).is_some() || line.ends_with(b"HTTP/1.1") || line.ends_with(b"HTTP/1.0");
+    if ends { Look::Request } else { Look::Neither }
 }
 
 fn is_binary(b: &u8) -> bool {
@@ -98,7 +104,7 @@ pub struct RequestLine {
 pub fn request_line(line: &[u8]) -> RequestLine {
     let is_space = |b: &u8| matches!(b, b' ' | b'\t');
     let end = line.trim_ascii_end().len();
-    let method = line.iter().position(|b| is_space(b)).unwrap_or(end).min(end);
+    let method = line.iter().position(is_space).unwrap_or(end).min(end);
     let target = method + line[method..end].iter().take_while(|b| is_space(b)).count();
     let version = version_or_word(&line[..end]).unwrap_or(end).max(target);
     let target_end = target + line[target..version].trim_ascii_end().len();
@@ -122,7 +128,7 @@ pub struct StatusLine {
     pub code: Range<usize>,
     /// The reason phrase; may be empty.
     pub reason: Range<usize>,
-    /// The code's value, 0 when it is no number.
+    /// The code's value, 0 when it is no number below 1000.
     pub status: u16,
 }
 
@@ -138,7 +144,7 @@ pub fn status_line(line: &[u8]) -> StatusLine {
     let code = word(version.end);
     let reason = word(code.end).start..end;
     let digits = std::str::from_utf8(&line[code.clone()]).unwrap_or_default();
-    let status = digits.parse().ok().filter(|status| (100..1000).contains(status)).unwrap_or(0);
+    let status = digits.parse().ok().filter(|status| *status < 1000).unwrap_or(0);
     StatusLine { version, code, reason, status }
 }
 
@@ -157,6 +163,8 @@ mod tests {
             (b"CONNECT a:443 HTTP/1.1\r\n", Look::Request),
             (b"FOO bar HTTP/1.0\r\n", Look::Request),
             (b"get / HTTP/1.1\n", Look::Request),
+            (b"OPTIONS\r\n", Look::Request),
+            (b"CCM_POST /HTTP/1.1\n", Look::Request),
             (b"HTTP/1.1 200 OK", Look::Status),
             (b"HTTP/9", Look::Status),
             (b"HTT", Look::Unclear),

@@ -265,10 +265,12 @@ impl Connection {
 
     fn head_end(&mut self, input: Input<'_>, kind: Look) -> Option<usize> {
         let (line, next) = head::lines(input.bytes, 0).next()?;
-        let is_simple = kind == Look::Request
-            && input.bytes[..next].ends_with(b"\n")
-            && line::request_line(&input.bytes[line]).version.is_empty();
-        // A request of HTTP/0.9 is a line.
+        // A request of HTTP/0.9 is a line; one that has no target either is just wrong.
+        let is_simple = kind == Look::Request && input.bytes[..next].ends_with(b"\n") && {
+            let parts = line::request_line(&input.bytes[line]);
+            let target = &input.bytes[parts.target];
+            parts.version.is_empty() && !target.is_empty() && !target.ends_with(b"HTTP/1.1")
+        };
         if is_simple { Some(next) } else { head::end(input.bytes, &mut self.half(input.side).scanned) }
     }
 
