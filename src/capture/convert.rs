@@ -15,7 +15,7 @@ const NANOS_PER_SECOND: i128 = 1_000_000_000;
 /// What other tools take as the most that a packet can have.
 const SNAPLEN: u32 = 262_144;
 /// Begins `shb_userappl` of sections that we write.
-const MARK: &[u8] = b"standin ";
+const MARK: &[u8] = b"standin masked ";
 
 /// Why a packet or interface cannot be said in the other format.
 #[derive(Debug, PartialEq, Eq, Error)]

@@ -1,2 +1,166 @@
-//! stub
-use super::text::Talk; use super::{Exit, Failure}; pub(super) fn run<T>(_: &T, _: &Talk) -> Result<Exit, Failure> { Ok(Exit::Clean) }
+//! `standin replay`.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::args::ReplayArgs;
+use super::audit::rendered;
+use super::input::{self, Stop};
+use super::mask::write_json;
+use super::text::{Talk, grouped, print, print_json};
+use super::{Exit, Failure};
+use crate::replay::profile::{Arrivals, Shard, Span};
+use crate::replay::{self, Mode, Options, Profile, ReplayError, RunResult, provenance};
+use crate::workload::{Collector, Workload, correlate};
+
+pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
+    let profile = profile(args)?;
+    let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
+    only_if_masked(args)?;
+    let workload = read(&args.capture, &stop, talk)?;
+    if args.explain_correlation {
+        return explain(&workload, &profile, args.json);
+    }
+    if args.dry_run {
+        let plan = replay::dry_run(&workload, &profile).map_err(failure)?;
+        if args.json {
+            print_json(&plan)?;
+        } else {
+            for request in &plan {
+                print(&format!("{}  ({} replacements)\n", super::text::harmless(&request.line), request.replacements.len()))?;
+            }
+        }
+        return Ok(Exit::Clean);
+    }
+    let options = Options { cancel: stop.flag(), ..Options::new(&args.target, profile) };
+    let result = replay::run(Arc::new(workload), options).map_err(failure)?;
+    if let Some(path) = &args.output {
+        write_json(path, &result)?;
+    }
+    tell(&result, args.json)?;
+    Ok(if result.valid { Exit::Clean } else { Exit::Negative })
+}
+
+/// A capture as traffic to replay.
+pub(super) fn read(path: &Path, stop: &Stop, talk: &Talk) -> Result<Workload, Failure> {
+    let workload = workload(input::open(path, stop)?).map_err(|failure| failure.of(path))?;
+    talk.say(&format!(
+        "{}: {} requests in {} sessions, {} values follow earlier responses",
+        path.display(),
+        grouped(workload.requests() as u64),
+        grouped(workload.sessions.len() as u64),
+        grouped(workload.edges() as u64),
+    ));
+    Ok(workload)
+}
+
+/// Sessions of exchanges, correlated.
+pub(super) fn workload(input: Box<dyn std::io::Read + Send>) -> Result<Workload, NoWorkload> {
+    let mut collector = Collector::new();
+    crate::dissect::run(input, &mut collector).map_err(NoWorkload::Capture)?;
+    let mut workload = collector.finish().map_err(|error| NoWorkload::TooLarge(error.to_string()))?;
+    correlate(&mut workload);
+    Ok(workload)
+}
+
+/// Why a capture gives no workload.
+pub(super) enum NoWorkload {
+    Capture(crate::capture::CaptureError),
+    TooLarge(String),
+}
+
+impl NoWorkload {
+    pub(super) fn of(self, path: &Path) -> Failure {
+        match self {
+            NoWorkload::Capture(error) => Failure::capture(path, &error),
+            NoWorkload::TooLarge(what) => Failure::system(format!("{}: {what}", path.display())),
+        }
+    }
+}
+
+fn only_if_masked(args: &ReplayArgs) -> Result<(), Failure> {
+    let masked = provenance::is_masked(&args.capture).map_err(|e| Failure::io("cannot read", &args.capture, &e))?;
+    if masked || args.allow_unmasked {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{} was not masked by standin (no manifest beside it that speaks of it)", args.capture.display()))
+        .hint("mask it first, or say --allow-unmasked if it may be sent"))
+}
+
+fn failure(error: ReplayError) -> Failure {
+    let what = error.to_string();
+    match error {
+        ReplayError::Refused { .. } => Failure::usage(what).hint("--allow-host HOST allows a target by name"),
+        ReplayError::Unreachable { .. } => Failure::system(what).hint("start the target, or check host and port"),
+        _ if error.exit_code() == 2 => Failure::usage(what),
+        _ => Failure::system(what),
+    }
+}
+
+fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
+    let usage = |what: String| Failure::usage(what);
+    let path = Path::new(&args.profile);
+    let mut profile = if path.extension().is_some() || path.exists() {
+        let text = std::fs::read_to_string(path).map_err(|e| usage(format!("cannot read the profile {}: {e}", args.profile)))?;
+        Profile::parse(&args.profile, &text)
+    } else {
+        Profile::built_in(&args.profile)
+    }
+    .map_err(|e| usage(e.to_string()))?;
+    let span = |text: &String| Span::from_str(text).map_err(|e| usage(format!("{text}: {e}")));
+    if let Some(mode) = &args.mode {
+        profile.mode = match mode.as_str() {
+            "captured" => Mode::Captured,
+            "closed" => Mode::Closed,
+            "rate" => Mode::Rate,
+            _ => Mode::Sessions,
+        };
+    }
+    if let Some(arrivals) = &args.arrivals {
+        profile.arrivals = if arrivals == "constant" { Arrivals::Constant } else { Arrivals::Poisson };
+    }
+    if let Some(shard) = &args.shard {
+        profile.shard = Some(Shard::from_str(shard).map_err(|e| usage(format!("{shard}: {e}")))?);
+    }
+    profile.speed = args.speed.unwrap_or(profile.speed);
+    profile.rate = args.rate.or(profile.rate);
+    profile.connections = args.connections.map_or(profile.connections, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    profile.duration = args.duration.as_ref().map(span).transpose()?.or(profile.duration);
+    profile.timeout = args.timeout.as_ref().map(span).transpose()?.unwrap_or(profile.timeout);
+    profile.warmup = args.warmup.as_ref().map(span).transpose()?.unwrap_or(profile.warmup);
+    profile.requests = args.requests.or(profile.requests);
+    profile.seed = args.seed.unwrap_or(profile.seed);
+    profile.threads = args.threads.unwrap_or(profile.threads);
+    profile.max_rate = args.max_rate.unwrap_or(profile.max_rate);
+    profile.max_in_flight = args.max_in_flight.map_or(profile.max_in_flight, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    profile.abort_error_rate = args.abort_error_rate.unwrap_or(profile.abort_error_rate);
+    if !args.methods.is_empty() {
+        profile.methods.clone_from(&args.methods);
+    }
+    profile.allow_host.extend(args.allow_host.iter().cloned());
+    profile.deny_host.extend(args.deny_host.iter().cloned());
+    profile.check().map_err(|e| usage(e.to_string()))?;
+    Ok(profile)
+}
+
+fn explain(workload: &Workload, profile: &Profile, json: bool) -> Result<Exit, Failure> {
+    let plan = replay::dry_run(workload, profile).map_err(failure)?;
+    let followed: Vec<_> = plan.into_iter().filter(|request| !request.replacements.is_empty()).collect();
+    if json {
+        print_json(&followed)?;
+        return Ok(Exit::Clean);
+    }
+    for request in &followed {
+        print(&format!("{}\n", super::text::harmless(&request.endpoint)))?;
+        for replacement in &request.replacements {
+            let from = replacement.from_step.map_or_else(String::new, |step| format!(" of the response to request {step} of the session"));
+            print(&format!("  {} bytes at {} follow {}{from}\n", replacement.len, replacement.at, super::text::harmless(&replacement.with)))?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn tell(result: &RunResult, json: bool) -> Result<(), Failure> {
+    if json { print_json(result) } else { print(&rendered("Replay", &[("run", result)])?) }
+}
