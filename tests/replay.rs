@@ -222,15 +222,18 @@ fn captured_instants_are_kept() {
     assert!(result.workload.interarrival_ks.is_some());
 }
 
+/// Serves a request in a bad way; says whether the connection stays open.
+struct Misbehave(fn(&mut TcpStream) -> bool);
+
 #[test]
 fn failures_are_told_apart() {
-    let cases: [(Failure, fn(&mut TcpStream) -> bool); 4] = [
-        (Failure::Protocol, |stream| stream.write_all(b"SSH-2.0-x\r\n\r\n").is_ok()),
-        (Failure::ClosedEarly, |stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").is_err()),
-        (Failure::ClosedEarly, |_| false),
-        (Failure::Timeout, |_| true),
+    let cases: [(Failure, Misbehave); 4] = [
+        (Failure::Protocol, Misbehave(|stream| stream.write_all(b"SSH-2.0-x\r\n\r\n").is_ok())),
+        (Failure::ClosedEarly, Misbehave(|stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").is_err())),
+        (Failure::ClosedEarly, Misbehave(|_| false)),
+        (Failure::Timeout, Misbehave(|_| true)),
     ];
-    for (failure, serve) in cases {
+    for (failure, Misbehave(serve)) in cases {
         let addr = server(move |_, _, stream| serve(stream));
         let profile = Profile { timeout: Span(Duration::from_millis(100)), ..fast(Mode::Sessions) };
         let result = replay(plain(2, 1, 1), &format!("http://{addr}"), profile);
