@@ -32,7 +32,7 @@ pub(super) enum Class {
 }
 
 /// Names behind [`Because`] that are no rules of the policy; those follow.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "not-understood",
     "framing",
     "checksum",
@@ -43,6 +43,7 @@ const NAMES: [&str; 10] = [
     "address",
     "packed",
     "payload-kept",
+    "special-use",
 ];
 pub(super) const GRAMMAR: Because = Because(3);
 const VOCABULARY: Because = Because(4);
@@ -51,6 +52,7 @@ const NO_TEXT: Because = Because(6);
 pub(super) const ADDRESS: Because = Because(7);
 pub(super) const PACKED: Because = Because(8);
 pub(super) const KEPT_PAYLOAD: Because = Because(9);
+pub(super) const SPECIAL_USE: Because = Because(10);
 
 /// Masks values; remembers short ones and counts kinds.
 pub(super) struct Values {
@@ -262,9 +264,10 @@ impl Values {
             blank(field, out);
             return Outcome { label: Label::Blanked, because, kind, class };
         }
-        if unchanged && !has_text(&self.text) {
-            // Punctuation alone tells nothing that its length does not.
-            return Outcome { label: Label::Kept, because: NO_TEXT, kind: None, class };
+        if unchanged {
+            // Punctuation alone tells nothing that its length does not; else all its parts are public words.
+            let because = if has_text(&self.text) { VOCABULARY } else { NO_TEXT };
+            return Outcome { label: Label::Kept, because, kind: None, class };
         }
         Outcome { label: Label::Pseudonym, because, kind, class }
     }
