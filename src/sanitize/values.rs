@@ -1,12 +1,14 @@
 //! One value and its replacement: rules, vocabulary, detectors, pseudonym, and back into its encoding.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::{DefaultHashBuilder, HashSet};
 
 use super::ledger::{Because, Label};
 use super::manifest::{Kind, Matched};
+use super::memory::Memory;
 use crate::detect::{Finding, Scanner};
 use crate::limits;
 use crate::mask::{self, Key, Masker, MethodId, Part};
@@ -67,23 +69,18 @@ pub(super) struct Values {
     vocabulary: u64,
     degraded: BTreeMap<&'static str, u64>,
     matched: Vec<u64>,
-    /// Short values seen before, with what they became.
-    known: HashMap<Seen, (Box<[u8]>, Outcome)>,
-    seen: Seen,
+    /// Values seen before in the same setting, with what they became.
+    known: Memory<(Box<[u8]>, Outcome)>,
+    /// The value at hand in its setting: all that its replacement depends on, as a key of `known`.
+    seen: Vec<u8>,
+    /// Of this run only: tells distinct values apart.
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Default)]
 struct Count {
     distinct: HashSet<u64>,
     occurrences: u64,
-}
-
-/// A value in its setting: all that its replacement depends on.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-struct Seen {
-    raw: Vec<u8>,
-    setting: u16,
-    rule: u16,
 }
 
 /// What became of a value.
@@ -112,8 +109,9 @@ impl Values {
             vocabulary: 0,
             degraded: BTreeMap::new(),
             matched,
-            known: HashMap::new(),
-            seen: Seen::default(),
+            known: Memory::new(limits::KNOWN_VALUES_BYTES_MAX),
+            seen: Vec::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -174,22 +172,20 @@ impl Values {
         let conditional = !decision.is_empty();
         let decision = if conditional { Some(decision.clone()) } else { None };
         let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
-        if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX || level != Level::Full {
+        if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX {
             return self.compute(field, name_like, certain.map(|ruling| (ruling.action, ruling.rule)), level, out);
         }
-        self.seen.raw.clear();
-        self.seen.raw.extend_from_slice(field.raw);
-        self.seen.setting = field.encoding as u16 | (field.role as u16) << 4 | u16::from(name_like) << 8;
+        self.seen.clear();
+        self.seen.extend_from_slice(field.raw);
+        let setting = [field.encoding as u8, field.role as u8, u8::from(name_like), level as u8];
+        self.seen.extend_from_slice(&setting);
         if let Some((masked, outcome)) = self.known.get(&self.seen) {
             out.extend_from_slice(masked);
             return *outcome;
         }
         let start = out.len();
         let outcome = self.compute(field, name_like, None, level, out);
-        if self.known.len() >= limits::CACHE_ENTRIES_MAX {
-            self.known.clear();
-        }
-        self.known.insert(self.seen.clone(), (out[start..].into(), outcome));
+        self.known.insert(self.seen.as_slice().into(), (out[start..].into(), outcome));
         outcome
     }
 
@@ -286,8 +282,7 @@ impl Values {
         let count = self.kinds.entry(outcome.kind.unwrap_or("text")).or_default();
         count.occurrences += 1;
         if count.distinct.len() < limits::COUNTED_VALUES_MAX {
-            use std::hash::BuildHasher;
-            count.distinct.insert(self.known.hasher().hash_one(field.raw));
+            count.distinct.insert(self.hasher.hash_one(field.raw));
         }
     }
 }
