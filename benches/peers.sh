@@ -11,6 +11,7 @@ capture=$(realpath "$1")
 rounds=${2:-5}
 cd "$(dirname "$0")/.."
 standin=$(realpath "${STANDIN:-target/release/standin}")
+[ -x /usr/bin/time ] || { echo "peers: /usr/bin/time is needed; in Debian: apt-get install time" >&2; exit 2; }
 [ -x "$standin" ] || { echo "peers: no $standin; run: cargo build --release" >&2; exit 2; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -29,15 +30,7 @@ add standin-default "$standin" '"$standin" mask -q "$in" -o "$out" --jobs 1'
 export standin in="$capture" out="$folder/out"
 for ((round = 1; round <= rounds; round++)); do
     for name in "${names[@]}"; do
-        python3 - "$name" "${tool[$name]}" >>"$folder/figures" <<'PYTHON'
-import resource, subprocess, sys, time
-name, command = sys.argv[1:]
-began = time.monotonic()
-code = subprocess.run(["bash", "-c", command], stderr=subprocess.DEVNULL).returncode
-wall = time.monotonic() - began
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(name, used.ru_utime + used.ru_stime, wall, used.ru_maxrss, code)
-PYTHON
+        /usr/bin/time --quiet -a -o "$folder/figures" -f "$name %U %S %e %M %x" bash -c "exec ${tool[$name]}" 2>/dev/null || true
         rm -f "$out" "$out.manifest.json"
     done
 done
@@ -47,7 +40,8 @@ import os, statistics, sys
 runs = {}
 for line in open(sys.argv[2]):
     name, *figures = line.split()
-    runs.setdefault(name, []).append([float(figure) for figure in figures])
+    user, system, *others = map(float, figures)
+    runs.setdefault(name, []).append([user + system, *others])
 failed = [name for name, rows in runs.items() if any(row[3] for row in rows)]
 for name in failed:
     print(f"peers: SKIPPED {name}: it ended with an error", file=sys.stderr)
