@@ -120,7 +120,7 @@ impl<'a> Sink<'a> {
     /// rule that keeps a part of it, if one does; what stands before and behind that part is taken by itself then.
     fn text(&mut self, field: &Field<'_>, text: &[u8]) -> Option<&'a str> {
         let (judge, mut kept, mut from) = (self.judge, None, 0);
-        let mut rests = Vec::new();
+        let (mut rests, mut names) = (Vec::new(), Vec::new());
         judge.scan(text, |kind, at| {
             let value = text.get(at.clone()).unwrap_or_default();
             match judge.keeps_part(field, value, kind) {
@@ -131,12 +131,16 @@ impl<'a> Sink<'a> {
                 }
                 None => self.add(kind, value),
             }
+            if kind == "url" {
+                judge.url_names(value, |name| names.push(at.start + name.start..at.start + name.end));
+            }
         });
+        let public = |word: &[u8]| judge.is_public_word(word) || names.iter().any(|at| text.get(at.clone()) == Some(word));
         rests.push(from..text.len());
         for rest in rests.into_iter().filter_map(|at| text.get(at)) {
             pieces(rest).for_each(|piece| self.add("text", piece));
             if field.role == Role::Text || kept.is_some() || rest.iter().any(u8::is_ascii_whitespace) {
-                words(rest).for_each(|word| self.add("word", word));
+                words(rest).filter(|word| !public(word)).for_each(|word| self.add("word", word));
             }
         }
         kept

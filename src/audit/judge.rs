@@ -60,7 +60,8 @@ impl Judge {
             Some(ruling) => self.kept_by(ruling),
             None => {
                 let public = !decision.name_like() && field.role != Role::Name && self.policy.is_vocabulary(text);
-                (public || field.role == Role::Host && self.is_public_host(text)).then_some("vocabulary")
+                let whole = field.role == Role::Host && self.is_public_host(text) || self.is_public_url(text);
+                (public || whole).then_some("vocabulary")
             }
         }
     }
@@ -113,6 +114,24 @@ impl Judge {
         (self.is_public_host(host) || !tells_something(host))
             && path.split(|b| b"/;".contains(b)).all(public)
             && query.split(|b| b"?&#".contains(b)).all(pair)
+    }
+
+    /// Whether a word is public by itself.
+    pub fn is_public_word(&self, word: &[u8]) -> bool {
+        self.policy.is_vocabulary(word)
+    }
+
+    /// Calls `found` with the names of a URL's parameters that stay.
+    pub fn url_names(&self, url: &[u8], mut found: impl FnMut(Range<usize>)) {
+        let mut from = url.iter().position(|b| *b == b'?').map_or(url.len(), |n| n + 1);
+        while from < url.len() {
+            let end = url[from..].iter().position(|b| b"&#?".contains(b)).map_or(url.len(), |n| from + n);
+            let name = from..from + url[from..end].iter().position(|b| *b == b'=').unwrap_or(0);
+            if self.policy.keeps_name(&url[name.clone()]) {
+                found(name);
+            }
+            from = end + 1;
+        }
     }
 
     /// Whether something that stands beside packets stays as it is.
