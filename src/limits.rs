@@ -45,9 +45,11 @@ pub const PIPELINE_MAX: usize = 1024;
 /// One field's path; names that would make it longer are left out.
 pub const PATH_BYTES_MAX: usize = 1 << 10;
 /// Pseudonyms cached.
-pub const CACHE_ENTRIES_MAX: usize = 1 << 16;
+pub const CACHE_ENTRIES_MAX: usize = 1 << 13;
 /// Longest value whose pseudonym is remembered as it stands.
-pub const CACHED_VALUE_BYTES_MAX: usize = 64;
+pub const CACHED_VALUE_BYTES_MAX: usize = 1024;
+/// Memory for values and their pseudonyms.
+pub const KNOWN_VALUES_BYTES_MAX: usize = 16 << 20;
 /// Distinct values counted per kind; the count stays there.
 pub const COUNTED_VALUES_MAX: usize = 1 << 16;
 /// Nested link, tunnel and extension headers in one frame.

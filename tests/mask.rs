@@ -866,3 +866,21 @@ fn figures() {
         black_box(masker.ipv4((n as u32).to_be_bytes()));
     });
 }
+
+/// The label before the public suffix names an owner, even where the word alone is public.
+#[test]
+fn a_registered_name_never_stays() {
+    let kept = |text: &[u8]| matches!(text, b"www" | b"shop" | b"wallet");
+    let key = Key::from_bytes([7; 32]);
+    let mut masker = Masker::new(&key, Box::new(kept));
+    let host = MethodId::named("host").expect("in the catalogue");
+    let mut mask = |text: &str| {
+        let mut out = Vec::new();
+        masker.whole(text.as_bytes(), host, &mut out);
+        String::from_utf8(out).expect("still text")
+    };
+    let masked = mask("www.shop.com");
+    assert!(masked.starts_with("www.") && masked.ends_with(".com") && !masked.contains("shop"), "{masked}");
+    let masked = mask("wallet.shop.co.uk");
+    assert!(masked.starts_with("wallet.") && masked.ends_with(".co.uk") && !masked.contains("shop"), "{masked}");
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use standin::replay::profile::{Arrivals, Span};
 use standin::replay::{Asked, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, dry_run, run, target};
-use standin::workload::Workload;
+use standin::workload::{Collector, Workload, correlate};
 use standin::workload::hand::{self, Exchange};
 
 /// A client that writes down what it says and hears.
@@ -222,15 +222,18 @@ fn captured_instants_are_kept() {
     assert!(result.workload.interarrival_ks.is_some());
 }
 
+/// Serves a request in a bad way; says whether the connection stays open.
+struct Misbehave(fn(&mut TcpStream) -> bool);
+
 #[test]
 fn failures_are_told_apart() {
-    let cases: [(Failure, fn(&mut TcpStream) -> bool); 4] = [
-        (Failure::Protocol, |stream| stream.write_all(b"SSH-2.0-x\r\n\r\n").is_ok()),
-        (Failure::ClosedEarly, |stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").is_err()),
-        (Failure::ClosedEarly, |_| false),
-        (Failure::Timeout, |_| true),
+    let cases: [(Failure, Misbehave); 4] = [
+        (Failure::Protocol, Misbehave(|stream| stream.write_all(b"SSH-2.0-x\r\n\r\n").is_ok())),
+        (Failure::ClosedEarly, Misbehave(|stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").is_err())),
+        (Failure::ClosedEarly, Misbehave(|_| false)),
+        (Failure::Timeout, Misbehave(|_| true)),
     ];
-    for (failure, serve) in cases {
+    for (failure, Misbehave(serve)) in cases {
         let addr = server(move |_, _, stream| serve(stream));
         let profile = Profile { timeout: Span(Duration::from_millis(100)), ..fast(Mode::Sessions) };
         let result = replay(plain(2, 1, 1), &format!("http://{addr}"), profile);
@@ -341,4 +344,34 @@ fn profiles_and_the_examples_of_their_page_fit_schema_and_program() {
         assert!(schema["properties"].get(knob).is_some(), "{knob} is not in the schema");
     }
     assert_eq!(schema["properties"].as_object().unwrap().len(), knobs.as_object().unwrap().len());
+}
+
+/// The workload of a capture in `fixtures/`.
+fn captured(name: &str) -> Workload {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let mut collector = Collector::new();
+    standin::dissect::run(Box::new(std::fs::File::open(path).unwrap()), &mut collector).unwrap();
+    let mut workload = collector.finish().unwrap();
+    correlate(&mut workload);
+    workload
+}
+
+#[test]
+fn captures_of_the_shop_are_answered_as_they_were() {
+    for (name, requests) in [("shop-demo.pcap", 184), ("shop-keepalive.pcap", 388), ("shop-ipv6.pcapng", 130), ("shop-lossy.pcap", 132), ("shop-ns.pcap", 67)] {
+        let workload = captured(name);
+        assert_eq!(workload.requests(), requests, "{name} {:?}", workload.left_out);
+        let sessions = workload.sessions.len();
+        let profile = Profile { think_scale: 0.05, speed: 4.0, ..Profile::default() };
+        let result = replay(workload, "embedded", profile);
+        let wrong: Vec<String> = result
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.status_agreement != Some(1.0))
+            .map(|endpoint| format!("{} {:?} {:?}", endpoint.endpoint, endpoint.status_agreement, endpoint.status))
+            .collect();
+        let agreement = result.workload.status_agreement.unwrap();
+        println!("{name}: {sessions} sessions, {agreement:.3} {:?} {:.1} s {:?}\n  {}", result.correlation, result.seconds, result.requests, wrong.join("\n  "));
+        assert!(agreement >= 0.95, "{name}: {agreement} {wrong:#?} {:?}", result.correlation);
+    }
 }

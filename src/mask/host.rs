@@ -159,11 +159,18 @@ impl Method for Host {
             return false;
         }
         let (labels, suffix) = name.split_at(name.len() - suffix(name));
+        // The label before the suffix is a name that somebody registered, however common the word.
+        let dots = labels.iter().filter(|&&byte| byte == b'.').count();
+        let registered = if suffix.is_empty() { None } else { dots.checked_sub(1) };
         for (n, label) in labels.split(|byte| *byte == b'.').enumerate() {
             if n > 0 {
                 out.push(b'.');
             }
-            mask_label(label, keyring, out);
+            if Some(n) != registered && keyring.is_kept(label) {
+                out.extend_from_slice(label);
+            } else {
+                mask_label(label, keyring, out);
+            }
         }
         out.extend_from_slice(suffix);
         out.extend_from_slice(port);
@@ -205,11 +212,8 @@ pub(crate) fn suffix(name: &[u8]) -> usize {
     longest.map_or(0, |length| length + dot)
 }
 
-/// Maps a label: kept words stay, words and numbers are those of any text, mixed ones have their case folded.
+/// Maps a label: words and numbers are those of any text, mixed ones have their case folded.
 fn mask_label(label: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
-    if keyring.is_kept(label) {
-        return out.extend_from_slice(label);
-    }
     let mut at = 0;
     while let Some(run) = run::next(label, at) {
         out.extend_from_slice(&label[at..run.start]);

@@ -12,7 +12,11 @@ use super::{Part, uuid};
 /// Draws of a hashed replacement before a clash is put up with; each fails with a probability of about a half at most.
 const DRAWS_MAX: usize = 256;
 
-/// Tells whether a text is kept as it is elsewhere: then no pseudonym may look like it.
+/// Words are not longer than this, as a rule; longer ones are asked for as they are.
+const LONGEST_KEPT: usize = 64;
+
+/// Tells whether a text is kept as it is elsewhere: then no pseudonym may look like it. A word that is kept Capitalised or
+/// in UPPER case must be kept in lower case too.
 pub type Kept = Box<dyn Fn(&[u8]) -> bool + Send>;
 /// Finds sensitive parts in a text that a method took out of another (a query value, a claim of a token).
 pub type Finder = Box<dyn Fn(&[u8], &mut Vec<Part>) + Send>;
@@ -98,18 +102,14 @@ impl Keyring {
         (self.kept)(text)
     }
 
-    /// Whether a text is kept elsewhere in any case pattern, so that folding the case stays consistent.
+    /// Whether a text is kept elsewhere in any case pattern, so that folding the case stays consistent. What is kept
+    /// Capitalised or in UPPER case is kept in lower case too: see [`Kept`].
     fn is_kept_folded(&self, text: &[u8]) -> bool {
-        let mut folded = text.to_ascii_lowercase();
-        if (self.kept)(&folded) {
-            return true;
-        }
-        folded[..1].make_ascii_uppercase();
-        if (self.kept)(&folded) {
-            return true;
-        }
-        folded.make_ascii_uppercase();
-        (self.kept)(&folded)
+        let mut folded = [0; LONGEST_KEPT];
+        let Some(folded) = folded.get_mut(..text.len()) else { return (self.kept)(text) };
+        folded.copy_from_slice(text);
+        folded.make_ascii_lowercase();
+        (self.kept)(folded)
     }
 
     /// Appends the pseudonym of one run: a function of the run alone, one to one within its class.

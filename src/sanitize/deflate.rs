@@ -6,22 +6,22 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 
+/// Compression levels in the order of trying, the cheap one first, and by how many percent of the room the outcome may
+/// be too long for a better level to be worth trying.
+const LEVELS: [(u32, usize); 5] = [(1, 35), (5, 10), (9, 0), (6, 0), (3, 0)];
+
 /// Compresses `plain` into exactly `room` bytes behind what `out` holds, readable after `dictionary` (the plain bytes
 /// before, at most 32 KiB of them are used). `last` ends the deflate stream. False if it cannot be done: `out` is as it was.
 pub(super) fn deflate_to(plain: &[u8], dictionary: &[u8], room: usize, last: bool, out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    for level in [5, 9, 6, 4, 3, 1] {
-        let Some(length) = compress(plain, dictionary, level, room, out) else {
-            out.truncate(start);
-            continue;
-        };
-        let rest = room.checked_sub(length);
+    for (level, hopeless) in LEVELS {
+        let length = compress(plain, dictionary, level, room, out);
+        let rest = length.and_then(|length| room.checked_sub(length));
         if rest.is_some_and(|rest| pad(rest, last, out)) {
             return true;
         }
         out.truncate(start);
-        // Far too long at a middling level: no level will do.
-        if level == 5 && length > room + room / 12 + 16 {
+        if length.is_none_or(|length| length > room + room * hopeless / 100 + 16) {
             return false;
         }
     }

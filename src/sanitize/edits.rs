@@ -8,7 +8,7 @@ use super::history::History;
 use super::hold::{CHECKSUM, FRAMING, Hold};
 use super::ledger::{Because, Label};
 use super::packed::Bodies;
-use super::values::{ADDRESS, GRAMMAR, KEPT_PAYLOAD, PACKED, Values};
+use super::values::{ADDRESS, GRAMMAR, KEPT_PAYLOAD, PACKED, SPECIAL_USE, Values};
 use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
@@ -93,8 +93,8 @@ impl<'a> Editor<'a> {
                         Meta::Ipv6 => What::Ipv6,
                         _ => What::Mac,
                     };
-                    let label = mask_address(what, bytes, self.addresses, &mut self.values);
-                    held.claim(at, label, ADDRESS);
+                    let (label, because) = mask_address(what, bytes, self.addresses, &mut self.values);
+                    held.claim(at, label, because);
                 }
             }
         }
@@ -138,35 +138,32 @@ impl<'a> Editor<'a> {
     }
 }
 
-/// Masks an address where it stands.
-fn mask_address(what: What, bytes: &mut [u8], addresses: Addresses, values: &mut Values) -> Label {
+/// Masks an address where it stands. Special-use addresses stay, and are said to.
+fn mask_address(what: What, bytes: &mut [u8], addresses: Addresses, values: &mut Values) -> (Label, Because) {
     match addresses {
-        Addresses::Keep => return Label::Kept,
+        Addresses::Keep => return (Label::Kept, ADDRESS),
         Addresses::Blank => {
             bytes.fill(0);
-            return Label::Blanked;
+            return (Label::Blanked, ADDRESS);
         }
         Addresses::Pseudonym => {}
     }
-    match what {
-        What::Mac => {
-            if let Ok(mac) = <[u8; 6]>::try_from(&*bytes) {
-                bytes.copy_from_slice(&values.masker.mac(mac));
-            }
-        }
-        What::Ipv4 => {
-            if let Ok(address) = <[u8; 4]>::try_from(&*bytes) {
-                bytes.copy_from_slice(&values.masker.ipv4(address));
-            }
-        }
-        What::Ipv6 => {
-            if let Ok(address) = <[u8; 16]>::try_from(&*bytes) {
-                bytes.copy_from_slice(&values.masker.ipv6(address));
-            }
-        }
-        What::Structural | What::Checksum => {}
-    }
-    Label::Pseudonym
+    let masker = &mut values.masker;
+    let changed = match what {
+        What::Mac => replace(bytes, |mac| masker.mac(mac)),
+        What::Ipv4 => replace(bytes, |address| masker.ipv4(address)),
+        What::Ipv6 => replace(bytes, |address| masker.ipv6(address)),
+        What::Structural | What::Checksum => false,
+    };
+    if changed { (Label::Pseudonym, ADDRESS) } else { (Label::Kept, SPECIAL_USE) }
+}
+
+/// Puts what `map` makes of an address of `N` bytes in its place; false if that changed nothing.
+fn replace<const N: usize>(bytes: &mut [u8], map: impl FnOnce([u8; N]) -> [u8; N]) -> bool {
+    let Ok(old) = <[u8; N]>::try_from(&*bytes) else { return false };
+    let new = map(old);
+    bytes.copy_from_slice(&new);
+    new != old
 }
 
 impl Visitor for Editor<'_> {
@@ -185,8 +182,8 @@ impl Visitor for Editor<'_> {
                 What::Checksum => held.claim(at, Label::Recomputed, CHECKSUM),
                 what => {
                     let bytes = &mut held.frame[at.start as usize..at.end as usize];
-                    let label = mask_address(what, bytes, self.addresses, &mut self.values);
-                    held.claim(at, label, ADDRESS);
+                    let (label, because) = mask_address(what, bytes, self.addresses, &mut self.values);
+                    held.claim(at, label, because);
                 }
             }
         }

@@ -9,6 +9,7 @@ mod history;
 mod hold;
 mod ledger;
 mod manifest;
+mod memory;
 mod output;
 mod packed;
 mod values;

@@ -1,12 +1,14 @@
 //! One value and its replacement: rules, vocabulary, detectors, pseudonym, and back into its encoding.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::{DefaultHashBuilder, HashSet};
 
 use super::ledger::{Because, Label};
 use super::manifest::{Kind, Matched};
+use super::memory::Memory;
 use crate::detect::{Finding, Scanner};
 use crate::limits;
 use crate::mask::{self, Key, Masker, MethodId, Part};
@@ -32,7 +34,7 @@ pub(super) enum Class {
 }
 
 /// Names behind [`Because`] that are no rules of the policy; those follow.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "not-understood",
     "framing",
     "checksum",
@@ -43,6 +45,7 @@ const NAMES: [&str; 10] = [
     "address",
     "packed",
     "payload-kept",
+    "special-use",
 ];
 pub(super) const GRAMMAR: Because = Because(3);
 const VOCABULARY: Because = Because(4);
@@ -51,6 +54,7 @@ const NO_TEXT: Because = Because(6);
 pub(super) const ADDRESS: Because = Because(7);
 pub(super) const PACKED: Because = Because(8);
 pub(super) const KEPT_PAYLOAD: Because = Because(9);
+pub(super) const SPECIAL_USE: Because = Because(10);
 
 /// Masks values; remembers short ones and counts kinds.
 pub(super) struct Values {
@@ -65,23 +69,18 @@ pub(super) struct Values {
     vocabulary: u64,
     degraded: BTreeMap<&'static str, u64>,
     matched: Vec<u64>,
-    /// Short values seen before, with what they became.
-    known: HashMap<Seen, (Box<[u8]>, Outcome)>,
-    seen: Seen,
+    /// Values seen before in the same setting, with what they became.
+    known: Memory<(Box<[u8]>, Outcome)>,
+    /// The value at hand in its setting: all that its replacement depends on, as a key of `known`.
+    seen: Vec<u8>,
+    /// Of this run only: tells distinct values apart.
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Default)]
 struct Count {
     distinct: HashSet<u64>,
     occurrences: u64,
-}
-
-/// A value in its setting: all that its replacement depends on.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-struct Seen {
-    raw: Vec<u8>,
-    setting: u16,
-    rule: u16,
 }
 
 /// What became of a value.
@@ -110,8 +109,9 @@ impl Values {
             vocabulary: 0,
             degraded: BTreeMap::new(),
             matched,
-            known: HashMap::new(),
-            seen: Seen::default(),
+            known: Memory::new(limits::KNOWN_VALUES_BYTES_MAX),
+            seen: Vec::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -169,22 +169,20 @@ impl Values {
         let conditional = !decision.is_empty();
         let decision = if conditional { Some(decision.clone()) } else { None };
         let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
-        if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX || level != Level::Full {
+        if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX {
             return self.compute(field, name_like, certain.map(|ruling| (ruling.action, ruling.rule)), level, out);
         }
-        self.seen.raw.clear();
-        self.seen.raw.extend_from_slice(field.raw);
-        self.seen.setting = field.encoding as u16 | (field.role as u16) << 4 | u16::from(name_like) << 8;
+        self.seen.clear();
+        self.seen.extend_from_slice(field.raw);
+        let setting = [field.encoding as u8, field.role as u8, u8::from(name_like), level as u8];
+        self.seen.extend_from_slice(&setting);
         if let Some((masked, outcome)) = self.known.get(&self.seen) {
             out.extend_from_slice(masked);
             return *outcome;
         }
         let start = out.len();
         let outcome = self.compute(field, name_like, None, level, out);
-        if self.known.len() >= limits::CACHE_ENTRIES_MAX {
-            self.known.clear();
-        }
-        self.known.insert(self.seen.clone(), (out[start..].into(), outcome));
+        self.known.insert(self.seen.as_slice().into(), (out[start..].into(), outcome));
         outcome
     }
 
@@ -259,9 +257,10 @@ impl Values {
             blank(field, out);
             return Outcome { label: Label::Blanked, because, kind, class };
         }
-        if unchanged && !has_text(&self.text) {
-            // Punctuation alone tells nothing that its length does not.
-            return Outcome { label: Label::Kept, because: NO_TEXT, kind: None, class };
+        if unchanged {
+            // Punctuation alone tells nothing that its length does not; else all its parts are public words.
+            let because = if has_text(&self.text) { VOCABULARY } else { NO_TEXT };
+            return Outcome { label: Label::Kept, because, kind: None, class };
         }
         Outcome { label: Label::Pseudonym, because, kind, class }
     }
@@ -280,8 +279,7 @@ impl Values {
         let count = self.kinds.entry(outcome.kind.unwrap_or("text")).or_default();
         count.occurrences += 1;
         if count.distinct.len() < limits::COUNTED_VALUES_MAX {
-            use std::hash::BuildHasher;
-            count.distinct.insert(self.known.hasher().hash_one(field.raw));
+            count.distinct.insert(self.hasher.hash_one(field.raw));
         }
     }
 }
