@@ -14,7 +14,9 @@ fn the_whole_story() {
     let took = began.elapsed();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let story = format!("{stdout}{stderr}");
-    assert!(took < Duration::from_secs(20), "took {took:?}\n{story}");
+    // The promise of 20 s is for a release build.
+    let limit = Duration::from_secs(if cfg!(debug_assertions) { 90 } else { 20 });
+    assert!(took < limit, "took {took:?}\n{story}");
 
     let json = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap() };
     let (manifest, audit) = (json("masked.pcap.manifest.json"), json("audit.json"));
