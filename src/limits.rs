@@ -12,6 +12,8 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 pub const INTERFACES_MAX: usize = 1 << 16;
 /// Capture bytes that may wait for a decision; beyond it the oldest undecided bytes are blanked.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
+/// What a waiting packet counts beyond its bytes: its claims and records take memory too, however short it is.
+pub const HELD_PACKET_BYTES: usize = 256;
 /// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions.
 pub const HISTORY_BYTES_MAX: usize = 6 << 20;
 /// Decided runs remembered over all flows.

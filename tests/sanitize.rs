@@ -10,10 +10,11 @@ mod reassembly;
 mod twins;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read};
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use standin::capture::{Batch, Format, Reader};
 use standin::mask::Key;
@@ -83,6 +84,14 @@ impl How {
     fn mask(&self, input: &[u8]) -> Masked {
         self.read(Cursor::new(input.to_vec())).unwrap()
     }
+}
+
+/// A fixture masked with these rules and the fixed key; many tests look at the same ones.
+fn masked_fixture(name: &'static str, rules: &'static str) -> Arc<Masked> {
+    type Masks = Mutex<BTreeMap<(&'static str, &'static str), Arc<Masked>>>;
+    static MASKS: Masks = Mutex::new(BTreeMap::new());
+    let mut masks = MASKS.lock().unwrap();
+    masks.entry((name, rules)).or_insert_with(|| Arc::new(How::rules(rules).mask(&fixture(name)))).clone()
 }
 
 /// With the default rules.

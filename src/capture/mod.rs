@@ -41,6 +41,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// What records say beside their framing and packet data; see [`Record::regions`].
     pub regions: Vec<Region>,
+    /// How many interfaces are described before the first packet in it; none without a packet.
+    pub described: Option<usize>,
 }
 
 /// One record of the container.
@@ -140,5 +142,6 @@ impl Batch {
         self.bytes.clear();
         self.records.clear();
         self.regions.clear();
+        self.described = None;
     }
 }

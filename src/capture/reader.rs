@@ -113,7 +113,10 @@ impl Reader {
             let regions = batch.regions.len();
             match self.container.step(&batch.bytes[framed..filled], &mut batch.regions) {
                 Step::Record { len, packet } => {
-                    self.packets += u64::from(packet.is_some());
+                    if packet.is_some() {
+                        self.packets += 1;
+                        batch.described.get_or_insert(self.container.interfaces().len());
+                    }
                     batch.records.push(Record { start: framed, len, packet, regions: regions..batch.regions.len() });
                     framed += len;
                 }

@@ -42,6 +42,9 @@ pub(super) fn failure(error: AuditError) -> Failure {
 
 /// The audit reads a capture more than once: standard input is kept in memory.
 pub(super) fn input(path: &Path) -> Result<Input, Failure> {
+    if path.is_dir() {
+        return Err(Failure::system(format!("{} is a folder, not a capture", path.display())));
+    }
     if path != Path::new("-") {
         return Ok(Input::from(path));
     }

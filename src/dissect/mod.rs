@@ -76,7 +76,7 @@ impl Dissector {
         decode::decode(packet.link, packet.frame, packet.wire_len, &mut layers);
         visitor.packet(packet, &layers);
         self.waiting.push(packet.id, self.position, packet.time_ns);
-        self.position += packet.frame.len() as u64;
+        self.position += (packet.frame.len() + limits::HELD_PACKET_BYTES) as u64;
         self.now = packet.time_ns;
         if let Some(transport) = &layers.transport
             && transport.tcp.is_some()
@@ -87,6 +87,12 @@ impl Dissector {
         if let Some(last) = self.waiting.release() {
             visitor.settled(last);
         }
+        self.close_overdue(visitor);
+    }
+
+    /// A record of so many bytes that is no packet: it waits with the packets before it, so it counts like one.
+    pub fn beside(&mut self, bytes: usize, visitor: &mut impl Visitor) {
+        self.position += (bytes + limits::HELD_PACKET_BYTES) as u64;
         self.close_overdue(visitor);
     }
 
@@ -172,9 +178,8 @@ impl Dissector {
             if bulky {
                 visitor.limit("held_bytes");
             }
-            match self.waiting.release() {
-                Some(last) => visitor.settled(last),
-                None => return,
+            if let Some(last) = self.waiting.release() {
+                visitor.settled(last);
             }
         }
     }

@@ -121,7 +121,8 @@ impl<'a> Editor<'a> {
             let Some(mut held) = self.hold.packet(span.packet) else { continue };
             let (from, len) = (span.offset as usize, (span.at.end - span.at.start) as usize);
             let bytes = &mut held.frame[span.at.start as usize..span.at.end as usize];
-            if span.copy && *bytes != old[from..from + len] {
+            let may_differ = why.0 == Label::Blanked;
+            if span.copy && !may_differ && *bytes != old[from..from + len] {
                 self.tally.late_copy += 1;
                 continue;
             }
@@ -261,10 +262,8 @@ impl Visitor for Editor<'_> {
             let from = span.at.start + (part.at.start - at.start) as u32;
             let range = from..from + part.bytes.len() as u32;
             known += part.bytes.len();
-            if part.label != Label::Blanked {
-                held.frame[range.start as usize..range.end as usize].copy_from_slice(&part.bytes);
-                held.claim(range, part.label, part.because);
-            }
+            held.frame[range.start as usize..range.end as usize].copy_from_slice(&part.bytes);
+            held.claim(range, part.label, part.because);
         }
         self.tally.late_copy += u64::from(known < bytes.len());
     }

@@ -27,18 +27,39 @@ struct Past {
     len: u32,
     label: Label,
     because: Because,
-    /// Where in the circle the old bytes stand; the new ones follow them unless they are the same.
+    stored: Stored,
+    /// Where in the circle the stored bytes stand.
     position: u64,
 }
 
-impl Past {
-    fn stored(&self) -> u64 {
-        let copies = match self.label {
-            Label::Structural | Label::Kept => 1,
-            Label::Pseudonym | Label::Recomputed => 2,
-            Label::Blanked => 0,
-        };
-        u64::from(self.len) * copies
+/// What is remembered of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// The old bytes, which are the new ones too.
+    Same,
+    /// The old bytes, and the new ones behind them.
+    Both,
+    /// The new bytes: a blank does not depend on what it covers.
+    New,
+    /// Nothing: zeros.
+    Zeros,
+}
+
+impl Stored {
+    fn of(label: Label) -> Stored {
+        match label {
+            Label::Structural | Label::Kept => Stored::Same,
+            Label::Pseudonym | Label::Recomputed => Stored::Both,
+            Label::Blanked => Stored::New,
+        }
+    }
+
+    fn copies(self) -> u64 {
+        match self {
+            Stored::Zeros => 0,
+            Stored::Same | Stored::New => 1,
+            Stored::Both => 2,
+        }
     }
 }
 
@@ -60,18 +81,17 @@ impl History {
         }
     }
 
-    /// Remembers a decision. `new` is not looked at where the label says that nothing changed, or that it is blank.
+    /// Remembers a decision. `new` is not looked at where the label says that nothing changed.
     pub(super) fn push(&mut self, stream: Stream, at: u64, old: &[u8], new: &[u8], label: Label, because: Because) {
         if old.len() * 2 > self.ring.len() {
             return;
         }
-        let past = Past { at, len: old.len() as u32, label, because, position: self.head };
-        let stored = past.stored();
-        self.forget(self.head + stored);
-        if stored > 0 {
+        let past = Past { at, len: old.len() as u32, label, because, stored: Stored::of(label), position: self.head };
+        self.forget(self.head + u64::from(past.len) * past.stored.copies());
+        if past.stored != Stored::New {
             self.store(old);
         }
-        if stored > old.len() as u64 {
+        if past.stored != Stored::Same {
             self.store(new);
         }
         let pasts = self.streams.entry(stream).or_default();
@@ -87,10 +107,11 @@ impl History {
         self.order.push_back(stream);
     }
 
-    /// Remembers that bytes were blanked.
+    /// Remembers that bytes were not understood: zeros stand there.
     pub(super) fn push_blank(&mut self, stream: Stream, at: Range<u64>) {
         let len = (at.end - at.start).min(u64::from(u32::MAX)) as u32;
-        let past = Past { at: at.start, len, label: Label::Blanked, because: Because(0), position: self.head };
+        let (label, because) = (Label::Blanked, Because(0));
+        let past = Past { at: at.start, len, label, because, stored: Stored::Zeros, position: self.head };
         self.forget(self.head);
         self.streams.entry(stream).or_default().push_back(past);
         self.order.push_back(stream);
@@ -112,16 +133,14 @@ impl History {
             }
             let now = &bytes[(from - at.start) as usize..(to - at.start) as usize];
             let skip = from - past.at;
-            if past.label == Label::Blanked {
-                let bytes = vec![0; now.len()];
-                recalled.push(Recalled { at: from..to, label: past.label, because: past.because, bytes });
-                continue;
-            }
-            if self.load(past.position + skip, now.len()) != now {
-                continue;
-            }
-            let second = past.stored() - u64::from(past.len);
-            let bytes = self.load(past.position + second + skip, now.len());
+            let first = past.position + skip;
+            let bytes = match past.stored {
+                Stored::Zeros => vec![0; now.len()],
+                Stored::New => self.load(first, now.len()),
+                Stored::Same | Stored::Both if self.load(first, now.len()) != now => continue,
+                Stored::Same => now.to_vec(),
+                Stored::Both => self.load(first + u64::from(past.len), now.len()),
+            };
             recalled.push(Recalled { at: from..to, label: past.label, because: past.because, bytes });
         }
         recalled
@@ -179,6 +198,16 @@ mod tests {
         let recalled = history.recall(STREAM, 2..8, b"T secr");
         let seen: Vec<_> = recalled.iter().map(|r| (r.at.clone(), &r.bytes[..])).collect();
         assert_eq!(seen, vec![(2..4, &b"T "[..]), (4..8, &b"qwer"[..])]);
+    }
+
+    #[test]
+    fn a_blank_is_recalled_for_any_bytes() {
+        let mut history = History::new();
+        history.push(STREAM, 4, b"secret", b"xxxxxx", Label::Blanked, Because(2));
+        history.push_blank(STREAM, 10..14);
+        let recalled = history.recall(STREAM, 4..14, b"other!----");
+        let seen: Vec<_> = recalled.iter().map(|r| (r.at.clone(), &r.bytes[..])).collect();
+        assert_eq!(seen, vec![(4..10, &b"xxxxxx"[..]), (10..14, &b"\0\0\0\0"[..])]);
     }
 
     #[test]

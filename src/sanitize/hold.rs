@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::ledger::{Because, Claim, Label, Ledger};
 use super::output::Output;
 use super::SanitizeError;
-use crate::capture::{Batch, PacketId, Reader, Record};
+use crate::capture::{Batch, Interface, PacketId, Record};
 use crate::decode::Checksum;
 
 /// Why bytes that nobody claimed are blank.
@@ -67,9 +67,9 @@ impl<'a> Hold<'a> {
         }
     }
 
-    /// The reader has come to know more interfaces, perhaps; a converter must know them before their packets.
-    pub(super) fn describe(&mut self, reader: &Reader) -> Result<(), SanitizeError> {
-        self.output.describe(reader, &mut self.ledger)
+    /// The interfaces described before the first packet; a converter must know them.
+    pub(super) fn describe(&mut self, interfaces: &[Interface]) -> Result<(), SanitizeError> {
+        self.output.describe(interfaces, &mut self.ledger)
     }
 
     /// Takes a batch; its records follow by [`Hold::record`].
@@ -131,8 +131,13 @@ impl<'a> Hold<'a> {
         Ok(())
     }
 
-    /// Hands to the output what is final.
+    /// Hands to the output what is final: with no packet held, that is everything.
     pub(super) fn write(&mut self) -> io::Result<Option<Batch>> {
+        if self.open.is_empty() {
+            for record in std::mem::take(&mut self.tail) {
+                self.finish_record(record)?;
+            }
+        }
         let mut spare = None;
         while let Some(front) = self.batches.front_mut() {
             self.output.write(&front.batch.bytes[front.written..front.done])?;
@@ -149,9 +154,6 @@ impl<'a> Hold<'a> {
     /// Everything is settled: the rest leaves.
     pub(super) fn finish(mut self) -> io::Result<(Ledger<'a>, Output<'a>)> {
         self.release(PacketId(u64::MAX - 1))?;
-        for record in std::mem::take(&mut self.tail) {
-            self.finish_record(record)?;
-        }
         self.write()?;
         Ok((self.ledger, self.output))
     }

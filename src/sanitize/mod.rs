@@ -79,7 +79,9 @@ pub fn mask<'a>(
     let Options { policy, key, ledger, format } = options;
     let ledger = Ledger::new(Values::names(&policy), ledger);
     let values = Values::new(policy.clone(), key);
-    let hold = Hold::new(ledger, Output::new(sink, format));
+    let mut output = Output::new(sink, format);
+    output.open(&reader);
+    let hold = Hold::new(ledger, output);
     let mut editor = Editor::new(hold, values, policy.addresses, policy.payload);
     let mut run = Run { dissector: Dissector::default(), frame: Vec::new(), packets: 0, dissect: policy.payload == Payload::Dissect };
     let mut batch = Batch::default();
@@ -87,7 +89,9 @@ pub fn mask<'a>(
         if stop() {
             return Err(SanitizeError::Interrupted);
         }
-        editor.hold.describe(&reader)?;
+        if let Some(described) = batch.described {
+            editor.hold.describe(&reader.interfaces()[..described])?;
+        }
         run.batch(std::mem::take(&mut batch), &mut editor);
         if let Some(error) = editor.failed.take() {
             return Err(SanitizeError::Output(error));
@@ -95,6 +99,7 @@ pub fn mask<'a>(
         batch = editor.hold.write().map_err(SanitizeError::Output)?.unwrap_or_default();
     }
     run.dissector.finish(&mut editor);
+    editor.hold.describe(reader.interfaces())?;
     let Editor { hold, values, tally, failed, .. } = editor;
     if let Some(error) = failed {
         return Err(SanitizeError::Output(error));
@@ -173,6 +178,7 @@ impl Run {
             let Some(meta) = &record.packet else {
                 editor.hold.record(record.clone(), None);
                 editor.regions(&record, &regions);
+                self.dissector.beside(record.len, editor);
                 continue;
             };
             self.frame.clear();

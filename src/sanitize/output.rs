@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::{Because, Claim, Label, Ledger};
 use super::{Container, SanitizeError};
-use crate::capture::{Converter, Format, Reader, Record};
+use crate::capture::{Converter, Format, Interface, Reader, Record};
 
 const PROBE_BYTES: usize = 1 << 20;
 
@@ -27,6 +27,9 @@ pub struct Probe {
 pub(super) struct Output<'a> {
     sink: &'a mut dyn Write,
     format: Option<Container>,
+    /// The input is in another container than the one asked for.
+    converting: bool,
+    /// Set before the first packet, when converting.
     converter: Option<Converter>,
     converted: Vec<u8>,
     digest: blake3::Hasher,
@@ -43,6 +46,7 @@ impl<'a> Output<'a> {
         Output {
             sink,
             format,
+            converting: false,
             converter: None,
             converted: Vec::new(),
             digest: blake3::Hasher::new(),
@@ -53,18 +57,22 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Sets up the converter when the input turns out to be in another container than the one asked for.
-    pub(super) fn describe(&mut self, reader: &Reader, ledger: &mut Ledger<'_>) -> Result<(), SanitizeError> {
-        let same = matches!(
+    /// Learns the input's container.
+    pub(super) fn open(&mut self, reader: &Reader) {
+        self.converting = !matches!(
             (self.format, reader.format()),
             (None, _) | (Some(Container::Pcap), Format::Pcap { .. }) | (Some(Container::PcapNg), Format::PcapNg)
         );
-        if same || self.converter.is_some() || reader.interfaces().is_empty() {
+    }
+
+    /// Sets up the converter, if one is needed, with the interfaces described before the first packet.
+    pub(super) fn describe(&mut self, interfaces: &[Interface], ledger: &mut Ledger<'_>) -> Result<(), SanitizeError> {
+        if !self.converting || self.converter.is_some() {
             return Ok(());
         }
         let converter = match self.format {
-            Some(Container::Pcap) => Converter::to_pcap(reader.interfaces())?,
-            _ => Converter::to_pcapng(reader.interfaces()),
+            Some(Container::Pcap) => Converter::to_pcap(interfaces)?,
+            _ => Converter::to_pcapng(interfaces),
         };
         converter.header(&mut self.converted);
         ledger.label(self.converted.len(), Label::Structural, Because(1)).map_err(SanitizeError::Output)?;
@@ -75,10 +83,10 @@ impl<'a> Output<'a> {
     /// A record is final: its labels are counted, and it is converted if it must be.
     pub(super) fn record(&mut self, record: &Record, bytes: &[u8], runs: &[Claim], ledger: &mut Ledger<'_>) -> io::Result<()> {
         self.packets += u64::from(record.packet.is_some());
-        let Some(converter) = &mut self.converter else {
+        if !self.converting {
             return runs.iter().try_for_each(|run| ledger.label(run.len as usize, run.label, run.because));
-        };
-        let Some(packet) = &record.packet else { return Ok(()) };
+        }
+        let (Some(converter), Some(packet)) = (&self.converter, &record.packet) else { return Ok(()) };
         let before = self.converted.len();
         let data = converter.packet(packet, &bytes[packet.data.clone()], &mut self.converted).map_err(io::Error::other)?;
         let framing = Because(1);
@@ -93,7 +101,7 @@ impl<'a> Output<'a> {
 
     /// Final bytes of the input's container. With a converter its own bytes go instead.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.converter.is_some() {
+        if self.converting {
             let converted = std::mem::take(&mut self.converted);
             self.emit(&converted)?;
             self.converted = converted;

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::deflate::{adler32, deflate_to};
 use super::values::{Class, Level, Values};
 use crate::dissect::Stream;
-use crate::protocol::{Codec, Part, PartKind, Window};
+use crate::protocol::{Codec, Part, PartKind, Side, Window};
 
 const DICTIONARY_BYTES: usize = 32 << 10;
 
@@ -25,14 +25,16 @@ const STEPS: [[Level; 3]; 7] = [
     [Level::Blank, Level::Blank, Level::Blank],
 ];
 
-/// The compressed bodies that have begun and not ended.
+/// The compressed bodies that have begun and not ended: at most one in each stream, for one follows another.
 #[derive(Default)]
 pub(super) struct Bodies {
-    open: HashMap<(Stream, u64), Body>,
+    open: HashMap<Stream, Body>,
     plain: Vec<u8>,
 }
 
 struct Body {
+    /// As [`Window::body`].
+    id: u64,
     /// The last masked plain bytes.
     dictionary: Vec<u8>,
     crc: flate2::Crc,
@@ -43,25 +45,28 @@ struct Body {
     broken: bool,
 }
 
-impl Default for Body {
-    fn default() -> Self {
-        Body { dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
+impl Body {
+    fn new(id: u64) -> Self {
+        Body { id, dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
     }
 }
 
 impl Bodies {
     /// The flow is over.
     pub(super) fn close(&mut self, flow: u64) {
-        self.open.retain(|(stream, _), _| stream.flow != flow);
+        for side in [Side::Client, Side::Server] {
+            self.open.remove(&Stream { flow, side });
+        }
     }
 
     /// Appends to `out` what stands instead of `window.packed`, of the same length. False if it must be blanked.
     pub(super) fn mask(&mut self, stream: Stream, window: &Window<'_>, values: &mut Values, out: &mut Vec<u8>) -> bool {
-        let mut body = self.open.remove(&(stream, window.body)).unwrap_or_default();
+        let begun = self.open.remove(&stream).filter(|body| body.id == window.body);
+        let mut body = begun.unwrap_or_else(|| Body::new(window.body));
         let done = !body.broken && body.mask(window, values, &mut self.plain, out);
         body.broken = !done;
         if !window.last {
-            self.open.insert((stream, window.body), body);
+            self.open.insert(stream, body);
         }
         done
     }
@@ -75,7 +80,8 @@ impl Body {
         for step in self.step..STEPS.len() {
             plain.clear();
             for part in window.parts {
-                mask_part(part, &window.plain[part.at.clone()], &STEPS[step], values, plain);
+                let first = step == self.step;
+                mask_part(part, &window.plain[part.at.clone()], &STEPS[step], first, values, plain);
             }
             if deflate_to(plain, &self.dictionary, room, window.last, out) {
                 self.step = step;
@@ -143,13 +149,13 @@ fn write_header(window: &Window<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn mask_part(part: &Part, raw: &[u8], step: &[Level; 3], values: &mut Values, plain: &mut Vec<u8>) {
+fn mask_part(part: &Part, raw: &[u8], step: &[Level; 3], first: bool, values: &mut Values, plain: &mut Vec<u8>) {
     match &part.what {
         PartKind::Keep => plain.extend_from_slice(raw),
         PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
         PartKind::Field { path, name, encoding, role } => {
             let field = crate::protocol::Field { path, name, raw, encoding: *encoding, role: *role };
-            values.masked(&field, step, plain);
+            values.masked(&field, step, first, plain);
         }
     }
 }

@@ -128,18 +128,15 @@ impl Values {
         outcome
     }
 
-    /// As [`Values::replace`], at the level that `step` has for the value's class.
-    pub(super) fn masked(&mut self, field: &Field<'_>, step: &[Level; 3], out: &mut Vec<u8>) {
+    /// As [`Values::replace`], at the level that `step` has for the value's class. The `first` of several tries counts.
+    pub(super) fn masked(&mut self, field: &Field<'_>, step: &[Level; 3], first: bool, out: &mut Vec<u8>) {
         let start = out.len();
         let outcome = self.decide(field, Level::Full, out);
-        let level = step[outcome.class as usize];
-        if level == Level::Full {
-            if step[0] == Level::Full {
-                self.count(field, &outcome);
-            }
-            return;
+        if first {
+            self.count(field, &outcome);
         }
-        if outcome.label == Label::Pseudonym {
+        let level = step[outcome.class as usize];
+        if level != Level::Full && outcome.label == Label::Pseudonym {
             out.truncate(start);
             self.decide(field, level, out);
         }
@@ -302,7 +299,7 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
 
 /// Text that still parses where the value stood, the same for all values of its length.
 fn blank(field: &Field<'_>, out: &mut Vec<u8>) {
-    if field.role == Role::Number {
+    if field.role == Role::Number && !field.raw.is_empty() {
         out.push(b'1');
         out.resize(out.len() + field.raw.len() - 1, b'0');
     } else {

@@ -102,3 +102,33 @@ fn other_containers_hold_the_same_packets() {
         }
     }
 }
+
+/// Interfaces that are described later do not count, whatever a read brings at once.
+#[test]
+fn conversion_does_not_depend_on_reads() {
+    let interface = |resolution: u8| {
+        let mut body = vec![1, 0, 0, 0, 0, 0, 4, 0, 9, 0, 1, 0, resolution, 0, 0, 0, 0, 0, 0, 0];
+        wrap(1, &mut body)
+    };
+    let packet = |id: u8| {
+        let mut body = vec![id, 0, 0, 0, 0, 0, 0, 0, 64, 66, 15, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4];
+        wrap(6, &mut body)
+    };
+    fn wrap(kind: u32, body: &mut Vec<u8>) -> Vec<u8> {
+        let length = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    }
+    let mut header = [0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0].to_vec();
+    header.extend([0xff; 8]);
+    let start = [wrap(0x0a0d_0d0a, &mut header), interface(6)].concat();
+    let how = How { format: Some(Container::Pcap), ..How::default() };
+    for rest in [vec![interface(9), packet(0), packet(1)], vec![packet(0), interface(9), packet(0)], vec![]] {
+        let input = [start.clone(), rest.concat()].concat();
+        let whole = how.mask(&input);
+        assert_eq!(packets(&whole.bytes).len(), rest.len().saturating_sub(1));
+        assert_eq!(in_pieces(&input, vec![1], &how), whole.bytes);
+    }
+    // Without any interface there is no link type to write.
+    let error = how.read(Cursor::new(start[..28].to_vec())).err().unwrap();
+    assert!(error.contains("no interface"), "{error}");
+}

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{CAPTURES, How, Masked, assert_ledger, fixture, packets};
+use super::{CAPTURES, How, Masked, assert_ledger, fixture, masked_fixture, packets};
 
 const RULES: [&str; 4] = ["default", "blank", "headers-only", "addresses-only"];
 
@@ -22,7 +22,7 @@ fn labels_are_true_of_the_fixtures() {
     for name in CAPTURES {
         let input = fixture(name);
         for rules in if name == CAPTURES[0] { &RULES[..] } else { &RULES[..1] } {
-            let masked = How::rules(rules).mask(&input);
+            let masked = masked_fixture(name, rules);
             assert_eq!(masked.bytes.len(), input.len(), "{name} {rules}");
             assert_masked(&input, &masked);
         }

@@ -21,24 +21,19 @@ const CODECS: [Codec; 3] = [Codec::Gzip, Codec::Zlib, Codec::Deflate];
 
 fn pack(codec: Codec, plain: &[u8], level: u32) -> Vec<u8> {
     let level = Compression::new(level);
-    let write = |mut to: Box<dyn FnMut(&[u8]) -> Vec<u8>>| to(plain);
+    let mut packers = (GzEncoder::new(Vec::new(), level), ZlibEncoder::new(Vec::new(), level), DeflateEncoder::new(Vec::new(), level));
+    let packer: &mut dyn Write = match codec {
+        Codec::Gzip => &mut packers.0,
+        Codec::Zlib => &mut packers.1,
+        Codec::Deflate => &mut packers.2,
+    };
+    packer.write_all(plain).unwrap();
     match codec {
-        Codec::Gzip => write(Box::new(move |plain| {
-            let mut packer = GzEncoder::new(Vec::new(), level);
-            packer.write_all(plain).unwrap();
-            packer.finish().unwrap()
-        })),
-        Codec::Zlib => write(Box::new(move |plain| {
-            let mut packer = ZlibEncoder::new(Vec::new(), level);
-            packer.write_all(plain).unwrap();
-            packer.finish().unwrap()
-        })),
-        Codec::Deflate => write(Box::new(move |plain| {
-            let mut packer = DeflateEncoder::new(Vec::new(), level);
-            packer.write_all(plain).unwrap();
-            packer.finish().unwrap()
-        })),
+        Codec::Gzip => packers.0.finish(),
+        Codec::Zlib => packers.1.finish(),
+        Codec::Deflate => packers.2.finish(),
     }
+    .unwrap()
 }
 
 /// Inflates to the end; checksums and lengths must be right and nothing may be left.
@@ -202,7 +197,7 @@ fn what_does_not_fit_is_counted() {
 #[test]
 fn gzip_as_it_may_come() {
     let plain = people(4, 9);
-    let (a, b) = plain.split_at(plain.len() / 2);
+    let (a, b) = plain.split_at(plain.find(",{").unwrap());
     let members = [pack(Codec::Gzip, a.as_bytes(), 6), pack(Codec::Gzip, b.as_bytes(), 6)].concat();
     let (masked, body) = through(Codec::Gzip, &members, None);
     assert_eq!(blanked(&masked), 0);
@@ -242,7 +237,7 @@ fn bodies_that_cannot_be_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn any_people_at_any_level(
         count in 1usize..60, seed in any::<u64>(), level in 1u32..=9, codec in prop::sample::select(CODECS.to_vec()),

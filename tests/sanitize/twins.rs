@@ -5,11 +5,11 @@ use std::io::Write;
 use flate2::write::GzEncoder;
 
 use super::wire::{From, Wire, answer, post};
-use super::{How, fixture};
+use super::{How, masked_fixture};
 
 #[test]
 fn twins_of_a_recording_become_the_same() {
-    let [a, b] = ["shop-demo.pcap", "shop-demo-twin.pcap"].map(|name| How::rules("blank").mask(&fixture(name)));
+    let [a, b] = ["shop-demo.pcap", "shop-demo-twin.pcap"].map(|name| masked_fixture(name, "blank"));
     assert_eq!(a.bytes.len(), b.bytes.len());
     let differing = (0..a.bytes.len()).find(|&at| a.bytes[at] != b.bytes[at]);
     assert_eq!(differing, None, "first byte that tells them apart");
@@ -77,14 +77,10 @@ fn twins_become_the_same_with_right_wrong_and_missing_checksums() {
     for (fault, cut) in [(0, usize::MAX), (1, usize::MAX), (0x1234, usize::MAX), (0, 150)] {
         let [a, b] = [&ONE, &OTHER].map(|person| conversation(person, fault, cut));
         assert_ne!(a, b);
-        let [a, b] = [a, b].map(|file| blank_and_addresses(&file));
+        let [a, b] = [a, b].map(|file| How::rules("blank").mask(&file).bytes);
         let differing: Vec<usize> = (0..a.len()).filter(|&at| a[at] != b[at]).collect();
         assert!(differing.is_empty(), "fault {fault}, cut at {cut}: bytes {differing:?}");
     }
-}
-
-fn blank_and_addresses(file: &[u8]) -> Vec<u8> {
-    How::rules("blank").mask(file).bytes
 }
 
 /// Copies that come late are blank in the same way as what they are copies of.
