@@ -147,12 +147,18 @@ fn short_classes_are_permuted_without_fixed_points() {
         .iter()
         .map(|original| {
             let image = text(&mut masker, original);
-            assert_ne!(&image, original);
+            // Zero is alone in its class: a digit that is not zero stays so.
+            assert_eq!(&image == original, original == "0", "{original}");
             assert_eq!(kind(&image), kind(original), "{original}");
             image
         })
         .collect();
     assert_eq!(images.len(), texts.len());
+}
+
+/// Whether every run of the text is `0`, which has nothing else to become.
+fn only_lone_zeros(text: &str) -> bool {
+    text.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()).all(|run| run.is_empty() || run == "0")
 }
 
 /// The class of a run, told independently.
@@ -193,7 +199,7 @@ proptest! {
         let image = text(&mut masker(1), &original);
         prop_assert_eq!(shape(&image), shape(&original));
         let separators = shape(&original).iter().all(|(_, separator)| separator.is_some());
-        prop_assert!(separators || image != original);
+        prop_assert!(separators || image != original || only_lone_zeros(&original));
         prop_assert_eq!(image, text(&mut masker(1), &original));
     }
 
@@ -201,7 +207,7 @@ proptest! {
     fn runs_stay_in_their_class(original in "[0-9a-fA-Z]{1,40}") {
         let image = text(&mut masker(1), &original);
         prop_assert_eq!(kind(&image), kind(&original));
-        prop_assert_ne!(image, original);
+        prop_assert!(image != original || original == "0");
     }
 
     #[test]

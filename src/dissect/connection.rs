@@ -267,6 +267,7 @@ impl Connection {
             report.opaque(at + used as u64..at + total as u64, "unread at the end");
             used = total;
         }
+        drop(report);
         direction.unread_at = at + used as u64;
         if joined {
             unread.drain(..used);
@@ -332,11 +333,13 @@ struct Report<'a, 'b, V> {
     stream: Stream,
     cover: &'a mut Cover,
     scene: &'a mut Scene<'b, V>,
+    /// Reported, and not yet told to `cover`: most events follow one another.
+    decided: Range<u64>,
 }
 
 impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
     fn new(flow: u64, side: Side, direction: &'a mut Direction, scene: &'a mut Scene<'b, V>) -> Self {
-        Report { stream: Stream { flow, side }, cover: &mut direction.cover, scene }
+        Report { stream: Stream { flow, side }, cover: &mut direction.cover, scene, decided: 0..0 }
     }
 
     fn find(&mut self, at: &[Range<u64>]) {
@@ -345,10 +348,28 @@ impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
     }
 
     fn decide(&mut self, at: &[Range<u64>]) {
-        let waiting = &mut *self.scene.waiting;
         for range in at {
-            self.cover.decide(range.clone(), |packet, bytes| waiting.settle(packet, bytes));
+            if range.start != self.decided.end {
+                self.settle();
+                self.decided = range.clone();
+            }
+            self.decided.end = range.end;
         }
+    }
+
+}
+
+impl<V> Report<'_, '_, V> {
+    fn settle(&mut self) {
+        let waiting = &mut *self.scene.waiting;
+        self.cover.decide(self.decided.clone(), |packet, bytes| waiting.settle(packet, bytes));
+        self.decided = 0..0;
+    }
+}
+
+impl<V> Drop for Report<'_, '_, V> {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
@@ -369,6 +390,7 @@ impl<V: Visitor> Sink for Report<'_, '_, V> {
         if at.is_empty() {
             return;
         }
+        self.settle();
         for part in self.cover.undecided(at) {
             self.find(std::slice::from_ref(&part));
             self.scene.visitor.opaque(self.stream, what, part.clone(), self.scene.spans);

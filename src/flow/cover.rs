@@ -28,6 +28,8 @@ pub struct Cover {
     /// Decided ranges behind `decided_to`, in order, not touching.
     islands: Vec<Range<u64>>,
     longest: u64,
+    /// Copies among those held.
+    copies: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ impl Cover {
             return;
         }
         self.longest = self.longest.max(u64::from(len));
+        self.copies += usize::from(copy);
         let held = Held { at, len, packet, frame_at, copy };
         match self.held.back() {
             Some(last) if last.at > at => {
@@ -75,6 +78,9 @@ impl Cover {
     /// Appends the spans of the stream ranges `at`: those that cover them, in order, then copies.
     pub fn spans(&self, at: &[Range<u64>], spans: &mut Vec<Span>) {
         for copy in [false, true] {
+            if copy && self.copies == 0 {
+                return;
+            }
             let mut offset = 0;
             for range in at {
                 for held in self.overlapping(range).filter(|held| held.copy == copy) {
@@ -166,7 +172,8 @@ impl Cover {
         if self.islands.first().is_some_and(|island| island.start <= end) {
             self.mark(end..end);
         }
-        while self.held.front().is_some_and(|held| held.end() <= self.decided_to) {
+        while let Some(held) = self.held.front().filter(|held| held.end() <= self.decided_to) {
+            self.copies -= usize::from(held.copy);
             self.held.pop_front();
         }
     }

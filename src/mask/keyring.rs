@@ -191,6 +191,8 @@ impl Keyring {
             run::write(run, class, slots, out);
             self.fits(&out[start..], class)
         });
+        out.truncate(start);
+        run::write(run, class, &slots, out);
     }
 
     /// Appends the digits of `text` mapped as one number, everything else where it was.
@@ -240,6 +242,9 @@ pub(super) fn permute(
 }
 
 fn redraw(slots: &mut [Slot], stream: &mut Stream, mut accept: impl FnMut(&[Slot]) -> bool) {
+    if slots.is_empty() {
+        return;
+    }
     let original = slots.to_vec();
     for _ in 0..DRAWS_MAX {
         slots::draw(slots, stream);

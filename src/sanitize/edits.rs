@@ -218,7 +218,7 @@ impl Visitor for Editor<'_> {
                     continue;
                 }
             } else {
-                self.history.push(stream, at.start + u64::from(span.offset), bytes, &[], Label::Structural, GRAMMAR);
+                self.history.push(stream, at.start + u64::from(span.offset), bytes, bytes, Label::Structural, GRAMMAR);
                 if copied {
                     original[from..from + bytes.len()].copy_from_slice(bytes);
                 }

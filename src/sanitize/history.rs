@@ -16,51 +16,41 @@ pub(super) struct History {
     streams: HashMap<Stream, VecDeque<Past>>,
     /// Streams in the order of their decisions.
     order: VecDeque<Stream>,
+    /// Runs remembered.
+    runs: usize,
     /// Old and new bytes of decisions, overwritten in a circle.
     ring: Vec<u8>,
     head: u64,
+    /// The decisions made last, all of one stream and without a hole.
+    fresh: Fresh,
 }
 
-/// A decided run of a stream.
+#[derive(Default)]
+struct Fresh {
+    stream: Option<Stream>,
+    at: u64,
+    old: Vec<u8>,
+    new: Vec<u8>,
+    runs: Vec<Run>,
+}
+
+/// Decided bytes of a stream, without a hole.
 struct Past {
     at: u64,
+    len: u64,
+    /// Where in the circle the old bytes stand, the new ones behind them; none for bytes that were blanked unseen.
+    position: Option<u64>,
+    /// The circle's head when this was remembered.
+    since: u64,
+    runs: Box<[Run]>,
+}
+
+/// Bytes with one decision.
+#[derive(Clone, Copy)]
+struct Run {
     len: u32,
     label: Label,
     because: Because,
-    stored: Stored,
-    /// Where in the circle the stored bytes stand.
-    position: u64,
-}
-
-/// What is remembered of a run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stored {
-    /// The old bytes, which are the new ones too.
-    Same,
-    /// The old bytes, and the new ones behind them.
-    Both,
-    /// The new bytes: a blank does not depend on what it covers.
-    New,
-    /// Nothing: zeros.
-    Zeros,
-}
-
-impl Stored {
-    fn of(label: Label) -> Stored {
-        match label {
-            Label::Structural | Label::Kept => Stored::Same,
-            Label::Pseudonym | Label::Recomputed => Stored::Both,
-            Label::Blanked => Stored::New,
-        }
-    }
-
-    fn copies(self) -> u64 {
-        match self {
-            Stored::Zeros => 0,
-            Stored::Same | Stored::New => 1,
-            Stored::Both => 2,
-        }
-    }
 }
 
 /// A part of a late copy, and what is to stand there; none where it may not be known.
@@ -71,79 +61,111 @@ pub(super) struct Recalled {
     pub(super) bytes: Vec<u8>,
 }
 
+/// Bytes gathered before they go into the circle together.
+const FRESH_BYTES: usize = 4096;
+
 impl History {
     pub(super) fn new() -> Self {
         History {
             streams: HashMap::new(),
             order: VecDeque::new(),
+            runs: 0,
             ring: vec![0; limits::HISTORY_BYTES_MAX],
             head: 0,
+            fresh: Fresh::default(),
         }
     }
 
-    /// Remembers a decision. `new` is not looked at where the label says that nothing changed.
+    /// Remembers a decision: `new` stands where `old` stood.
     pub(super) fn push(&mut self, stream: Stream, at: u64, old: &[u8], new: &[u8], label: Label, because: Because) {
-        if old.len() * 2 > self.ring.len() {
+        let fresh = &self.fresh;
+        let follows = fresh.stream == Some(stream) && fresh.at + fresh.old.len() as u64 == at;
+        if !follows || fresh.old.len() >= FRESH_BYTES {
+            self.settle();
+            self.fresh.stream = Some(stream);
+            self.fresh.at = at;
+        }
+        if 2 * old.len() > self.ring.len() {
             return;
         }
-        let past = Past { at, len: old.len() as u32, label, because, stored: Stored::of(label), position: self.head };
-        self.forget(self.head + u64::from(past.len) * past.stored.copies());
-        if past.stored != Stored::New {
-            self.store(old);
-        }
-        if past.stored != Stored::Same {
-            self.store(new);
-        }
-        let pasts = self.streams.entry(stream).or_default();
-        if let Some(last) = pasts.back_mut()
-            && past.label == Label::Structural
-            && (last.label, last.because, last.at + u64::from(last.len)) == (label, because, at)
-            && last.position + u64::from(last.len) == past.position
-        {
-            last.len += past.len;
-            return;
-        }
-        pasts.push_back(past);
-        self.order.push_back(stream);
+        self.fresh.old.extend_from_slice(old);
+        self.fresh.new.extend_from_slice(new);
+        self.fresh.runs.push(Run { len: old.len() as u32, label, because });
     }
 
-    /// Remembers that bytes were not understood: zeros stand there.
+    /// Remembers that bytes were blanked.
     pub(super) fn push_blank(&mut self, stream: Stream, at: Range<u64>) {
-        let len = (at.end - at.start).min(u64::from(u32::MAX)) as u32;
-        let (label, because) = (Label::Blanked, Because(0));
-        let past = Past { at: at.start, len, label, because, stored: Stored::Zeros, position: self.head };
-        self.forget(self.head);
-        self.streams.entry(stream).or_default().push_back(past);
-        self.order.push_back(stream);
+        self.settle();
+        let len = at.end - at.start;
+        let run = Run { len: len.min(u64::from(u32::MAX)) as u32, label: Label::Blanked, because: Because(0) };
+        self.remember(stream, Past { at: at.start, len, position: None, since: self.head, runs: Box::new([run]) });
     }
 
     /// The flow is over.
     pub(super) fn close(&mut self, stream: Stream) {
-        self.streams.remove(&stream);
+        if self.fresh.stream == Some(stream) {
+            self.fresh = Fresh::default();
+        }
+        let pasts = self.streams.remove(&stream).unwrap_or_default();
+        self.runs -= pasts.iter().map(|past| past.runs.len()).sum::<usize>();
     }
 
     /// What was decided about these bytes of a stream. Bytes in no answer are not known, or were others.
-    pub(super) fn recall(&self, stream: Stream, at: Range<u64>, bytes: &[u8]) -> Vec<Recalled> {
-        let Some(pasts) = self.streams.get(&stream) else { return Vec::new() };
+    pub(super) fn recall(&mut self, stream: Stream, at: Range<u64>, bytes: &[u8]) -> Vec<Recalled> {
+        self.settle();
         let mut recalled = Vec::new();
-        for past in pasts {
-            let (from, to) = (past.at.max(at.start), (past.at + u64::from(past.len)).min(at.end));
+        for past in self.streams.get(&stream).into_iter().flatten() {
+            if past.at < at.end && past.at + past.len > at.start {
+                self.recall_past(past, &at, bytes, &mut recalled);
+            }
+        }
+        recalled
+    }
+
+    fn recall_past(&self, past: &Past, at: &Range<u64>, bytes: &[u8], recalled: &mut Vec<Recalled>) {
+        let mut run_at = past.at;
+        for run in &past.runs {
+            let (from, to) = (run_at.max(at.start), (run_at + u64::from(run.len)).min(at.end));
+            run_at += u64::from(run.len);
             if from >= to {
                 continue;
             }
             let now = &bytes[(from - at.start) as usize..(to - at.start) as usize];
-            let skip = from - past.at;
-            let first = past.position + skip;
-            let bytes = match past.stored {
-                Stored::Zeros => vec![0; now.len()],
-                Stored::New => self.load(first, now.len()),
-                Stored::Same | Stored::Both if self.load(first, now.len()) != now => continue,
-                Stored::Same => now.to_vec(),
-                Stored::Both => self.load(first + u64::from(past.len), now.len()),
+            let bytes = match past.position {
+                None => vec![0; now.len()],
+                Some(position) if self.load(position + (from - past.at), now.len()) == now => {
+                    self.load(position + past.len + (from - past.at), now.len())
+                }
+                Some(_) => continue,
             };
-            recalled.push(Recalled { at: from..to, label: past.label, because: past.because, bytes });
+            recalled.push(Recalled { at: from..to, label: run.label, because: run.because, bytes });
         }
-        recalled
+    }
+
+    /// Puts the fresh decisions to the others.
+    fn settle(&mut self) {
+        let Some(stream) = self.fresh.stream.take() else { return };
+        let mut fresh = std::mem::take(&mut self.fresh);
+        if !fresh.runs.is_empty() {
+            self.forget(self.head + 2 * fresh.old.len() as u64);
+            let position = self.head;
+            self.store(&fresh.old);
+            self.store(&fresh.new);
+            let runs = fresh.runs.as_slice().into();
+            let len = fresh.old.len() as u64;
+            self.remember(stream, Past { at: fresh.at, len, position: Some(position), since: position, runs });
+        }
+        fresh.old.clear();
+        fresh.new.clear();
+        fresh.runs.clear();
+        self.fresh = fresh;
+    }
+
+    fn remember(&mut self, stream: Stream, past: Past) {
+        self.runs += past.runs.len();
+        self.streams.entry(stream).or_default().push_back(past);
+        self.order.push_back(stream);
+        self.forget(self.head);
     }
 
     fn store(&mut self, bytes: &[u8]) {
@@ -168,14 +190,17 @@ impl History {
     fn forget(&mut self, head: u64) {
         let oldest = head.saturating_sub(self.ring.len() as u64);
         while let Some(stream) = self.order.front() {
-            let Some(pasts) = self.streams.get_mut(stream) else {
-                self.order.pop_front();
-                continue;
-            };
-            match pasts.front() {
-                Some(past) if past.position >= oldest && self.order.len() < limits::HISTORY_RUNS_MAX => return,
-                _ => {
-                    pasts.pop_front();
+            let pasts = self.streams.get_mut(stream);
+            match pasts.as_ref().and_then(|pasts| pasts.front()) {
+                Some(past) if past.since >= oldest && self.runs < limits::HISTORY_RUNS_MAX => return,
+                Some(past) => {
+                    self.runs -= past.runs.len();
+                    if let Some(pasts) = pasts {
+                        pasts.pop_front();
+                    }
+                    self.order.pop_front();
+                }
+                None => {
                     self.order.pop_front();
                 }
             }
@@ -193,7 +218,7 @@ mod tests {
     #[test]
     fn the_same_bytes_get_the_same_decision() {
         let mut history = History::new();
-        history.push(STREAM, 0, b"GET ", b"", Label::Structural, Because(1));
+        history.push(STREAM, 0, b"GET ", b"GET ", Label::Structural, Because(1));
         history.push(STREAM, 4, b"secret", b"qwerty", Label::Pseudonym, Because(2));
         let recalled = history.recall(STREAM, 2..8, b"T secr");
         let seen: Vec<_> = recalled.iter().map(|r| (r.at.clone(), &r.bytes[..])).collect();
@@ -228,5 +253,6 @@ mod tests {
         let last = 999 * bytes.len() as u64;
         assert_eq!(history.recall(STREAM, last..last + 10, &bytes[..10]).len(), 1);
         assert!(history.order.len() <= limits::HISTORY_BYTES_MAX / bytes.len());
+        assert_eq!(history.runs, history.order.len());
     }
 }

@@ -21,13 +21,15 @@ impl<V> Memory<V> {
         Memory { young: HashMap::new(), old: HashMap::new(), bytes: 0, max }
     }
 
-    /// What is remembered under this key.
-    pub(super) fn get(&mut self, key: &[u8]) -> Option<&V> {
-        if !self.young.contains_key(key) {
-            let (key, value) = self.old.remove_entry(key)?;
-            self.insert(key, value);
+    /// What `look` makes of what is remembered under this key.
+    pub(super) fn look_up<R>(&mut self, key: &[u8], look: impl FnOnce(&V) -> R) -> Option<R> {
+        if let Some(value) = self.young.get(key) {
+            return Some(look(value));
         }
-        self.young.get(key)
+        let (key, value) = self.old.remove_entry(key)?;
+        let found = look(&value);
+        self.insert(key, value);
+        Some(found)
     }
 
     /// Remembers.
@@ -51,10 +53,10 @@ mod tests {
         memory.insert(b"hot".as_slice().into(), 0);
         for n in 0..1000u32 {
             memory.insert(n.to_le_bytes().as_slice().into(), n);
-            assert_eq!(memory.get(b"hot"), Some(&0));
+            assert_eq!(memory.look_up(b"hot", |n| *n), Some(0));
         }
         assert!(memory.young.len() + memory.old.len() <= 101);
-        assert_eq!(memory.get(&1u32.to_le_bytes()), None);
-        assert_eq!(memory.get(&999u32.to_le_bytes()), Some(&999));
+        assert_eq!(memory.look_up(&1u32.to_le_bytes(), |n| *n), None);
+        assert_eq!(memory.look_up(&999u32.to_le_bytes(), |n| *n), Some(999));
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Values {
     parts: Vec<Part>,
     decoded: Decoded,
     text: Vec<u8>,
-    kinds: BTreeMap<&'static str, Count>,
+    kinds: Vec<(&'static str, Count)>,
     vocabulary: u64,
     degraded: BTreeMap<&'static str, u64>,
     matched: Vec<u64>,
@@ -73,6 +73,8 @@ pub(super) struct Values {
     known: Memory<(Box<[u8]>, Outcome)>,
     /// The value at hand in its setting: all that its replacement depends on, as a key of `known`.
     seen: Vec<u8>,
+    /// The value at hand was remembered, and so was counted before.
+    remembered: bool,
     /// Of this run only: tells distinct values apart.
     hasher: DefaultHashBuilder,
 }
@@ -105,12 +107,13 @@ impl Values {
             parts: Vec::new(),
             decoded: Decoded::default(),
             text: Vec::new(),
-            kinds: BTreeMap::new(),
+            kinds: Vec::new(),
             vocabulary: 0,
             degraded: BTreeMap::new(),
             matched,
             known: Memory::new(limits::KNOWN_VALUES_BYTES_MAX),
             seen: Vec::new(),
+            remembered: false,
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -153,8 +156,8 @@ impl Values {
 
     /// Kinds, degraded values and rule matches, for the manifest.
     pub(super) fn tell(&self) -> (BTreeMap<String, Kind>, BTreeMap<String, u64>, Vec<Matched>) {
-        let kinds = self.kinds.iter().map(|(&name, count)| {
-            (name.to_owned(), Kind { values: count.distinct.len() as u64, occurrences: count.occurrences })
+        let kinds = self.kinds.iter().map(|(name, count)| {
+            ((*name).to_owned(), Kind { values: count.distinct.len() as u64, occurrences: count.occurrences })
         });
         let degraded = self.degraded.iter().map(|(&name, &n)| (name.to_owned(), n));
         let infos = self.decider.policy().rules().iter().zip(&self.matched);
@@ -164,6 +167,7 @@ impl Values {
     }
 
     fn decide(&mut self, field: &Field<'_>, level: Level, out: &mut Vec<u8>) -> Outcome {
+        self.remembered = false;
         let decision = self.decider.decide(field.path, field.name);
         let name_like = decision.name_like();
         let conditional = !decision.is_empty();
@@ -176,9 +180,13 @@ impl Values {
         self.seen.extend_from_slice(field.raw);
         let setting = [field.encoding as u8, field.role as u8, u8::from(name_like), level as u8];
         self.seen.extend_from_slice(&setting);
-        if let Some((masked, outcome)) = self.known.get(&self.seen) {
+        let known = self.known.look_up(&self.seen, |(masked, outcome)| {
             out.extend_from_slice(masked);
-            return *outcome;
+            *outcome
+        });
+        if let Some(outcome) = known {
+            self.remembered = true;
+            return outcome;
         }
         let start = out.len();
         let outcome = self.compute(field, name_like, None, level, out);
@@ -276,9 +284,14 @@ impl Values {
         if outcome.label != Label::Pseudonym {
             return;
         }
-        let count = self.kinds.entry(outcome.kind.unwrap_or("text")).or_default();
+        let kind = outcome.kind.unwrap_or("text");
+        let place = self.kinds.iter().position(|(name, _)| *name == kind).unwrap_or_else(|| {
+            self.kinds.push((kind, Count::default()));
+            self.kinds.len() - 1
+        });
+        let count = &mut self.kinds[place].1;
         count.occurrences += 1;
-        if count.distinct.len() < limits::COUNTED_VALUES_MAX {
+        if !self.remembered && count.distinct.len() < limits::COUNTED_VALUES_MAX {
             count.distinct.insert(self.hasher.hash_one(field.raw));
         }
     }
