@@ -88,6 +88,8 @@ pub const AUDIT_DECODED_BYTES_MAX: usize = 4 << 20;
 pub const AUDIT_VALUE_BYTES_MAX: usize = 96;
 /// Lines of residue, and differences, that a report lists; the counts go on.
 pub const AUDIT_LINES_MAX: usize = 1_000;
+/// Sightings that the audit tells apart by packet and flow; more of them count together over the capture.
+pub const AUDIT_SIGHTINGS_MAX: usize = 1 << 19;
 /// Fields and marks of two captures that the audit keeps until their like turns up in the other one.
 pub const AUDIT_UNPAIRED_MAX: usize = 1 << 18;
 /// Endpoints, and kinds of what is not understood, that an inspection lists.

@@ -11,6 +11,7 @@ mod detect;
 mod fixtures;
 mod mask;
 mod protocol;
+mod readme;
 mod replay;
 mod rules;
 mod sanitize;

@@ -53,6 +53,7 @@ impl<'a> Collector<'a> {
     /// Comments, names and addresses that stand in the file beside packets.
     pub fn region(&mut self, what: Meta, bytes: &[u8]) {
         match what {
+            _ if self.judge.keeps_region(what, bytes) => {}
             Meta::Text(_) | Meta::Host | Meta::Opaque(_) => self.sink.tokens(bytes),
             Meta::Ipv6 => self.sink.address(What::Ipv6, bytes),
             Meta::Mac => self.sink.address(What::Mac, bytes),
@@ -76,7 +77,7 @@ impl Visitor for Collector<'_> {
     }
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
-        self.streams.push((stream, None), at, 0, bytes, &mut |_| {});
+        self.streams.push((stream, None), at, 0, (bytes, &[]), &mut |_| {});
     }
 
     fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {
@@ -84,7 +85,7 @@ impl Visitor for Collector<'_> {
     }
 
     fn opaque(&mut self, stream: Stream, _what: &'static str, at: Range<u64>, _spans: &[Span]) {
-        if let Some(bytes) = self.streams.piece(&(stream, None)).and_then(|piece| piece.slice(&at)) {
+        if let Some((bytes, _)) = self.streams.slice(&(stream, None), &at) {
             self.sink.tokens(bytes);
         }
     }
@@ -116,20 +117,30 @@ struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     /// A field's text: what the detectors find in it, the text itself, its words when it has several. Gives back the
-    /// rule that keeps a part of it, if one does; the rest is taken without the whole then.
+    /// rule that keeps a part of it, if one does; what stands before and behind that part is taken by itself then.
     fn text(&mut self, field: &Field<'_>, text: &[u8]) -> Option<&'a str> {
-        let (judge, mut kept) = (self.judge, None);
+        let (judge, mut kept, mut from) = (self.judge, None, 0);
+        let (mut rests, mut names) = (Vec::new(), Vec::new());
         judge.scan(text, |kind, at| {
-            let value = text.get(at).unwrap_or_default();
+            let value = text.get(at.clone()).unwrap_or_default();
             match judge.keeps_part(field, value, kind) {
-                Some(rule) => kept = Some(rule),
+                Some(rule) => {
+                    kept = Some(rule);
+                    rests.push(from..at.start.max(from));
+                    from = from.max(at.end);
+                }
                 None => self.add(kind, value),
             }
+            if kind == "url" {
+                judge.url_names(value, |name| names.push(at.start + name.start..at.start + name.end));
+            }
         });
-        if kept.is_none() {
-            pieces(text).for_each(|piece| self.add("text", piece));
-            if field.role == Role::Text || text.iter().any(u8::is_ascii_whitespace) {
-                words(text).for_each(|word| self.add("word", word));
+        let public = |word: &[u8]| judge.is_public_word(word) || names.iter().any(|at| text.get(at.clone()) == Some(word));
+        rests.push(from..text.len());
+        for rest in rests.into_iter().filter_map(|at| text.get(at)) {
+            pieces(rest).for_each(|piece| self.add("text", piece));
+            if field.role == Role::Text || kept.is_some() || rest.iter().any(u8::is_ascii_whitespace) {
+                words(rest).filter(|word| !public(word)).for_each(|word| self.add("word", word));
             }
         }
         kept

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::hash::RandomState;
 
 use super::collect::Collector;
-use super::hits::{Hits, Lines, Place};
+use super::hits::{Hits, Lines};
 use super::judge::Judge;
-use super::probe::{Excuses, Probe};
+use super::probe::{Probe, Scope};
 use super::result::{AuditError, AuditReport, Fidelity, Input, Kept, Searched, Verdict};
 use super::search::Needles;
 use super::value::{Partition, Value, Values};
@@ -102,18 +102,14 @@ impl<'a> Audit<'a> {
     }
 
     fn look_for(&mut self, values: &[Value<'a>]) -> Result<(), AuditError> {
-        let needles = Needles::new(values);
-        let mut hits = self.hits(&needles)?;
+        let mut hits = self.hits(self.masked, Scope::All, values)?;
         if hits.is_empty() {
             return Ok(());
         }
         // Only the values found are looked for where the rules keep them.
         let found: Vec<usize> = hits.values().into_iter().collect();
         let suspects: Vec<Value<'_>> = found.iter().filter_map(|n| values.get(*n).cloned()).collect();
-        let needles = Needles::new(&suspects);
-        let mut excuses = Excuses::new(&needles, self.judge);
-        self.dissect(self.original, &mut excuses)?;
-        let excused = hits.excuse(&excuses.searcher.hits.renumbered(&found));
+        let excused = hits.excuse(self.hits(self.original, Scope::Kept, &suspects)?, &found);
         if excused > 0 {
             *self.kept.entry("kept elsewhere".to_owned()).or_default() += excused;
         }
@@ -121,11 +117,9 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    fn hits(&self, needles: &Needles<'_>) -> Result<Hits, AuditError> {
-        let mut probe = Probe::new(needles, self.judge);
-        self.dissect(self.masked, &mut probe)?;
-        records(self.masked, |packet, bytes, _| probe.searcher.deep(bytes, &Place::Record, packet))?;
-        Ok(probe.finish())
+    fn hits(&self, input: &Input, scope: Scope, values: &[Value<'_>]) -> Result<Hits, AuditError> {
+        let hits = Probe::run(input.open()?, scope, &Needles::new(values), self.judge);
+        hits.map_err(|source| AuditError::Capture { file: input.to_string(), source })
     }
 
     fn dissect(&self, input: &Input, visitor: &mut impl dissect::Visitor) -> Result<(), AuditError> {

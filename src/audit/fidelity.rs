@@ -1,7 +1,7 @@
 //! Original and masked capture, packet by packet: what must not change, and addresses that must.
 
 use super::hits::Lines;
-use super::judge::{Judge, is_special_ipv4, is_special_ipv6, is_special_mac, tells_something};
+use super::judge::{Judge, sensitive, tells_something};
 use super::result::{AuditError, Fidelity, Input};
 use crate::capture::{Batch, Meta, PacketRecord, Reader, Record, Region};
 use crate::decode::{Layers, Piece, What, decode};
@@ -111,12 +111,11 @@ impl Pair<'_> {
     fn regions(&mut self, number: u64, before: &Records<'_>, after: &Records<'_>) {
         for region in before.regions() {
             let (old, new) = (before.bytes().get(region.at.clone()), after.bytes().get(region.at.clone()));
-            let Some(old) = old.filter(|_| old == new) else { continue };
-            let address = |what| sensitive(what, old).filter(|_| !self.judge.keeps_addresses());
+            let Some(old) = old.filter(|old| Some(*old) == new && !self.judge.keeps_region(region.what, old)) else { continue };
             let kind = match region.what {
-                Meta::Ipv4 => address(What::Ipv4),
-                Meta::Ipv6 => address(What::Ipv6),
-                Meta::Mac => address(What::Mac),
+                Meta::Ipv4 => Some("ipv4"),
+                Meta::Ipv6 => Some("ipv6"),
+                Meta::Mac => Some("mac"),
                 Meta::Text(what) | Meta::Opaque(what) => Some(what).filter(|_| tells_something(old)),
                 Meta::Host => Some("host").filter(|_| tells_something(old)),
             };
@@ -207,14 +206,4 @@ fn same_structure(pieces: &[Piece], x: &[u8], y: &[u8]) -> bool {
 
 fn bytes_of<'f>(piece: &Piece, frame: &'f [u8]) -> &'f [u8] {
     frame.get(piece.start as usize..(piece.start as usize + piece.len as usize)).unwrap_or_default()
-}
-
-/// The kind of an address that must not stay.
-fn sensitive(what: What, bytes: &[u8]) -> Option<&'static str> {
-    match what {
-        What::Ipv4 => bytes.try_into().ok().filter(|a| !is_special_ipv4(*a)).map(|_| "ipv4"),
-        What::Ipv6 => bytes.try_into().ok().filter(|a| !is_special_ipv6(*a)).map(|_| "ipv6"),
-        What::Mac => bytes.try_into().ok().filter(|a| !is_special_mac(*a)).map(|_| "mac"),
-        What::Structural | What::Checksum => None,
-    }
 }

@@ -1,13 +1,14 @@
 //! What the search found, and the lines of residue that it becomes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::result::Residue;
 use super::search::Found;
 use super::value::Value;
+use crate::limits::AUDIT_SIGHTINGS_MAX;
 
 /// Where a value was found; the later variant says more.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// In the bytes of a record of the file.
     Record,
@@ -31,36 +32,39 @@ pub fn way(views: &[&str], found: &Found) -> Way {
     }
 }
 
-/// A way without the views that let plain text through as it is: a text that is kept shows in each of them.
-fn bare(way: &str) -> Way {
-    let through = ["raw", "percent", "json", "markup", "quoted-printable", "chunked"];
-    way.split(" > ").filter(|name| !through.contains(name)).collect::<Vec<_>>().join(" > ").into()
+/// Where a value was seen, and how: sightings that are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    value: usize,
+    way: Way,
+    place: Place,
+    /// The packet or the flow; [`ANY`] for what there was no more room to tell apart.
+    unit: u64,
 }
 
-/// All sightings of a value in one way.
-struct Sighting {
-    place: Place,
+const ANY: u64 = u64::MAX;
+
+/// How often, and the first packet.
+#[derive(Clone, Copy)]
+struct Sightings {
     packet: u64,
     count: u64,
 }
 
-/// Sightings by value and way.
+/// Sightings of values.
 #[derive(Default)]
 pub struct Hits {
-    seen: HashMap<(usize, Way), Sighting>,
+    seen: HashMap<Key, Sightings>,
 }
 
 impl Hits {
-    /// Notes one. Sightings in a better place take the place of others, so that nothing is counted twice.
-    pub fn add(&mut self, value: usize, way: Way, place: &Place, packet: u64) {
-        let fresh = || Sighting { place: place.clone(), packet, count: 0 };
-        let sighting = self.seen.entry((value, way)).or_insert_with(fresh);
-        let same_rank = std::mem::discriminant(&sighting.place) == std::mem::discriminant(place);
-        if same_rank {
-            sighting.count += 1;
-        } else if *place > sighting.place {
-            *sighting = Sighting { count: 1, ..fresh() };
+    /// Notes one.
+    pub fn add(&mut self, value: usize, way: Way, place: &Place, unit: u64, packet: u64) {
+        let mut key = Key { value, way, place: place.clone(), unit };
+        if self.seen.len() >= AUDIT_SIGHTINGS_MAX && !self.seen.contains_key(&key) {
+            key.unit = ANY;
         }
+        self.seen.entry(key).or_insert(Sightings { packet, count: 0 }).count += 1;
     }
 
     /// Nothing was found.
@@ -68,37 +72,46 @@ impl Hits {
         self.seen.is_empty()
     }
 
-    /// The values found, each once.
-    pub fn values(&self) -> HashSet<usize> {
-        self.seen.keys().map(|(value, _)| *value).collect()
+    /// The values found, each once, in order.
+    pub fn values(&self) -> BTreeSet<usize> {
+        self.seen.keys().map(|key| key.value).collect()
     }
 
-    /// The same hits of values that are numbered otherwise: value `n` here is `numbers[n]` there.
-    pub fn renumbered(&self, numbers: &[usize]) -> HashSet<(usize, Way)> {
-        self.seen.keys().filter_map(|(n, way)| Some((*numbers.get(*n)?, bare(way)))).collect()
-    }
-
-    /// Takes out what was also found where the rules keep it, and says how many sightings that were.
-    pub fn excuse(&mut self, kept: &HashSet<(usize, Way)>) -> u64 {
+    /// Takes out as many sightings as there are of the same value, in the same way and place, where the rules keep
+    /// it, and says how many that were. Value `n` of `kept` is `numbers[n]` here.
+    pub fn excuse(&mut self, kept: Hits, numbers: &[usize]) -> u64 {
         let mut excused = 0;
-        self.seen.retain(|key, sighting| {
-            let keep = kept.contains(&(key.0, bare(&key.1)));
-            excused += if keep { sighting.count } else { 0 };
-            !keep
-        });
+        for (mut key, there) in kept.seen {
+            key.value = numbers[key.value];
+            if let Some(here) = self.seen.get_mut(&key) {
+                excused += here.count.min(there.count);
+                here.count = here.count.saturating_sub(there.count);
+            }
+        }
+        self.seen.retain(|_, here| here.count > 0);
         excused
     }
 
-    /// Lines of residue: places of one kind together.
-    pub fn residue(&self, values: &[Value<'_>], lines: &mut Lines) {
-        for ((value, way), sighting) in &self.seen {
-            let field = match &sighting.place {
+    /// Lines of residue. A value that shows in a field shows in the stream and in the record, too: the best place
+    /// is told.
+    pub fn residue(self, values: &[Value<'_>], lines: &mut Lines) {
+        let mut best: HashMap<(usize, Way), (Place, Sightings)> = HashMap::new();
+        for (key, seen) in self.seen {
+            let known = best.entry((key.value, key.way)).or_insert((key.place.clone(), Sightings { count: 0, ..seen }));
+            if key.place > known.0 {
+                *known = (key.place, seen);
+            } else if key.place == known.0 {
+                known.1 = Sightings { packet: known.1.packet.min(seen.packet), count: known.1.count + seen.count };
+            }
+        }
+        for ((value, way), (place, seen)) in best {
+            let field = match &place {
                 Place::Record => "record",
                 Place::Stream => "stream",
                 Place::Body => "body",
                 Place::Field(path) => path,
             };
-            lines.add(values[*value].kind, field, way, sighting.packet, sighting.count);
+            lines.add(values[value].kind, field, &way, seen.packet, seen.count);
         }
     }
 }

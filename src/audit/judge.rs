@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::detect::{self, DetectorId, Enabled, Finding, UserDetector};
-use crate::protocol::{Field, Role};
+use crate::capture::Meta;
+use crate::decode::What;
+use crate::protocol::{Encoding, Field, Role};
 use crate::rules::{Action, Addresses, Decider, Pattern, Payload, Policy, Ruling};
 
 /// The rules that masking had.
@@ -58,7 +60,8 @@ impl Judge {
             Some(ruling) => self.kept_by(ruling),
             None => {
                 let public = !decision.name_like() && field.role != Role::Name && self.policy.is_vocabulary(text);
-                public.then_some("vocabulary")
+                let whole = field.role == Role::Host && self.is_public_host(text) || self.is_public_url(text);
+                (public || whole).then_some("vocabulary")
             }
         }
     }
@@ -66,8 +69,91 @@ impl Judge {
     /// The rule that keeps a part of a field in which a detector found this kind.
     pub fn keeps_part(&self, field: &Field<'_>, part: &[u8], kind: &str) -> Option<&str> {
         let mut decider = self.decider.borrow_mut();
-        let ruling = decider.decide(field.path, field.name).ruling(&self.policy, part, Some(kind));
-        ruling.and_then(|ruling| self.kept_by(ruling))
+        match decider.decide(field.path, field.name).ruling(&self.policy, part, Some(kind)) {
+            Some(ruling) => self.kept_by(ruling),
+            None => self.is_public_kind(part, kind).then_some("vocabulary"),
+        }
+    }
+
+    /// Host names and URLs are masked part by part, and vocabulary stays there as it does elsewhere.
+    fn is_public_kind(&self, text: &[u8], kind: &str) -> bool {
+        match kind {
+            "host" => self.is_public_host(text),
+            "url" => self.is_public_url(text),
+            _ => false,
+        }
+    }
+
+    /// Every label but the top-level ones is vocabulary.
+    fn is_public_host(&self, text: &[u8]) -> bool {
+        let host = match text.iter().rposition(|b| *b == b':') {
+            Some(colon) if text[colon + 1..].iter().all(u8::is_ascii_digit) => &text[..colon],
+            _ => text,
+        };
+        let host = host.strip_suffix(b".").unwrap_or(host);
+        let labels: Vec<&[u8]> = host.split(|b| *b == b'.').collect();
+        let Some(([first, inner @ ..], top)) = labels.split_last().map(|(top, below)| (below, top)) else { return false };
+        let country = top.len() == 2;
+        let public = |label: &&[u8]| self.policy.is_vocabulary(label);
+        let second_level = |label: &&[u8]| country && [&b"co"[..], b"com", b"ac", b"org", b"net", b"gov"].contains(label);
+        top.iter().all(u8::is_ascii_alphabetic)
+            && public(&first)
+            && inner.iter().enumerate().all(|(n, label)| public(label) || n + 1 == inner.len() && second_level(label))
+    }
+
+    /// Host, segments, names and values of parameters are public, each of them.
+    fn is_public_url(&self, text: &[u8]) -> bool {
+        let Some(colon) = text.windows(3).position(|three| three == b"://") else { return false };
+        let (host, rest) = text[colon + 3..].split_at(text[colon + 3..].iter().position(|b| b"/?#".contains(b)).unwrap_or(text.len() - colon - 3));
+        let (path, query) = rest.split_at(rest.iter().position(|b| b"?#".contains(b)).unwrap_or(rest.len()));
+        let public = |part: &[u8]| part.is_empty() || self.policy.is_vocabulary(part);
+        let pair = |pair: &[u8]| match pair.iter().position(|b| *b == b'=') {
+            Some(equals) => self.policy.keeps_name(&pair[..equals]) && public(&pair[equals + 1..]),
+            None => public(pair),
+        };
+        (self.is_public_host(host) || !tells_something(host))
+            && path.split(|b| b"/;".contains(b)).all(public)
+            && query.split(|b| b"?&#".contains(b)).all(pair)
+    }
+
+    /// Whether a word is public by itself.
+    pub fn is_public_word(&self, word: &[u8]) -> bool {
+        self.policy.is_vocabulary(word)
+    }
+
+    /// Calls `found` with the names of a URL's parameters that stay.
+    pub fn url_names(&self, url: &[u8], mut found: impl FnMut(Range<usize>)) {
+        let mut from = url.iter().position(|b| *b == b'?').map_or(url.len(), |n| n + 1);
+        while from < url.len() {
+            let end = url[from..].iter().position(|b| b"&#?".contains(b)).map_or(url.len(), |n| from + n);
+            let name = from..from + url[from..end].iter().position(|b| *b == b'=').unwrap_or(0);
+            if self.policy.keeps_name(&url[name.clone()]) {
+                found(name);
+            }
+            from = end + 1;
+        }
+    }
+
+    /// Whether something that stands beside packets stays as it is.
+    pub fn keeps_region(&self, what: Meta, bytes: &[u8]) -> bool {
+        let text = |path: &str, role| {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let field = Field { path, name, raw: bytes, encoding: Encoding::Plain, role };
+            self.keeps(&field, bytes).is_some()
+        };
+        match what {
+            Meta::Text(what) => text(&format!("pcapng.{what}"), Role::Text),
+            Meta::Host => text("pcapng.name_resolution", Role::Host),
+            Meta::Ipv4 => self.keeps_address(What::Ipv4, bytes),
+            Meta::Ipv6 => self.keeps_address(What::Ipv6, bytes),
+            Meta::Mac => self.keeps_address(What::Mac, bytes),
+            Meta::Opaque(_) => false,
+        }
+    }
+
+    /// Whether an address stays as it is.
+    pub fn keeps_address(&self, what: What, bytes: &[u8]) -> bool {
+        self.keeps_addresses() || sensitive(what, bytes).is_none()
     }
 
     fn kept_by(&self, ruling: Ruling) -> Option<&str> {
@@ -124,6 +210,16 @@ pub fn is_special_mac(address: [u8; 6]) -> bool {
     let solicited = address[..3] == [0x33, 0x33, 0xff] && address[3] != 0;
     let virtual_router = address[..4] == [0, 0, 0x5e, 0] && matches!(address[4], 1 | 2);
     (address[0] & 1 == 1 && !solicited) || virtual_router || address == [0; 6]
+}
+
+/// The kind of an address that must not stay.
+pub fn sensitive(what: What, bytes: &[u8]) -> Option<&'static str> {
+    match what {
+        What::Ipv4 => bytes.try_into().ok().filter(|a| !is_special_ipv4(*a)).map(|_| "ipv4"),
+        What::Ipv6 => bytes.try_into().ok().filter(|a| !is_special_ipv6(*a)).map(|_| "ipv6"),
+        What::Mac => bytes.try_into().ok().filter(|a| !is_special_mac(*a)).map(|_| "mac"),
+        What::Structural | What::Checksum => None,
+    }
 }
 
 /// Whether a text says anything that must change: not what blanking leaves, nor an address or host that is everybody's.

@@ -5,7 +5,7 @@
 //! | [`value`], [`collect`] | what is looked for: the original's values that the policy does not keep |
 //! | [`disguise`], [`search`] | in which forms, and how all of them are found in one pass |
 //! | [`views`], [`gather`] | where: files, streams and bodies, decoded every way an attacker would try |
-//! | [`probe`], [`hits`] | the search of the masked capture, and what it found |
+//! | [`probe`], [`frames`], [`hits`] | the search of the masked capture, less what the original shows where rules keep it |
 //! | [`place`] | short values, which chance would find anywhere: unchanged in their own place? |
 //! | [`fidelity`] | packets, side by side: framing, times, lengths, layers, checksum states |
 //! | [`inspect`] | what is in a capture, without any value |
@@ -15,6 +15,7 @@
 pub mod collect;
 pub mod disguise;
 pub mod fidelity;
+pub mod frames;
 pub mod gather;
 pub mod hits;
 pub mod inspect;

@@ -124,7 +124,7 @@ impl<S: Side> Visitor for Watch<S> {
     }
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
-        self.streams.push((stream, None), at, self.packet, bytes, &mut |_| {});
+        self.streams.push((stream, None), at, self.packet, (bytes, &[]), &mut |_| {});
     }
 
     fn field(&mut self, stream: Stream, field: &Field<'_>, at: &[Range<u64>], spans: &[Span]) {
@@ -134,7 +134,7 @@ impl<S: Side> Visitor for Watch<S> {
     }
 
     fn opaque(&mut self, stream: Stream, _what: &'static str, at: Range<u64>, spans: &[Span]) {
-        let bytes = self.streams.piece(&(stream, None)).and_then(|piece| piece.slice(&at)).map(<[u8]>::to_vec);
+        let bytes = self.streams.slice(&(stream, None), &at).map(|(bytes, _)| bytes.to_vec());
         if let Some(bytes) = bytes {
             self.value(Spot { stream, what: What::Opaque, at: at.start }, None, &bytes, spans);
         }

@@ -3,7 +3,8 @@
 //! The audit guesses like an attacker would: it needs no header that announces an encoding.
 
 use flate2::{Decompress, FlushDecompress};
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
+use std::ops::Range;
 
 use crate::limits::AUDIT_DECODED_BYTES_MAX;
 
@@ -12,7 +13,7 @@ pub struct View {
     /// Its name in the report.
     pub id: &'static str,
     /// Appends what the haystack says, each reading as bytes of its own.
-    decode: fn(&[u8], &mut Vec<Vec<u8>>),
+    decode: fn(&[u8], &mut Vec<Reading>),
 }
 
 /// All of them.
@@ -31,58 +32,153 @@ pub const ALL: &[View] = &[
 /// Views of views of views.
 const DEPTH: usize = 3;
 
-/// Calls `look` with the haystack and every view of it; the names say how one gets there.
-pub fn each(haystack: &[u8], look: &mut dyn FnMut(&[&'static str], &[u8])) {
-    let mut room = haystack.len() * 6 + AUDIT_DECODED_BYTES_MAX;
-    descend(haystack, &mut Vec::new(), &mut room, look);
+/// What a view makes of bytes.
+#[derive(Default)]
+struct Reading {
+    bytes: Vec<u8>,
+    /// Where it comes from.
+    origin: Origin,
 }
 
-fn descend(
-    haystack: &[u8],
-    names: &mut Vec<&'static str>,
-    room: &mut usize,
-    look: &mut dyn FnMut(&[&'static str], &[u8]),
-) {
-    look(names, haystack);
-    if names.len() == DEPTH {
+enum Origin {
+    /// Nothing stands in the reading as it stood before, but it depends on these bytes being there.
+    Other(Range<usize>),
+    /// Text that was let through, apart from what was undone at the joints, which are in order.
+    Through(Vec<Joint>),
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::Through(Vec::new())
+    }
+}
+
+/// A place where text that was let through is joined.
+struct Joint {
+    /// The bytes put in; none where something was left out.
+    at: Range<usize>,
+    /// Where the text behind them comes from.
+    from: usize,
+    /// Something was undone here; else only lines left out.
+    undone: bool,
+}
+
+impl Reading {
+    fn other(bytes: Vec<u8>, needs: Range<usize>) -> Self {
+        Self { bytes, origin: Origin::Other(needs) }
+    }
+
+    fn joint(&mut self, start: usize, from: usize, undone: bool) {
+        let at = start..self.bytes.len();
+        if let Origin::Through(joints) = &mut self.origin {
+            joints.push(Joint { at, from, undone });
+        }
+    }
+}
+
+/// A haystack, or a view of one.
+pub struct Sight<'a> {
+    /// What to search.
+    pub bytes: &'a [u8],
+    name: &'static str,
+    above: Option<(&'a Sight<'a>, &'a Origin)>,
+}
+
+impl<'a> Sight<'a> {
+    /// Bytes as they are.
+    pub fn plain(bytes: &'a [u8]) -> Self {
+        Self { bytes, name: "", above: None }
+    }
+
+    /// How one gets here, outermost first.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names = self.above.map_or_else(Vec::new, |(above, _)| above.names());
+        names.extend(self.above.map(|_| self.name));
+        names
+    }
+
+    /// Whether it takes this view to see what stands there: it does not stand so in the bytes above.
+    pub fn is_news(&self, at: &Range<usize>) -> bool {
+        let Some((above, origin)) = self.above else { return true };
+        match origin {
+            Origin::Other(needs) => above.is_news(needs),
+            Origin::Through(joints) => {
+                let first = joints.partition_point(|joint| joint.at.end <= at.start);
+                let inside = joints[first..].iter().take_while(|joint| joint.at.start < at.end);
+                inside.into_iter().any(|joint| joint.undone) && above.is_news(&before(joints, at))
+            }
+        }
+    }
+}
+
+/// Where a range of a reading comes from.
+fn before(joints: &[Joint], at: &Range<usize>) -> Range<usize> {
+    let place = |at: usize| match joints.partition_point(|joint| joint.at.end <= at).checked_sub(1) {
+        Some(n) => joints[n].from + (at - joints[n].at.end),
+        None => at,
+    };
+    let start = place(at.start);
+    start..place(at.end).max(start + 1)
+}
+
+/// Calls `look` with the haystack and every view of it.
+pub fn each(haystack: &[u8], look: &mut dyn FnMut(&Sight<'_>)) {
+    let mut room = haystack.len() * 6 + AUDIT_DECODED_BYTES_MAX;
+    descend(&Sight::plain(haystack), 0, &mut room, look);
+}
+
+fn descend(sight: &Sight<'_>, depth: usize, room: &mut usize, look: &mut dyn FnMut(&Sight<'_>)) {
+    look(sight);
+    if depth == DEPTH {
         return;
     }
     let mut readings = Vec::new();
     for view in ALL {
-        (view.decode)(haystack, &mut readings);
-        names.push(view.id);
-        for reading in readings.drain(..).filter(|r| r.len() >= 6) {
-            if let Some(left) = room.checked_sub(reading.len()) {
+        (view.decode)(sight.bytes, &mut readings);
+        for Reading { bytes, origin } in readings.drain(..).filter(|r| r.bytes.len() >= 6) {
+            if let Some(left) = room.checked_sub(bytes.len()) {
                 *room = left;
-                descend(&reading, names, room, look);
+                let below = Sight { bytes: &bytes, name: view.id, above: Some((sight, &origin)) };
+                descend(&below, depth + 1, room, look);
             }
         }
-        names.pop();
     }
 }
 
-/// Lines that hold `sign`, with `undo` applied to the text behind each sign: it gives the bytes that are meant, and
+/// Lines that hold one of two signs, with `undo` applied to the text behind each: it gives the bytes that are meant, and
 /// how many it read.
-fn unescape(text: &[u8], sign: u8, undo: impl Fn(&[u8], &mut Vec<u8>) -> Option<usize>) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut any = false;
-    for line in text.split(|b| matches!(b, b'\n' | 0)).filter(|line| memchr(sign, line).is_some()) {
-        let mut rest = line;
-        while let Some(at) = memchr(sign, rest) {
-            out.extend_from_slice(&rest[..at]);
-            rest = &rest[at + 1..];
-            match undo(rest, &mut out) {
-                Some(read) => {
-                    any = true;
-                    rest = rest.get(read..).unwrap_or_default();
-                }
-                None => out.push(sign),
-            }
+fn unescape(text: &[u8], signs: [u8; 2], undo: impl Fn(u8, &[u8], &mut Vec<u8>) -> Option<usize>) -> Option<Reading> {
+    let mut reading = Reading::default();
+    let (mut at, mut inside, mut any) = (0, false, false);
+    let line_end = |b: &u8| matches!(b, b'\n' | 0);
+    while let Some(sign) = memchr2(signs[0], signs[1], text.get(at..).unwrap_or_default()).map(|n| at + n) {
+        let skipped = &text[at..sign];
+        let begins = skipped.iter().rposition(line_end).map(|n| at + n + 1);
+        if let (true, Some(end)) = (inside, skipped.iter().position(line_end)) {
+            reading.bytes.extend_from_slice(&skipped[..end]);
         }
-        out.extend_from_slice(rest);
-        out.push(0);
+        if let Some(line) = begins.or((!inside).then_some(at)) {
+            let start = reading.bytes.len();
+            reading.bytes.push(0);
+            reading.joint(start, line, false);
+            at = line;
+        }
+        inside = true;
+        reading.bytes.extend_from_slice(&text[at..sign]);
+        let start = reading.bytes.len();
+        at = sign + 1;
+        match undo(text[sign], &text[at..], &mut reading.bytes) {
+            Some(read) => {
+                at = (at + read).min(text.len());
+                any = true;
+                reading.joint(start, at, true);
+            }
+            None => reading.bytes.push(text[sign]),
+        }
     }
-    any.then_some(out)
+    let rest = text.get(at..).unwrap_or_default();
+    reading.bytes.extend_from_slice(&rest[..rest.iter().position(line_end).unwrap_or(rest.len())]);
+    any.then_some(reading)
 }
 
 fn nibble(byte: u8) -> Option<u8> {
@@ -94,24 +190,27 @@ fn octet(text: &[u8]) -> Option<u8> {
 }
 
 /// RFC 3986 §2.1, and `+` for a space.
-fn percent(text: &[u8], out: &mut Vec<Vec<u8>>) {
-    let undo = |rest: &[u8], out: &mut Vec<u8>| octet(rest).map(|byte| out.push(byte)).map(|()| 2);
-    let plain = unescape(text, b'%', undo);
-    if memchr(b'+', plain.as_deref().unwrap_or(text)).is_some() {
-        let mut form = plain.clone().unwrap_or_else(|| text.to_vec());
-        form.iter_mut().filter(|b| **b == b'+').for_each(|b| *b = b' ');
-        out.push(form);
+fn percent(text: &[u8], out: &mut Vec<Reading>) {
+    let undo = |sign: u8, rest: &[u8], out: &mut Vec<u8>| match sign {
+        b'+' => {
+            out.push(b' ');
+            Some(0)
+        }
+        _ => octet(rest).map(|byte| out.push(byte)).map(|()| 2),
+    };
+    if memchr(b'+', text).is_some() {
+        out.extend(unescape(text, *b"%+", undo));
     }
-    out.extend(plain);
+    out.extend(unescape(text, *b"%%", undo));
 }
 
 /// RFC 8259 §7.
-fn json(text: &[u8], out: &mut Vec<Vec<u8>>) {
+fn json(text: &[u8], out: &mut Vec<Reading>) {
     let unit = |rest: &[u8]| -> Option<u16> {
         let digits = rest.strip_prefix(b"u")?.get(..4)?;
         Some(u16::from(octet(digits)?) << 8 | u16::from(octet(&digits[2..])?))
     };
-    out.extend(unescape(text, b'\\', |rest, out| {
+    out.extend(unescape(text, *b"\\\\", |_, rest, out| {
         if let Some(first) = unit(rest) {
             let second = rest.get(5..).and_then(|r| r.strip_prefix(b"\\")).and_then(unit);
             let pair = second.filter(|s| (0xd800..0xdc00).contains(&first) && (0xdc00..0xe000).contains(s));
@@ -137,8 +236,8 @@ fn json(text: &[u8], out: &mut Vec<Vec<u8>>) {
 }
 
 /// Character references of HTML and XML.
-fn markup(text: &[u8], out: &mut Vec<Vec<u8>>) {
-    out.extend(unescape(text, b'&', |rest, out| {
+fn markup(text: &[u8], out: &mut Vec<Reading>) {
+    out.extend(unescape(text, *b"&&", |_, rest, out| {
         let end = memchr(b';', rest.get(..10).unwrap_or(rest))?;
         let name = str::from_utf8(&rest[..end]).ok()?;
         let character = match name {
@@ -162,21 +261,12 @@ fn markup(text: &[u8], out: &mut Vec<Vec<u8>>) {
     }));
 }
 
-/// RFC 2045 §6.7; soft line breaks are left out first.
-fn quoted_printable(text: &[u8], out: &mut Vec<Vec<u8>>) {
-    let mut joined = Vec::new();
-    let mut at = 0;
-    for soft in memmem::find_iter(text, b"=\r\n") {
-        joined.extend_from_slice(text.get(at..soft).unwrap_or_default());
-        at = soft + 3;
-    }
-    joined.extend_from_slice(text.get(at..).unwrap_or_default());
-    let undo = |rest: &[u8], out: &mut Vec<u8>| octet(rest).map(|byte| out.push(byte)).map(|()| 2);
-    match unescape(&joined, b'=', undo) {
-        Some(plain) => out.push(plain),
-        None if at > 0 => out.push(joined),
-        None => {}
-    }
+/// RFC 2045 §6.7, soft line breaks among it.
+fn quoted_printable(text: &[u8], out: &mut Vec<Reading>) {
+    out.extend(unescape(text, *b"==", |_, rest, out| match rest.starts_with(b"\r\n") {
+        true => Some(2),
+        false => octet(rest).map(|byte| out.push(byte)).map(|()| 2),
+    }));
 }
 
 /// Runs of at least `least` bytes of a class.
@@ -197,7 +287,7 @@ fn sextet(byte: u8) -> Option<u32> {
 }
 
 /// Both alphabets, at each of the four places where a run may have begun.
-fn base64(text: &[u8], out: &mut Vec<Vec<u8>>) {
+fn base64(text: &[u8], out: &mut Vec<Reading>) {
     for phase in 0..4 {
         let mut plain = Vec::new();
         for run in runs(text, 12, |b| sextet(b).is_some()) {
@@ -209,13 +299,13 @@ fn base64(text: &[u8], out: &mut Vec<Vec<u8>>) {
             plain.push(0);
         }
         if !plain.is_empty() {
-            out.push(plain);
+            out.push(Reading::other(plain, 0..text.len()));
         }
     }
 }
 
 /// Hex digits, at both places where a run may have begun.
-fn hex(text: &[u8], out: &mut Vec<Vec<u8>>) {
+fn hex(text: &[u8], out: &mut Vec<Reading>) {
     for phase in 0..2 {
         let mut plain = Vec::new();
         for run in runs(text, 12, |b| b.is_ascii_hexdigit()) {
@@ -223,37 +313,37 @@ fn hex(text: &[u8], out: &mut Vec<Vec<u8>>) {
             plain.push(0);
         }
         if !plain.is_empty() {
-            out.push(plain);
+            out.push(Reading::other(plain, 0..text.len()));
         }
     }
 }
 
 /// Without what looks like the framing of chunks (RFC 9112 §7.1).
-fn chunked(text: &[u8], out: &mut Vec<Vec<u8>>) {
-    let mut plain = Vec::new();
+fn chunked(text: &[u8], out: &mut Vec<Reading>) {
+    let mut reading = Reading::default();
     let (mut from, mut at) = (0, 0);
     while let Some(line) = text.get(at..).and_then(|rest| memmem::find(rest, b"\r\n")).map(|n| at + n) {
         at = line + 2;
         let size = &text[at..text.len().min(at + 18)];
         let digits = size.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         if (1..=16).contains(&digits) && size[digits..].starts_with(b"\r\n") {
-            plain.extend_from_slice(&text[from..line]);
+            reading.bytes.extend_from_slice(&text[from..line]);
             from = at + digits + 2;
             at = from;
+            reading.joint(reading.bytes.len(), from, true);
         }
     }
     if from > 0 {
-        plain.extend_from_slice(&text[from..]);
-        out.push(plain);
+        reading.bytes.extend_from_slice(&text[from..]);
+        out.push(reading);
     }
 }
 
 /// RFC 1952, wherever its signature stands.
-fn gzip(bytes: &[u8], out: &mut Vec<Vec<u8>>) {
+fn gzip(bytes: &[u8], out: &mut Vec<Reading>) {
     for at in memmem::find_iter(bytes, b"\x1f\x8b\x08").take(256) {
-        if let Some(data) = gzip_data(&bytes[at..]) {
-            out.extend(inflate(data));
-        }
+        let inflated = gzip_data(&bytes[at..]).and_then(inflate);
+        out.extend(inflated.map(|(plain, read)| Reading::other(plain, at..at + 10 + read)));
     }
 }
 
@@ -274,15 +364,16 @@ fn gzip_data(member: &[u8]) -> Option<&[u8]> {
 }
 
 /// RFC 1950, wherever something looks like its header.
-fn zlib(bytes: &[u8], out: &mut Vec<Vec<u8>>) {
+fn zlib(bytes: &[u8], out: &mut Vec<Reading>) {
     let headers = memchr::memchr_iter(0x78, bytes).filter(|at| matches!(bytes.get(at + 1), Some(1 | 0x5e | 0x9c | 0xda)));
     for at in headers.take(256) {
-        out.extend(inflate(&bytes[at + 2..]).filter(|plain| plain.len() >= 8));
+        let inflated = inflate(&bytes[at + 2..]).filter(|(plain, _)| plain.len() >= 8);
+        out.extend(inflated.map(|(plain, read)| Reading::other(plain, at..at + 2 + read)));
     }
 }
 
-/// What comes out of deflate data (RFC 1951) until it ends or turns out to be none.
-fn inflate(data: &[u8]) -> Option<Vec<u8>> {
+/// What comes out of deflate data (RFC 1951) until it ends or turns out to be none, and how much of it was read.
+fn inflate(data: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut inflater = Decompress::new(false);
     let mut plain = Vec::with_capacity((data.len() * 4).clamp(1 << 10, 64 << 10));
     loop {
@@ -292,7 +383,7 @@ fn inflate(data: &[u8]) -> Option<Vec<u8>> {
         let stuck = inflater.total_in() as usize == read && plain.len() == written;
         let done = !matches!(result, Ok(flate2::Status::Ok));
         if done || stuck || plain.len() >= AUDIT_DECODED_BYTES_MAX {
-            return (!plain.is_empty()).then_some(plain);
+            return (!plain.is_empty()).then_some((plain, inflater.total_in() as usize));
         }
         plain.reserve(plain.len().max(1 << 10));
     }
@@ -307,9 +398,10 @@ mod tests {
 
     fn readable(haystack: &[u8], needle: &str) -> Option<String> {
         let mut found = None;
-        each(haystack, &mut |names, view| {
-            if found.is_none() && memmem::find(view, needle.as_bytes()).is_some() {
-                found = Some(names.join(" "));
+        each(haystack, &mut |sight| {
+            let at = memmem::find(sight.bytes, needle.as_bytes()).map(|at| at..at + needle.len());
+            if found.is_none() && at.is_some_and(|at| sight.is_news(&at)) {
+                found = Some(sight.names().join(" "));
             }
         });
         found
@@ -353,6 +445,6 @@ mod tests {
     #[test]
     fn a_bomb_is_cut_off() {
         let bomb = gzipped(&vec![0; 64 << 20]);
-        each(&bomb, &mut |_, view| assert!(view.len() <= 2 * AUDIT_DECODED_BYTES_MAX + bomb.len() * 6));
+        each(&bomb, &mut |sight| assert!(sight.bytes.len() <= 2 * AUDIT_DECODED_BYTES_MAX + bomb.len() * 6));
     }
 }

@@ -3,7 +3,7 @@
 //! What is not understood is said, never skipped: pieces, the transport's payload and `not_understood` together cover
 //! the frame, each byte once. Bytes in no piece are blanked by whoever masks.
 //!
-//! One file per layer. A layer's `walk` labels its header and says what comes [`Next`](walker::Next); the loop in
+//! One file per layer. A layer's `walk` labels its header and says what comes `walker::Next`; the loop in
 //! [`decode`] goes there. A new tunnel is one file and one match arm.
 
 mod arp;

@@ -54,16 +54,11 @@ impl Table {
         let subkey = key.subkey(purpose);
         let (first, others) = (u128::from(first.len()), u128::from(others.len()));
         let mut permutations = vec![Permutation::new(&subkey, 0, 1)];
-        // A single character may be any; of several, the first one is restricted.
-        let mut n = others;
+        let mut n = first;
         while n <= DOMAIN_MAX {
             let length = permutations.len();
             permutations.push(Permutation::new(&subkey, length as u64, n));
-            n = if length == 1 {
-                first * others
-            } else {
-                n * others
-            };
+            n *= others;
         }
         Table {
             subkey,

@@ -108,14 +108,13 @@ pub(super) fn slots_of(run: &[u8], class: Class, slots: &mut Vec<Slot>) {
     }
 }
 
-/// The slots of a number's digits. A leading zero is left out when more follows (it stays), any other leading digit
-/// keeps from being zero; a single digit may become any.
-pub(super) fn number_slots(digits: impl Iterator<Item = u8> + Clone, slots: &mut Vec<Slot>) {
-    let single = digits.clone().nth(1).is_none();
+/// The slots of a number's digits. A leading zero is left out (it stays), any other leading digit keeps from being zero:
+/// 0 stays 0, and a quantity of 1 does not become one of 0.
+pub(super) fn number_slots(digits: impl Iterator<Item = u8>, slots: &mut Vec<Slot>) {
     for (n, byte) in digits.enumerate() {
         let alphabet = match (n, byte) {
-            (0, b'0') if !single => continue,
-            (0, _) if !single => Alphabet::NonZero,
+            (0, b'0') => continue,
+            (0, _) => Alphabet::NonZero,
             _ => Alphabet::Digit,
         };
         slots.extend(Slot::of(alphabet, byte));

@@ -1,8 +1,8 @@
 //! Workload -> traffic: paced, correlated, bounded, measured from intent.
 //!
-//! A [`schedule`] says when each request is meant to be sent; a [`worker`] per thread sends it over a [`link`] and records
-//! an [`outcome`]; a [`tally`] counts; [`summary`] turns that into a [`RunResult`]. [`safety`] says where a run may go,
-//! [`governor`] how far.
+//! A [`schedule`] says when each request is meant to be sent; a `worker` per thread sends it over a `link` and records
+//! an `outcome`; a `tally` counts; `summary` turns that into a [`RunResult`]. `safety` says where a run may go,
+//! `governor` how far.
 
 mod governor;
 mod link;
