@@ -209,7 +209,7 @@ impl Connection {
         let cover = &mut self.directions[index(side)].cover;
         let undecided = cover.undecided(range.clone());
         let mut done = range.start;
-        for part in undecided.iter().cloned().chain([range.end..range.end]) {
+        for part in undecided.iter().cloned().chain(std::iter::once(range.end..range.end)) {
             if part.start > done {
                 let (a, b) = ((done - at) as usize, (part.start - at) as usize);
                 scene.visitor.late(stream, done..part.start, &old[a..b], &from.span(a..b, 0));
