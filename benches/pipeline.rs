@@ -38,7 +38,9 @@ fn reading(c: &mut Criterion) {
     let mut group = c.benchmark_group("read");
     for (name, bytes) in [("pcap", pcap(TIMES)), ("pcapng", PCAPNG.repeat(TIMES))] {
         group.throughput(Throughput::Bytes(bytes.len() as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(name), &bytes, |b, bytes| b.iter(|| packets(bytes, |_, _, _| {})));
+        group.bench_with_input(BenchmarkId::from_parameter(name), &bytes, |b, bytes| {
+            b.iter(|| packets(bytes, |_, _, _| {}))
+        });
     }
 }
 
@@ -124,12 +126,17 @@ fn replaying(c: &mut Criterion) {
     group.bench_function("render requests", |b| {
         b.iter(|| {
             for step in &steps {
-                let host = step.request.header("host").map(|at| workload::Replacement { at, with: b"127.0.0.1:8080".to_vec() });
+                let host = step
+                    .request
+                    .header("host")
+                    .map(|at| workload::Replacement { at, with: b"127.0.0.1:8080".to_vec() });
                 black_box(workload::render(&step.request, host.as_slice()));
             }
         });
     });
-    let response = [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 512\r\n\r\n".as_slice(), &[b' '; 512]].concat();
+    let response =
+        [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 512\r\n\r\n".as_slice(), &[b' '; 512]]
+            .concat();
     group.throughput(Throughput::Bytes(response.len() as u64));
     group.bench_function("read a response", |b| {
         b.iter(|| {

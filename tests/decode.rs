@@ -18,17 +18,15 @@ const UDP4: &str = "45 00 00 21 12 34 00 00 40 11 7c 61 c0 00 02 01 c6 33 64 02 
 const TCP6: &str = "60 01 23 45 00 19 06 40 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01 \
     20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02 \
     c0 00 00 50 01 02 03 04 05 06 07 08 50 18 04 00 3c 1c 00 00 68 65 6c 6c 6f";
-const ADDRESSES6: &str = "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02";
+const ADDRESSES6: &str =
+    "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02";
 
 const TCP4_SHOWN: &str = "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5";
 const TCP6_SHOWN: &str = "keep8 ip6 ip6 keep16 sum:Good keep2 payload5";
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits
-        .chunks(2)
-        .map(|pair| (pair[0] * 16 + pair[1]) as u8)
-        .collect()
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
 fn decoded(link: u32, frame: &[u8], wire_len: usize) -> Layers {
@@ -46,30 +44,17 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
             What::Mac => "mac".into(),
             What::Ipv4 => "ip4".into(),
             What::Ipv6 => "ip6".into(),
-            What::Checksum => match layers
-                .checksums
-                .iter()
-                .find(|checksum| checksum.at == start)
-            {
+            What::Checksum => match layers.checksums.iter().find(|checksum| checksum.at == start) {
                 Some(checksum) => format!("sum:{:?}", checksum.state),
                 None => return Err("checksum piece without checksum"),
             },
         };
         Ok((start..start + len, text))
     });
-    let gaps = layers
-        .not_understood
-        .iter()
-        .map(|(why, at)| Ok((at.clone(), format!("[{why}]{}", at.len()))));
-    let payload = layers
-        .transport
-        .iter()
-        .filter(|transport| !transport.payload.is_empty());
+    let gaps = layers.not_understood.iter().map(|(why, at)| Ok((at.clone(), format!("[{why}]{}", at.len()))));
+    let payload = layers.transport.iter().filter(|transport| !transport.payload.is_empty());
     let payload = payload.map(|t| Ok((t.payload.clone(), format!("payload{}", t.payload.len()))));
-    let mut all = pieces
-        .chain(gaps)
-        .chain(payload)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut all = pieces.chain(gaps).chain(payload).collect::<Result<Vec<_>, _>>()?;
     if !layers.pieces.is_sorted_by_key(|piece| piece.start) {
         return Err("pieces out of order".into());
     }
@@ -82,11 +67,7 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
         at = range.end;
     }
     match at == len {
-        true => Ok(all
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect::<Vec<_>>()
-            .join(" ")),
+        true => Ok(all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")),
         false => Err(format!("covers {at} of {len}")),
     }
 }
@@ -113,10 +94,7 @@ fn ethernet_ipv4_tcp() {
     assert_eq!(&frame[transport.payload.clone()], b"hello");
     assert_eq!(transport.wire_payload, 5);
     let tcp = transport.tcp.unwrap();
-    assert_eq!(
-        (tcp.seq, tcp.ack, tcp.flags),
-        (0x01020304, 0x05060708, 0x18)
-    );
+    assert_eq!((tcp.seq, tcp.ack, tcp.flags), (0x01020304, 0x05060708, 0x18));
 }
 
 #[test]
@@ -125,10 +103,20 @@ fn links() {
     let tail6 = TCP6_SHOWN.strip_prefix("keep8 ").unwrap();
     for (link, head, names, expected) in [
         (1, format!("{ETHERNET} 8100 0001 0800"), "eth vlan", "mac mac keep16"),
-        (1, format!("{ETHERNET} 88a8 0001 9100 0002 9200 0003 8100 0004 8100 0005 0800"), "eth vlan vlan vlan vlan vlan", "mac mac keep32"),
+        (
+            1,
+            format!("{ETHERNET} 88a8 0001 9100 0002 9200 0003 8100 0004 8100 0005 0800"),
+            "eth vlan vlan vlan vlan vlan",
+            "mac mac keep32",
+        ),
         (1, format!("{ETHERNET} 0035 aaaa03 000000 0800"), "eth llc", "mac mac keep20"),
         (1, format!("{ETHERNET} 8847 00001 0ff 00002 1ff"), "eth mpls", "mac mac keep20"),
-        (1, format!("{ETHERNET} 8847 00001 1ff 00000000 {ETHERNET} 0800"), "eth mpls eth", "mac mac keep10 mac mac keep12"),
+        (
+            1,
+            format!("{ETHERNET} 8847 00001 1ff 00000000 {ETHERNET} 0800"),
+            "eth mpls eth",
+            "mac mac keep10 mac mac keep12",
+        ),
         (1, format!("{ETHERNET} 8864 1100 0001 002f 0021"), "eth pppoes ppp", "mac mac keep20"),
         (0, "02000000".into(), "null", "keep14"),
         (0, "00000002".into(), "null", "keep14"),
@@ -142,8 +130,12 @@ fn links() {
         (113, "0000 0001 0004 0102030400000000 0800".into(), "sll", "keep6 [link address]8 keep12"),
         (276, "0800 0000 00000001 0001 00 06 02005e000001 0000".into(), "sll2", "keep12 mac [padding]2 keep10"),
         (239, "0200 0000 0800 0100 08000103 3100 0900".into(), "nflog", "keep8 [nflog attribute]4 keep14"),
-        (127, "0000 0900 00000000 10  0802 0000 020000000001 020000000002 020000000003 1000 aaaa03000000 0800".into(), "radiotap wlan llc",
-            "keep4 [radiotap]5 keep4 mac mac mac keep20"),
+        (
+            127,
+            "0000 0900 00000000 10  0802 0000 020000000001 020000000002 020000000003 1000 aaaa03000000 0800".into(),
+            "radiotap wlan llc",
+            "keep4 [radiotap]5 keep4 mac mac mac keep20",
+        ),
     ] {
         let names = format!("{names} ip tcp");
         assert_decodes(link, &format!("{head} {TCP4}"), names.trim_start(), &format!("{expected} {tail4}"));
@@ -156,12 +148,7 @@ fn links() {
         (12, String::new(), "", "keep8"),
     ] {
         let names = format!("{names} ipv6 tcp");
-        assert_decodes(
-            link,
-            &format!("{head} {TCP6}"),
-            names.trim_start(),
-            &format!("{expected} {tail6}"),
-        );
+        assert_decodes(link, &format!("{head} {TCP6}"), names.trim_start(), &format!("{expected} {tail6}"));
     }
 }
 
@@ -170,57 +157,18 @@ fn what_is_not_understood_is_said() {
     for (link, frame, expected) in [
         (147, "0102".into(), "[link type]2"),
         (1, format!("{ETHERNET} 88cc 0102"), "mac mac keep2 [lldp]2"),
-        (
-            1,
-            format!("{ETHERNET} 1234 0102"),
-            "mac mac keep2 [ethertype]2",
-        ),
-        (
-            1,
-            format!("{ETHERNET} 0002 4242 ff"),
-            "mac mac keep2 [spanning tree]2 [trailer]1",
-        ),
-        (
-            1,
-            format!("{ETHERNET} 0800 05"),
-            "mac mac keep2 [malformed]1",
-        ),
-        (
-            101,
-            TCP4.replace("40 06", "40 32"),
-            "keep10 sum:Bad ip4 ip4 [esp]25",
-        ),
-        (
-            101,
-            TCP4.replace("40 06", "40 fe"),
-            "keep10 sum:Bad ip4 ip4 [ip protocol]25",
-        ),
-        (
-            101,
-            format!("{TCP4} 01 02"),
-            "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5 [trailer]2",
-        ),
-        (
-            101,
-            TCP4.replacen("12 34 00 00", "12 34 20 00", 1),
-            "keep10 sum:Bad ip4 ip4 [ip fragment]25",
-        ),
-        (
-            101,
-            TCP4.replacen("12 34 00 00", "12 34 00 01", 1),
-            "keep10 sum:Bad ip4 ip4 [ip fragment]25",
-        ),
-        (
-            101,
-            TCP4.replacen("50 18", "40 18", 1),
-            "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep2 [malformed]5",
-        ),
+        (1, format!("{ETHERNET} 1234 0102"), "mac mac keep2 [ethertype]2"),
+        (1, format!("{ETHERNET} 0002 4242 ff"), "mac mac keep2 [spanning tree]2 [trailer]1"),
+        (1, format!("{ETHERNET} 0800 05"), "mac mac keep2 [malformed]1"),
+        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 [esp]25"),
+        (101, TCP4.replace("40 06", "40 fe"), "keep10 sum:Bad ip4 ip4 [ip protocol]25"),
+        (101, format!("{TCP4} 01 02"), "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5 [trailer]2"),
+        (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 [ip fragment]25"),
+        (101, TCP4.replacen("12 34 00 00", "12 34 00 01", 1), "keep10 sum:Bad ip4 ip4 [ip fragment]25"),
+        (101, TCP4.replacen("50 18", "40 18", 1), "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep2 [malformed]5"),
     ] {
         let frame = hex(&frame);
-        assert_eq!(
-            shown(&decoded(link, &frame, frame.len()), frame.len()).as_deref(),
-            Ok(expected)
-        );
+        assert_eq!(shown(&decoded(link, &frame, frame.len()), frame.len()).as_deref(), Ok(expected));
     }
 }
 
@@ -235,38 +183,21 @@ fn a_cut_frame_keeps_what_is_whole() {
         (37, "keep10 sum:Good ip4 ip4 keep16 [cut off]1"),
         (43, "keep10 sum:Good ip4 ip4 keep16 sum:Cut keep2 payload3"),
     ] {
-        assert_eq!(
-            shown(&decoded(101, &frame[..len], frame.len()), len).as_deref(),
-            Ok(expected)
-        );
+        assert_eq!(shown(&decoded(101, &frame[..len], frame.len()), len).as_deref(), Ok(expected));
     }
     let transport = decoded(101, &frame[..43], frame.len()).transport.unwrap();
     assert_eq!((transport.payload.len(), transport.wire_payload), (3, 5));
     // Padding on the wire is no payload.
-    assert_eq!(
-        decoded(101, &frame[..43], 60)
-            .transport
-            .unwrap()
-            .wire_payload,
-        5
-    );
+    assert_eq!(decoded(101, &frame[..43], 60).transport.unwrap().wire_payload, 5);
 }
 
 #[test]
 fn tcp_options() {
     let frame = "45 00 00 41 12 34 00 00 40 06 7c 4c c0 00 02 01 c6 33 64 02 c0 00 00 50 01 02 03 04 05 06 07 08 a0 18 04 00 43 74 00 00 \
         02 04 05 b4 04 02 08 0a 00 00 00 01 00 00 00 02 01 03 03 07 68 65 6c 6c 6f";
-    assert_decodes(
-        101,
-        frame,
-        "ip tcp",
-        "keep10 sum:Good ip4 ip4 keep16 sum:Good keep22 payload5",
-    );
+    assert_decodes(101, frame, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Good keep22 payload5");
     // A fast-open cookie, an option beyond the header, and an end of options with garbage behind.
-    let cookie = frame.replace(
-        "08 0a 00 00 00 01 00 00 00 02",
-        "22 0a 00 00 00 01 00 00 00 02",
-    );
+    let cookie = frame.replace("08 0a 00 00 00 01 00 00 00 02", "22 0a 00 00 00 01 00 00 00 02");
     assert_decodes(
         101,
         &cookie,
@@ -274,19 +205,9 @@ fn tcp_options() {
         "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 [tcp option]8 keep4 payload5",
     );
     let beyond = frame.replace("01 03 03 07", "01 03 04 07");
-    assert_decodes(
-        101,
-        &beyond,
-        "ip tcp",
-        "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [tcp option]3 payload5",
-    );
+    assert_decodes(101, &beyond, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [tcp option]3 payload5");
     let end = frame.replace("01 03 03 07", "00 03 03 07");
-    assert_decodes(
-        101,
-        &end,
-        "ip tcp",
-        "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [padding]3 payload5",
-    );
+    assert_decodes(101, &end, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [padding]3 payload5");
 }
 
 #[test]
@@ -297,12 +218,7 @@ fn segmentation_offload_states_no_length() {
         "ip tcp",
         "keep10 sum:Bad ip4 ip4 keep16 sum:Good keep2 payload5",
     );
-    assert_decodes(
-        101,
-        &TCP6.replacen("00 19", "00 00", 1),
-        "ipv6 tcp",
-        TCP6_SHOWN,
-    );
+    assert_decodes(101, &TCP6.replacen("00 19", "00 00", 1), "ipv6 tcp", TCP6_SHOWN);
 }
 
 #[test]
@@ -310,33 +226,15 @@ fn ipv4_options() {
     // Record route with one slot used and one free.
     let frame = "48 00 00 2d 12 34 00 00 40 11 64 88 c0 00 02 01 c6 33 64 02 07 0b 08 c0 00 02 05 00 00 00 00 00 \
         c0 00 27 0f 00 0d e8 ba 68 65 6c 6c 6f";
-    assert_decodes(
-        101,
-        frame,
-        "ip udp",
-        "keep10 sum:Good ip4 ip4 keep3 ip4 ip4 keep7 sum:Good payload5",
-    );
+    assert_decodes(101, frame, "ip udp", "keep10 sum:Good ip4 ip4 keep3 ip4 ip4 keep7 sum:Good payload5");
     // A loose source route that is not done: the last slot is where the datagram goes.
     let routed = hex(&frame.replace("07 0b 08", "83 0b 04"));
     let transport = decoded(101, &routed, routed.len()).transport.unwrap();
     assert_eq!(transport.dst.0, std::net::Ipv4Addr::UNSPECIFIED);
-    let timestamps = frame.replace(
-        "07 0b 08 c0 00 02 05 00 00 00 00 00",
-        "44 0c 05 01 c0 00 02 05 00 00 00 01",
-    );
-    assert_decodes(
-        101,
-        &timestamps,
-        "ip udp",
-        "keep10 sum:Bad ip4 ip4 keep4 ip4 keep10 sum:Good payload5",
-    );
+    let timestamps = frame.replace("07 0b 08 c0 00 02 05 00 00 00 00 00", "44 0c 05 01 c0 00 02 05 00 00 00 01");
+    assert_decodes(101, &timestamps, "ip udp", "keep10 sum:Bad ip4 ip4 keep4 ip4 keep10 sum:Good payload5");
     let unknown = frame.replace("07 0b 08", "99 0b 08");
-    assert_decodes(
-        101,
-        &unknown,
-        "ip udp",
-        "keep10 sum:Bad ip4 ip4 keep2 [ip option]9 keep7 sum:Good payload5",
-    );
+    assert_decodes(101, &unknown, "ip udp", "keep10 sum:Bad ip4 ip4 keep2 [ip option]9 keep7 sum:Good payload5");
 }
 
 #[test]
@@ -362,19 +260,9 @@ fn ipv6_extension_headers() {
     let segment = "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02";
     let routed = frame("0031", "2b", &format!("06 02 04 01 00 00 00 00 {segment}"));
     let via = routed.replacen("00 02", "00 99", 1);
-    assert_decodes(
-        101,
-        &via,
-        "ipv6 tcp",
-        "keep8 ip6 ip6 keep8 ip6 keep16 sum:Good keep2 payload5",
-    );
+    assert_decodes(101, &via, "ipv6 tcp", "keep8 ip6 ip6 keep8 ip6 keep16 sum:Good keep2 payload5");
     // A fragment, and a fragment header on a whole packet.
-    assert_decodes(
-        101,
-        &frame("0021", "2c", "06 00 00 01 00 00 00 07"),
-        "ipv6",
-        "keep8 ip6 ip6 keep8 [ip fragment]25",
-    );
+    assert_decodes(101, &frame("0021", "2c", "06 00 00 01 00 00 00 07"), "ipv6", "keep8 ip6 ip6 keep8 [ip fragment]25");
     assert_decodes(
         101,
         &frame("0021", "2c", "06 00 00 00 00 00 00 07"),
@@ -383,11 +271,7 @@ fn ipv6_extension_headers() {
     );
     assert_decodes(
         101,
-        &frame(
-            "0031",
-            "33",
-            "06 04 0000 00000001 00000002 000102030405060708090a0b",
-        ),
+        &frame("0031", "33", "06 04 0000 00000001 00000002 000102030405060708090a0b"),
         "ipv6 ah tcp",
         "keep8 ip6 ip6 keep12 [authentication value]12 keep16 sum:Good keep2 payload5",
     );
@@ -397,9 +281,7 @@ fn ipv6_extension_headers() {
 fn arp_igmp_and_neighbours() {
     assert_decodes(
         1,
-        &format!(
-            "{ETHERNET} 0806 0001 0800 06 04 0001 02005e000001 c0000201 000000000000 c0000202 0000"
-        ),
+        &format!("{ETHERNET} 0806 0001 0800 06 04 0001 02005e000001 c0000201 000000000000 c0000202 0000"),
         "eth arp",
         "mac mac keep10 mac ip4 mac ip4 [trailer]2",
     );
@@ -424,31 +306,15 @@ fn arp_igmp_and_neighbours() {
     let ns = format!(
         "60 01 23 45 00 20 3a 40 {ADDRESSES6} 87 00 ec 72 00 00 00 00 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02 01 01 02 00 00 00 00 01"
     );
-    assert_decodes(
-        101,
-        &ns,
-        "ipv6 icmpv6",
-        "keep8 ip6 ip6 keep2 sum:Good keep4 ip6 keep2 mac",
-    );
+    assert_decodes(101, &ns, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Good keep4 ip6 keep2 mac");
     let ra = format!(
         "60000000 0030 3a ff {ADDRESSES6} 86 00 1234 4000 0708 00000000 00000000 \
         03 04 40 c0 00000e10 00000e10 00000000 20010db8000000000000000000000000"
     );
-    assert_decodes(
-        101,
-        &ra,
-        "ipv6 icmpv6",
-        "keep8 ip6 ip6 keep2 sum:Bad keep28 ip6",
-    );
-    let report = format!(
-        "60000000 001c 3a 01 {ADDRESSES6} 8f 00 1234 0000 0001 04 00 0000 ff020000000000000000000000000016"
-    );
-    assert_decodes(
-        101,
-        &report,
-        "ipv6 icmpv6",
-        "keep8 ip6 ip6 keep2 sum:Bad keep8 ip6",
-    );
+    assert_decodes(101, &ra, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Bad keep28 ip6");
+    let report =
+        format!("60000000 001c 3a 01 {ADDRESSES6} 8f 00 1234 0000 0001 04 00 0000 ff020000000000000000000000000016");
+    assert_decodes(101, &report, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Bad keep8 ip6");
 }
 
 #[test]
@@ -469,18 +335,10 @@ fn icmp_errors_quote_packets() {
         "ip icmp ip udp",
         "keep10 sum:Good ip4 ip4 keep2 sum:Good ip4 keep10 sum:Good ip4 ip4 keep6 sum:Cut",
     );
-    let echo =
-        "45 00 00 1e 12 34 00 00 40 01 00 00 c0 00 02 01 c6 33 64 02 08 00 00 00 00 01 00 02 61 62";
-    assert_decodes(
-        101,
-        echo,
-        "ip icmp",
-        "keep10 sum:Zero ip4 ip4 keep2 sum:Zero keep4 [icmp data]2",
-    );
+    let echo = "45 00 00 1e 12 34 00 00 40 01 00 00 c0 00 02 01 c6 33 64 02 08 00 00 00 00 01 00 02 61 62";
+    assert_decodes(101, echo, "ip icmp", "keep10 sum:Zero ip4 ip4 keep2 sum:Zero keep4 [icmp data]2");
     // A quoted datagram's payload belongs to no flow.
-    let whole = format!(
-        "45 00 00 3d 12 34 00 00 40 01 00 00 c0 00 02 01 c6 33 64 02 03 01 00 00 00 00 00 00 {UDP4}"
-    );
+    let whole = format!("45 00 00 3d 12 34 00 00 40 01 00 00 c0 00 02 01 c6 33 64 02 03 01 00 00 00 00 00 00 {UDP4}");
     let whole = hex(&whole);
     let layers = decoded(101, &whole, whole.len());
     assert!(layers.transport.is_none());
@@ -490,39 +348,22 @@ fn icmp_errors_quote_packets() {
 #[test]
 fn tunnels() {
     let ip = |protocol, len: usize| {
-        format!(
-            "45 00 {:04x} 00 00 00 00 40 {protocol} 00 00 c0 00 02 01 c6 33 64 02",
-            len + 20
-        )
+        format!("45 00 {:04x} 00 00 00 00 40 {protocol} 00 00 c0 00 02 01 c6 33 64 02", len + 20)
     };
     let udp = |dst, len: usize| format!("{} c0 00 {dst} {:04x} 00 00", ip("11", len + 8), len + 8);
-    let (ip_shown, udp_shown) = (
-        "keep10 sum:Zero ip4 ip4",
-        "keep10 sum:Zero ip4 ip4 keep6 sum:Zero",
-    );
+    let (ip_shown, udp_shown) = ("keep10 sum:Zero ip4 ip4", "keep10 sum:Zero ip4 ip4 keep6 sum:Zero");
     let tail4 = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
     for (head, names, expected) in [
         (ip("04", 45), "ip", format!("{ip_shown} keep10")),
-        (
-            format!("60000000 002d 04 40 {ADDRESSES6}"),
-            "ipv6",
-            "keep8 ip6 ip6 keep10".into(),
-        ),
-        (
-            format!("{} 0000 0800", ip("2f", 49)),
-            "ip gre",
-            format!("{ip_shown} keep14"),
-        ),
+        (format!("60000000 002d 04 40 {ADDRESSES6}"), "ipv6", "keep8 ip6 ip6 keep10".into()),
+        (format!("{} 0000 0800", ip("2f", 49)), "ip gre", format!("{ip_shown} keep14")),
         (
             format!("{} b000 0800 1234 0000 00000001 00000002", ip("2f", 61)),
             "ip gre",
             format!("{ip_shown} keep4 sum:Bad keep20"),
         ),
         (
-            format!(
-                "{} 1000 88be 00000001 0102030405060708 {ETHERNET} 0800",
-                ip("2f", 75)
-            ),
+            format!("{} 1000 88be 00000001 0102030405060708 {ETHERNET} 0800", ip("2f", 75)),
             "ip gre erspan eth",
             format!("{ip_shown} keep16 mac mac keep12"),
         ),
@@ -537,43 +378,22 @@ fn tunnels() {
             format!("{udp_shown} keep8 mac mac keep12"),
         ),
         (
-            format!(
-                "{} 02006558 00000100 01020301 aabbccdd {ETHERNET} 0800",
-                udp("17c1", 75)
-            ),
+            format!("{} 02006558 00000100 01020301 aabbccdd {ETHERNET} 0800", udp("17c1", 75)),
             "ip udp geneve eth",
             format!("{udp_shown} keep12 [geneve option]4 mac mac keep12"),
         ),
-        (
-            format!("{} 30ff002d 00000001", udp("0868", 53)),
-            "ip udp gtp",
-            format!("{udp_shown} keep18"),
-        ),
+        (format!("{} 30ff002d 00000001", udp("0868", 53)), "ip udp gtp", format!("{udp_shown} keep18")),
         (
             format!("{} 34ff0035 00000001 00000085 01100900", udp("0868", 61)),
             "ip udp gtp",
             format!("{udp_shown} keep13 [gtp extension]2 keep11"),
         ),
-        (
-            format!("{} 00000800", udp("1292", 49)),
-            "ip udp gre",
-            format!("{udp_shown} keep14"),
-        ),
+        (format!("{} 00000800", udp("1292", 49)), "ip udp gre", format!("{udp_shown} keep14")),
     ] {
-        assert_decodes(
-            101,
-            &format!("{head} {TCP4}"),
-            &format!("{names} ip tcp"),
-            &format!("{expected} {tail4}"),
-        );
+        assert_decodes(101, &format!("{head} {TCP4}"), &format!("{names} ip tcp"), &format!("{expected} {tail4}"));
     }
     let tail6 = TCP6_SHOWN.strip_prefix("keep8 ").unwrap();
-    assert_decodes(
-        101,
-        &format!("{} {TCP6}", ip("29", 65)),
-        "ip ipv6 tcp",
-        &format!("{ip_shown} keep8 {tail6}"),
-    );
+    assert_decodes(101, &format!("{} {TCP6}", ip("29", 65)), "ip ipv6 tcp", &format!("{ip_shown} keep8 {tail6}"));
     assert_decodes(
         101,
         &format!("{} 0000 1234 aabbccdd {TCP6}", udp("0dd8", 73)),
@@ -582,22 +402,12 @@ fn tunnels() {
     );
     assert_decodes(
         101,
-        &format!(
-            "{} 0001 0102 aa bbcc 0000000000000000 00 0000 1234 aabbccdd {TCP6}",
-            udp("0dd8", 89)
-        ),
+        &format!("{} 0001 0102 aa bbcc 0000000000000000 00 0000 1234 aabbccdd {TCP6}", udp("0dd8", 89)),
         "ip udp teredo ipv6 tcp",
-        &format!(
-            "{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep8 {tail6}"
-        ),
+        &format!("{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep8 {tail6}"),
     );
     // A datagram to a tunnel's port that is none.
-    assert_decodes(
-        101,
-        &format!("{} 4745 5420", udp("12b5", 4)),
-        "ip udp",
-        &format!("{udp_shown} payload4"),
-    );
+    assert_decodes(101, &format!("{} 4745 5420", udp("12b5", 4)), "ip udp", &format!("{udp_shown} payload4"));
 }
 
 #[test]
@@ -627,33 +437,20 @@ fn checksums_keep_their_state() {
         let mut frame = hex(frame);
         frame[field..field + 2].copy_from_slice(&value);
         let before = decoded(101, &frame, frame.len());
-        assert_eq!(
-            before.checksums[0].state, expected,
-            "as captured: {value:x?}"
-        );
+        assert_eq!(before.checksums[0].state, expected, "as captured: {value:x?}");
         let length = before.checksums[0].pseudo.as_ref().unwrap().length;
         // The card will cut this one up: its sum leaves the length out, and so does the new one.
         assert_eq!(length == 0, value == [0xec, 0x3d]);
-        for piece in before
-            .pieces
-            .iter()
-            .filter(|piece| matches!(piece.what, What::Ipv4 | What::Ipv6))
-        {
+        for piece in before.pieces.iter().filter(|piece| matches!(piece.what, What::Ipv4 | What::Ipv6)) {
             frame[piece.start as usize + 3] ^= 0x55;
         }
         let last = frame.len() - 1;
         frame[last] = 0;
-        before
-            .checksums
-            .iter()
-            .for_each(|checksum| checksum.write(&mut frame));
+        before.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
         let after = decoded(101, &frame, frame.len());
         assert_eq!(after.checksums[0].state, expected, "as written: {value:x?}");
         assert_eq!(after.checksums[0].pseudo.as_ref().unwrap().length, length);
-        assert_eq!(
-            frame[field..field + 2] == value,
-            expected == ChecksumState::Zero
-        );
+        assert_eq!(frame[field..field + 2] == value, expected == ChecksumState::Zero);
     }
 }
 
@@ -665,14 +462,8 @@ fn a_cut_checksum_stays_cut_and_forgets() {
         frame[36..38].copy_from_slice(&old);
         let layers = decoded(101, &frame[..43], frame.len());
         assert_eq!(layers.checksums[0].state, ChecksumState::Cut);
-        layers
-            .checksums
-            .iter()
-            .for_each(|checksum| checksum.write(&mut frame));
-        assert_eq!(
-            decoded(101, &frame[..43], frame.len()).checksums[0].state,
-            ChecksumState::Cut
-        );
+        layers.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
+        assert_eq!(decoded(101, &frame[..43], frame.len()).checksums[0].state, ChecksumState::Cut);
         frame
     });
     assert_eq!(written[0], written[1]);
@@ -681,35 +472,24 @@ fn a_cut_checksum_stays_cut_and_forgets() {
 /// Outer checksums cover inner ones: written in order, all are right at the end.
 #[test]
 fn checksums_are_written_innermost_first() {
-    let head = format!(
-        "45000055 00000000 40110000 c0000201c6336402 c000 12b5 0041 0000 080000000000010000 {ETHERNET}0800"
+    let head =
+        format!("45000055 00000000 40110000 c0000201c6336402 c000 12b5 0041 0000 080000000000010000 {ETHERNET}0800");
+    let head = head.replace("0041", "004b").replace("45000055", "4500005f").replacen(
+        "080000000000010000",
+        "0800000000000100",
+        1,
     );
-    let head = head
-        .replace("0041", "004b")
-        .replace("45000055", "4500005f")
-        .replacen("080000000000010000", "0800000000000100", 1);
     let mut frame = hex(&format!("{head} {TCP4}"));
     let mut layers = decoded(101, &frame, frame.len());
-    layers
-        .checksums
-        .iter_mut()
-        .for_each(|checksum| checksum.state = ChecksumState::Good);
+    layers.checksums.iter_mut().for_each(|checksum| checksum.state = ChecksumState::Good);
     frame[70] ^= 1;
-    layers
-        .checksums
-        .iter()
-        .for_each(|checksum| checksum.write(&mut frame));
-    let states: Vec<_> = decoded(101, &frame, frame.len())
-        .checksums
-        .into_iter()
-        .map(|checksum| checksum.state)
-        .collect();
+    layers.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
+    let states: Vec<_> =
+        decoded(101, &frame, frame.len()).checksums.into_iter().map(|checksum| checksum.state).collect();
     assert_eq!(states, [ChecksumState::Good; 4]);
 }
 
-const LINKS: [u32; 20] = [
-    0, 1, 9, 12, 14, 50, 101, 104, 105, 108, 113, 127, 192, 219, 228, 229, 239, 276, 147, 65535,
-];
+const LINKS: [u32; 20] = [0, 1, 9, 12, 14, 50, 101, 104, 105, 108, 113, 127, 192, 219, 228, 229, 239, 276, 147, 65535];
 
 proptest! {
     /// Whatever the bytes: nothing panics, and each byte is a piece, payload or said to be not understood.
@@ -765,12 +545,8 @@ fn each_packet(path: &Path, mut each: impl FnMut(u32, &[u8], usize)) {
         match reader.next() {
             Ok((used, block)) => {
                 match block {
-                    PcapBlockOwned::LegacyHeader(header) => {
-                        links = vec![header.network.0 as u32 & 0xffff]
-                    }
-                    PcapBlockOwned::Legacy(packet) => {
-                        each(links[0], packet.data, packet.origlen as usize)
-                    }
+                    PcapBlockOwned::LegacyHeader(header) => links = vec![header.network.0 as u32 & 0xffff],
+                    PcapBlockOwned::Legacy(packet) => each(links[0], packet.data, packet.origlen as usize),
                     PcapBlockOwned::NG(Block::SectionHeader(_)) => links.clear(),
                     PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
                         links.push(interface.linktype.0 as u32)
@@ -798,11 +574,7 @@ fn each_packet(path: &Path, mut each: impl FnMut(u32, &[u8], usize)) {
 #[test]
 fn captures_decode_as_etherparse_sees_them() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
-    let folder = if folder.is_dir() {
-        folder
-    } else {
-        "/work/shared/captures".into()
-    };
+    let folder = if folder.is_dir() { folder } else { "/work/shared/captures".into() };
     let Ok(entries) = std::fs::read_dir(&folder) else {
         eprintln!("SKIPPED: no captures beside the project");
         return;
@@ -810,41 +582,23 @@ fn captures_decode_as_etherparse_sees_them() {
     let (mut packets, mut compared) = (0, 0);
     for entry in entries {
         let path = entry.unwrap().path();
-        if !path
-            .extension()
-            .is_some_and(|extension| extension == "pcap" || extension == "pcapng")
-        {
+        if !path.extension().is_some_and(|extension| extension == "pcap" || extension == "pcapng") {
             continue;
         }
         let mut layers = Layers::default();
         each_packet(&path, |link, frame, wire| {
             decode(link, frame, wire as u32, &mut layers);
             packets += 1;
-            let context = || {
-                format!(
-                    "{:?} packet {packets}: {:?}",
-                    path.file_name(),
-                    layers.names
-                )
-            };
+            let context = || format!("{:?} packet {packets}: {:?}", path.file_name(), layers.names);
             assert_eq!(shown(&layers, frame.len()).err(), None, "{}", context());
             let plain = matches!(
                 layers.names[..],
-                ["eth", "ip" | "ipv6", "tcp" | "udp"]
-                    | ["eth", "vlan", "ip" | "ipv6", "tcp" | "udp"]
+                ["eth", "ip" | "ipv6", "tcp" | "udp"] | ["eth", "vlan", "ip" | "ipv6", "tcp" | "udp"]
             );
-            if let (true, Some(ours), Ok(theirs)) = (
-                plain,
-                &layers.transport,
-                LaxSlicedPacket::from_ethernet(frame),
-            ) {
+            if let (true, Some(ours), Ok(theirs)) = (plain, &layers.transport, LaxSlicedPacket::from_ethernet(frame)) {
                 let (ports, payload) = match &theirs.transport {
-                    Some(TransportSlice::Tcp(tcp)) => {
-                        ((tcp.source_port(), tcp.destination_port()), tcp.payload())
-                    }
-                    Some(TransportSlice::Udp(udp)) => {
-                        ((udp.source_port(), udp.destination_port()), udp.payload())
-                    }
+                    Some(TransportSlice::Tcp(tcp)) => ((tcp.source_port(), tcp.destination_port()), tcp.payload()),
+                    Some(TransportSlice::Udp(udp)) => ((udp.source_port(), udp.destination_port()), udp.payload()),
                     _ => return,
                 };
                 assert_eq!((ours.src.1, ours.dst.1), ports, "{}", context());

@@ -17,10 +17,7 @@ fn text(masker: &mut Masker, text: &str) -> String {
 
 fn part(text: &str, value: &str, method: &str) -> Part {
     let start = text.find(value).unwrap();
-    Part {
-        at: start..start + value.len(),
-        method: MethodId::named(method).unwrap(),
-    }
+    Part { at: start..start + value.len(), method: MethodId::named(method).unwrap() }
 }
 
 fn whole(masker: &mut Masker, text: &str, method: &str) -> String {
@@ -41,21 +38,13 @@ fn shape(text: &str) -> Vec<(usize, Option<char>)> {
 
 #[test]
 fn every_method_is_keyed_deterministic_and_keeps_lengths() {
-    for method in mask::ALL
-        .iter()
-        .filter(|m| !["keep", "blank"].contains(&m.id()))
-    {
+    for method in mask::ALL.iter().filter(|m| !["keep", "blank"].contains(&m.id())) {
         for example in method.examples() {
             let one = whole(&mut masker(1), example, method.id());
             assert_eq!(one.len(), example.len(), "{}: {example}", method.id());
             assert_ne!(&one, example, "{}", method.id());
             assert_eq!(one, whole(&mut masker(1), example, method.id()));
-            assert_ne!(
-                one,
-                whole(&mut masker(2), example, method.id()),
-                "{}: {example}",
-                method.id()
-            );
+            assert_ne!(one, whole(&mut masker(2), example, method.id()), "{}: {example}", method.id());
             let mut direct = Vec::new();
             let keyring = masker(1);
             assert!(
@@ -83,10 +72,7 @@ fn words_are_mapped_alike_in_every_case_and_place() {
     assert_eq!(text(&mut masker, "ANNA"), anna.to_uppercase());
     let both = text(&mut masker, "Anna Baker");
     assert!(both[..4].eq_ignore_ascii_case(&anna) && both.starts_with(char::is_uppercase));
-    assert_eq!(
-        text(&mut masker, "4711"),
-        text(&mut masker, "order-4711")[6..]
-    );
+    assert_eq!(text(&mut masker, "4711"), text(&mut masker, "order-4711")[6..]);
 }
 
 #[test]
@@ -104,11 +90,7 @@ fn a_part_is_masked_inside_a_text_as_it_is_alone() {
     let mut masker = masker(1);
     let sentence = "write to anna@gmail.com or call her at home today";
     let mut out = Vec::new();
-    masker.text(
-        sentence.as_bytes(),
-        &[part(sentence, "anna@gmail.com", "email")],
-        &mut out,
-    );
+    masker.text(sentence.as_bytes(), &[part(sentence, "anna@gmail.com", "email")], &mut out);
     let alone = whole(&mut masker, "anna@gmail.com", "email");
     assert_eq!(&out[9..23], alone.as_bytes());
     assert_eq!(out.len(), sentence.len());
@@ -166,11 +148,7 @@ fn kind(run: &str) -> &'static str {
     let all = |f: fn(&u8) -> bool| run.bytes().all(|b| f(&b));
     let hex = |b: &u8| b.is_ascii_hexdigit();
     if all(u8::is_ascii_digit) {
-        return if run.len() > 1 && run.starts_with('0') {
-            "zero-led"
-        } else {
-            "number"
-        };
+        return if run.len() > 1 && run.starts_with('0') { "zero-led" } else { "number" };
     }
     if all(u8::is_ascii_lowercase) {
         return "lower";
@@ -184,8 +162,7 @@ fn kind(run: &str) -> &'static str {
     {
         return "capitalised";
     }
-    let cases =
-        [u8::is_ascii_lowercase, u8::is_ascii_uppercase].map(|f| run.bytes().any(|b| f(&b)));
+    let cases = [u8::is_ascii_lowercase, u8::is_ascii_uppercase].map(|f| run.bytes().any(|b| f(&b)));
     let digits = run.bytes().any(|b| b.is_ascii_digit());
     if run.len() >= 8 && run.bytes().all(|b| hex(&b)) && digits && cases != [true, true] {
         return "hex";
@@ -285,10 +262,7 @@ fn hosts_keep_label_lengths_and_public_suffix() {
     let lengths = |host: &str| host.split(['.', '-']).map(str::len).collect::<Vec<_>>();
     assert_eq!(lengths(&image), lengths("shop.acme-corp.co.uk:8443"));
     assert!(image.ends_with(".co.uk:8443") && !image.contains("acme"));
-    assert_eq!(
-        whole(&mut masker, "SHOP.acme.io", "host").to_lowercase(),
-        whole(&mut masker, "shop.acme.io", "host")
-    );
+    assert_eq!(whole(&mut masker, "SHOP.acme.io", "host").to_lowercase(), whole(&mut masker, "shop.acme.io", "host"));
     assert_eq!(whole(&mut masker, "localhost:80", "host"), "localhost:80");
     let mut out = [0; 4];
     let ip = whole(&mut masker, "10.1.2.3:80", "host");
@@ -305,37 +279,22 @@ fn enumeration_recovers_an_unkeyed_hash_but_not_a_pseudonym() {
     let candidates = || (1000..10_000).map(|n| n.to_string());
     let unkeyed = |text: &str| blake3::hash(text.as_bytes());
     let recovered = candidates().find(|guess| unkeyed(guess) == unkeyed(secret));
-    assert_eq!(
-        recovered.as_deref(),
-        Some(secret),
-        "the attack works where it should"
-    );
+    assert_eq!(recovered.as_deref(), Some(secret), "the attack works where it should");
 
     let published = text(&mut masker(9), secret);
     let hits: Vec<_> = (10..60)
         .filter(|&seed| {
             let mut guess_key = masker(seed);
-            candidates()
-                .find(|guess| text(&mut guess_key, guess) == published)
-                .as_deref()
-                == Some(secret)
+            candidates().find(|guess| text(&mut guess_key, guess) == published).as_deref() == Some(secret)
         })
         .collect();
-    assert!(
-        hits.len() <= 1,
-        "{hits:?}: keys of the attacker's own say nothing"
-    );
+    assert!(hits.len() <= 1, "{hits:?}: keys of the attacker's own say nothing");
 }
 
 fn luhn(number: &str) -> bool {
     let digits: Vec<u32> = number.chars().filter_map(|c| c.to_digit(10)).collect();
     let doubled = |d: u32| if d * 2 > 9 { d * 2 - 9 } else { d * 2 };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(n, d)| if n % 2 == 1 { doubled(*d) } else { *d })
-        .sum();
+    let sum: u32 = digits.iter().rev().enumerate().map(|(n, d)| if n % 2 == 1 { doubled(*d) } else { *d }).sum();
     sum.is_multiple_of(10)
 }
 
@@ -346,20 +305,13 @@ fn cards_keep_their_first_digit_and_whether_the_check_digit_is_right() {
     for n in 0..5000 {
         let card = format!("411111{:010}", n * 7919);
         let image = whole(&mut masker, &card, "card");
-        assert_eq!(
-            (image.starts_with('4'), luhn(&image)),
-            (true, luhn(&card)),
-            "{card}"
-        );
+        assert_eq!((image.starts_with('4'), luhn(&image)), (true, luhn(&card)), "{card}");
         assert_ne!(image, card);
         images.insert(image);
     }
     assert_eq!(images.len(), 5000);
     let joined = whole(&mut masker, "4111111111111111", "card");
-    assert_eq!(
-        whole(&mut masker, "4111 1111-1111 1111", "card").replace([' ', '-'], ""),
-        joined
-    );
+    assert_eq!(whole(&mut masker, "4111 1111-1111 1111", "card").replace([' ', '-'], ""), joined);
 }
 
 fn mod_97(iban: &str) -> u32 {
@@ -368,9 +320,7 @@ fn mod_97(iban: &str) -> u32 {
     turned
         .chars()
         .map(|c| c.to_digit(36).unwrap())
-        .fold(0, |sum, v| {
-            (if v > 9 { sum * 100 } else { sum * 10 } + v) % 97
-        })
+        .fold(0, |sum, v| (if v > 9 { sum * 100 } else { sum * 10 } + v) % 97)
 }
 
 #[test]
@@ -414,10 +364,7 @@ fn every_day_of_a_decade_becomes_another_one_of_it_in_every_form() {
                     let image = whole(&mut masker, &date, "date");
                     assert_ne!(image, date);
                     assert_eq!(image.len(), date.len());
-                    let fields: Vec<u32> = image
-                        .split(['-', '.', '/'])
-                        .map(|f| f.parse().unwrap())
-                        .collect();
+                    let fields: Vec<u32> = image.split(['-', '.', '/']).map(|f| f.parse().unwrap()).collect();
                     let valid = |y: u32, m: u32, d: u32| {
                         (1980..1990).contains(&y) && (1..=12).contains(&m) && d <= days_in(y, m)
                     };
@@ -425,9 +372,7 @@ fn every_day_of_a_decade_becomes_another_one_of_it_in_every_form() {
                         match date.as_bytes()[4] {
                             b'-' => valid(fields[0], fields[1], fields[2]),
                             _ if date.contains('.') => valid(fields[2], fields[1], fields[0]),
-                            _ =>
-                                valid(fields[2], fields[0], fields[1])
-                                    || valid(fields[2], fields[1], fields[0]),
+                            _ => valid(fields[2], fields[0], fields[1]) || valid(fields[2], fields[1], fields[0]),
                         },
                         "{date} {image}"
                     );
@@ -450,31 +395,16 @@ fn tokens_of_json_stay_readable_and_their_claims_are_masked_as_anywhere() {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
     let header = r#"{"alg":"HS256","kid":"key-4711"}"#;
-    let claims =
-        r#"{"sub":"4711","admin":true,"name":"Anna \"B\"","iat":1516239022,"mail":"anna@acme.io"}"#;
-    let token = format!(
-        "{}.{}.c2lnbmF0dXJlIG9mIGNsYWltcw",
-        BASE64.encode(header),
-        BASE64.encode(claims)
-    );
+    let claims = r#"{"sub":"4711","admin":true,"name":"Anna \"B\"","iat":1516239022,"mail":"anna@acme.io"}"#;
+    let token = format!("{}.{}.c2lnbmF0dXJlIG9mIGNsYWltcw", BASE64.encode(header), BASE64.encode(claims));
     let finder = |text: &[u8], parts: &mut Vec<Part>| {
         if text.contains(&b'@') {
-            parts.push(Part {
-                at: 0..text.len(),
-                method: MethodId::named("email").unwrap(),
-            });
+            parts.push(Part { at: 0..text.len(), method: MethodId::named("email").unwrap() });
         }
     };
-    let mut masker = Masker::with_finder(
-        &Key::from_bytes([1; 32]),
-        Box::new(|_| false),
-        Box::new(finder),
-    );
+    let mut masker = Masker::with_finder(&Key::from_bytes([1; 32]), Box::new(|_| false), Box::new(finder));
     let image = whole(&mut masker, &token, "jwt");
-    let parts: Vec<Vec<u8>> = image
-        .split('.')
-        .map(|part| BASE64.decode(part).unwrap_or_default())
-        .collect();
+    let parts: Vec<Vec<u8>> = image.split('.').map(|part| BASE64.decode(part).unwrap_or_default()).collect();
     let header: serde_json::Value = serde_json::from_slice(&parts[0]).unwrap();
     let masked: serde_json::Value = serde_json::from_slice(&parts[1]).unwrap();
     assert_eq!(header["alg"], "HS256");
@@ -509,19 +439,11 @@ fn degraded_texts_keep_their_shape_and_mail_stays_undeliverable() {
     let mut filler = Vec::new();
     masker(1).degraded(sentence.as_bytes(), &parts, Level::Filler, &mut filler);
     let filler = String::from_utf8(filler).unwrap();
-    assert_eq!(
-        filler,
-        "xxā xāxxxx, 가가: xxxxx 1111 xxx xxx@xxxxx.x xx 1111-11-11"
-    );
+    assert_eq!(filler, "xxā xāxxxx, 가가: xxxxx 1111 xxx xxx@xxxxx.x xx 1111-11-11");
     let tags: HashSet<_> = (0..500)
         .map(|n| {
             let mut out = Vec::new();
-            masker(1).degraded(
-                format!("value {n:05}").as_bytes(),
-                &[],
-                Level::Tag,
-                &mut out,
-            );
+            masker(1).degraded(format!("value {n:05}").as_bytes(), &[], Level::Tag, &mut out);
             assert!(out.ends_with(b"11") && out.len() == 11);
             out
         })
@@ -531,19 +453,14 @@ fn degraded_texts_keep_their_shape_and_mail_stays_undeliverable() {
 
 #[test]
 fn what_a_detector_knows_is_known_again_after_masking() {
-    for kind in [
-        "email", "card", "iban", "mac", "ipv4", "ipv6", "uuid", "jwt", "date", "url", "host",
-    ] {
+    for kind in ["email", "card", "iban", "mac", "ipv4", "ipv6", "uuid", "jwt", "date", "url", "host"] {
         let id = standin::detect::DetectorId::named(kind).unwrap();
         let detector = id.detector().unwrap();
         for (_, value) in detector.examples().hits {
             let image = whole(&mut masker(1), value, detector.method());
             let mut found = Vec::new();
             detector.find(image.as_bytes(), &mut found);
-            assert!(
-                matches!(&found[..], [at] if *at == (0..value.len())),
-                "{kind}: {value} became {image}"
-            );
+            assert!(matches!(&found[..], [at] if *at == (0..value.len())), "{kind}: {value} became {image}");
         }
     }
 }
@@ -552,18 +469,9 @@ fn what_a_detector_knows_is_known_again_after_masking() {
 fn ipv4_is_permuted_inside_each_class_with_its_text_length() {
     let mut masker = masker(1);
     let digits = |address: [u8; 4]| address.map(|octet| octet.to_string().len());
-    for (a, b) in [
-        (10, 1),
-        (172, 16),
-        (172, 31),
-        (192, 168),
-        (100, 64),
-        (100, 127),
-        (8, 8),
-        (203, 0),
-        (198, 51),
-        (193, 99),
-    ] {
+    for (a, b) in
+        [(10, 1), (172, 16), (172, 31), (192, 168), (100, 64), (100, 127), (8, 8), (203, 0), (198, 51), (193, 99)]
+    {
         let mut images = HashSet::new();
         for n in 0..=u16::MAX {
             let [c, d] = n.to_be_bytes();
@@ -593,19 +501,9 @@ fn ipv4_is_permuted_inside_each_class_with_its_text_length() {
 fn class(address: [u8; 4]) -> &'static str {
     let ip = std::net::Ipv4Addr::from(address);
     let [a, b, c, _] = address;
-    let special = matches!([a, b, c], [192, 0, 0] | [192, 88, 99])
-        || a == 0
-        || a >= 240
-        || (a, b & 0xfe) == (198, 18);
+    let special = matches!([a, b, c], [192, 0, 0] | [192, 88, 99]) || a == 0 || a >= 240 || (a, b & 0xfe) == (198, 18);
     match a {
-        _ if ip.is_loopback()
-            || ip.is_link_local()
-            || ip.is_multicast()
-            || ip.is_documentation()
-            || special =>
-        {
-            "fixed"
-        }
+        _ if ip.is_loopback() || ip.is_link_local() || ip.is_multicast() || ip.is_documentation() || special => "fixed",
         10 => "10/8",
         172 if ip.is_private() => "172.16/12",
         192 if ip.is_private() => "192.168/16",
@@ -616,10 +514,7 @@ fn class(address: [u8; 4]) -> &'static str {
 
 /// Leading zero nibbles of each group.
 fn pattern(address: [u8; 16]) -> [u32; 8] {
-    std::net::Ipv6Addr::from(address)
-        .segments()
-        .map(u16::leading_zeros)
-        .map(|bits| bits / 4)
+    std::net::Ipv6Addr::from(address).segments().map(u16::leading_zeros).map(|bits| bits / 4)
 }
 
 fn v6(text: &str) -> [u8; 16] {
@@ -629,15 +524,7 @@ fn v6(text: &str) -> [u8; 16] {
 #[test]
 fn ipv6_keeps_its_class_and_zero_pattern_and_its_parts_agree() {
     let mut masker = masker(1);
-    for fixed in [
-        "::",
-        "::1",
-        "ff02::1",
-        "ff02::fb",
-        "2001:db8::5",
-        "fe80::1",
-        "100::1",
-    ] {
+    for fixed in ["::", "::1", "ff02::1", "ff02::fb", "2001:db8::5", "fe80::1", "100::1"] {
         assert_eq!(masker.ipv6(v6(fixed)), v6(fixed), "{fixed}");
     }
     for (n, address) in [
@@ -657,29 +544,11 @@ fn ipv6_keeps_its_class_and_zero_pattern_and_its_parts_agree() {
         assert_eq!(image[..kept], v6(address)[..kept]);
     }
     let host = v6("2a00:1450::21a:2bff:fe3c:4d5e");
-    let (image, mac) = (
-        masker.ipv6(host),
-        masker.mac([0x00, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]),
-    );
-    assert_eq!(
-        image[8..],
-        [
-            mac[0] ^ 2,
-            mac[1],
-            mac[2],
-            0xff,
-            0xfe,
-            mac[3],
-            mac[4],
-            mac[5]
-        ]
-    );
+    let (image, mac) = (masker.ipv6(host), masker.mac([0x00, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]));
+    assert_eq!(image[8..], [mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]]);
     assert_eq!(masker.ipv6(v6("fe80::21a:2bff:fe3c:4d5e"))[8..], image[8..]);
     assert_eq!(masker.ipv6(v6("ff02::1:ff3c:4d5e"))[13..], image[13..]);
-    assert_eq!(
-        masker.mac([0x33, 0x33, 0xff, 0x3c, 0x4d, 0x5e])[3..],
-        image[13..]
-    );
+    assert_eq!(masker.mac([0x33, 0x33, 0xff, 0x3c, 0x4d, 0x5e])[3..], image[13..]);
     let v4 = masker.ipv4([192, 168, 7, 9]);
     assert_eq!(masker.ipv6(v6("::ffff:192.168.7.9"))[12..], v4);
     assert_eq!(masker.ipv6(v6("64:ff9b::c0a8:709"))[12..], v4);
@@ -691,9 +560,7 @@ fn many_addresses_stay_distinct_and_nothing_stays_itself() {
     let mut masker = masker(1);
     let mut state = 1u64;
     let mut next = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         state >> 16
     };
     let (mut sources, mut images) = (HashSet::new(), HashSet::new());
@@ -702,14 +569,7 @@ fn many_addresses_stay_distinct_and_nothing_stays_itself() {
         let mut v6 = [0u8; 16];
         // Crowded on purpose: few prefixes, small hosts, EUI-64 among them.
         v6[..2].copy_from_slice(
-            &[
-                [0x2a, 0x00],
-                [0xfe, 0x80],
-                [0xfd, 0x01],
-                [0x20, 0x02],
-                [0x20, 0x01],
-                [0x5f, 0],
-            ][n as usize % 6],
+            &[[0x2a, 0x00], [0xfe, 0x80], [0xfd, 0x01], [0x20, 0x02], [0x20, 0x01], [0x5f, 0]][n as usize % 6],
         );
         v6[5] = next() as u8 % 4;
         v6[11] = [0, 0xff][next() as usize % 2];
@@ -755,10 +615,7 @@ fn addresses_in_text_follow_those_in_headers_in_their_own_style() {
     let plain = whole(&mut masker, "2a00:1450:4001:82f::200e", "ip");
     assert_eq!(plain, image.to_string());
     let padded = whole(&mut masker, "[2A00:1450:4001:082F:0000:0:0:200E]:443", "ip");
-    assert_eq!(
-        padded.len(),
-        "[2A00:1450:4001:082F:0000:0:0:200E]:443".len()
-    );
+    assert_eq!(padded.len(), "[2A00:1450:4001:082F:0000:0:0:200E]:443".len());
     let inner = padded.trim_start_matches('[').split(']').next().unwrap();
     assert_eq!(inner.parse(), Ok(image));
     assert_eq!(inner, inner.to_uppercase());
@@ -773,10 +630,7 @@ fn addresses_in_text_follow_those_in_headers_in_their_own_style() {
     }
     let mac = masker.mac([0xa0, 0x1a, 0x2b, 0x3c, 0x4d, 0x5e]);
     let dotted = whole(&mut masker, "a01a.2b3c.4d5e", "mac");
-    assert_eq!(
-        dotted.replace('.', ""),
-        mac.map(|octet| format!("{octet:02x}")).concat()
-    );
+    assert_eq!(dotted.replace('.', ""), mac.map(|octet| format!("{octet:02x}")).concat());
 }
 
 #[test]
@@ -789,81 +643,36 @@ fn figures() {
         for text in texts {
             f(text);
         }
-        println!(
-            "{name}: {:.0} ns",
-            start.elapsed().as_nanos() as f64 / texts.len() as f64
-        );
+        println!("{name}: {:.0} ns", start.elapsed().as_nanos() as f64 / texts.len() as f64);
     };
-    let many = |f: &dyn Fn(u64) -> String| {
-        (0..200_000u64)
-            .map(|n| f(n.wrapping_mul(0x9e3779b97f4a7c15)))
-            .collect::<Vec<_>>()
-    };
+    let many =
+        |f: &dyn Fn(u64) -> String| (0..200_000u64).map(|n| f(n.wrapping_mul(0x9e3779b97f4a7c15))).collect::<Vec<_>>();
     for (name, texts) in [
-        (
-            "word",
-            many(&|n| {
-                format!("{n:x}")
-                    .bytes()
-                    .map(|b| (b'a' + b % 26) as char)
-                    .take(8)
-                    .collect()
-            }),
-        ),
+        ("word", many(&|n| format!("{n:x}").bytes().map(|b| (b'a' + b % 26) as char).take(8).collect())),
         ("number", many(&|n| format!("{}", n % 1_000_000))),
         ("hex16", many(&|n| format!("{n:016x}"))),
-        (
-            "token20",
-            many(&|n| format!("Zz{:018}", n % 1_000_000_000_000_000_000)),
-        ),
-        (
-            "email",
-            many(&|n| format!("user{}@mail{}.com", n % 10000, n % 77)),
-        ),
-        (
-            "prose",
-            many(&|n| {
-                format!("Mozilla/5.0 (X11; Linux x86_64; rv:{n}) Gecko/20100101 Firefox/109.0")
-            }),
-        ),
+        ("token20", many(&|n| format!("Zz{:018}", n % 1_000_000_000_000_000_000))),
+        ("email", many(&|n| format!("user{}@mail{}.com", n % 10000, n % 77))),
+        ("prose", many(&|n| format!("Mozilla/5.0 (X11; Linux x86_64; rv:{n}) Gecko/20100101 Firefox/109.0"))),
         ("cached", many(&|n| format!("order-{}", n % 1000))),
     ] {
         let mut masker = masker(1);
         let mut out = Vec::new();
-        let email = Part {
-            at: 0..0,
-            method: MethodId::named("email").unwrap(),
-        };
+        let email = Part { at: 0..0, method: MethodId::named("email").unwrap() };
         time(&format!("mask {name}"), &texts, &mut |text| {
             out.clear();
             match name {
-                "email" => masker.text(
-                    text.as_bytes(),
-                    &[Part {
-                        at: 0..text.len(),
-                        ..email.clone()
-                    }],
-                    &mut out,
-                ),
+                "email" => masker.text(text.as_bytes(), &[Part { at: 0..text.len(), ..email.clone() }], &mut out),
                 _ => masker.text(text.as_bytes(), &[], &mut out),
             }
             black_box(&out);
         });
         let mut found = Vec::new();
-        time(
-            &format!("scan {name} ({} bytes)", texts[0].len()),
-            &texts,
-            &mut |text| {
-                found.clear();
-                standin::detect::scan(
-                    text.as_bytes(),
-                    standin::detect::Enabled::ALL,
-                    &[],
-                    &mut found,
-                );
-                black_box(&found);
-            },
-        );
+        time(&format!("scan {name} ({} bytes)", texts[0].len()), &texts, &mut |text| {
+            found.clear();
+            standin::detect::scan(text.as_bytes(), standin::detect::Enabled::ALL, &[], &mut found);
+            black_box(&found);
+        });
     }
     let mut masker = masker(1);
     let texts = many(&|n| n.to_string());

@@ -173,7 +173,8 @@ fn chunked(body: &[u8], len: usize) -> Vec<u8> {
 
 use Side::{Client as C, Server as S};
 
-const JSON: &[u8] = br#"{"user":{"email":"anna@example.com","tags":["a b","\u00e9"],"n":-1.5e3,"ok":true},"anna@example.com":null}"#;
+const JSON: &[u8] =
+    br#"{"user":{"email":"anna@example.com","tags":["a b","\u00e9"],"n":-1.5e3,"ok":true},"anna@example.com":null}"#;
 
 const HTML: &[u8] = b"<!DOCTYPE html><html><!-- by anna --><body class=\"a b\"><a href='/orders/42?x=1'>My &eacute;  order</a><input name=csrf value=tok-1 disabled><script>let t = 'secret';</script><p title=\"a > b\">1 < 2</p></body></html>";
 const XML: &[u8] = b"<?xml version=\"1.0\"?><o xmlns=\"http://www.w3.org/2005/Atom\" id=\"anna\"><e-mail>a@b.example</e-mail><![CDATA[x <y>]]></o>";
@@ -189,9 +190,21 @@ fn content(media: &str, body: &[u8]) -> Talk {
 
 fn talks() -> Vec<(&'static str, Talk)> {
     let post = [b"POST /api/orders/42?x=1&y=a+b HTTP/1.1\r\nHost: shop.example.com:8080\r\nContent-Type: application/json\r\nContent-Length: ".to_vec(), format!("{}\r\n\r\n", JSON.len()).into_bytes(), JSON.to_vec()].concat();
-    let chunks = [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(), chunked(JSON, 7)].concat();
+    let chunks = [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+        chunked(JSON, 7),
+    ]
+    .concat();
     let packed = gzip(&JSON.repeat(3));
-    let gz = [format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len()).into_bytes(), packed].concat();
+    let gz = [
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            packed.len()
+        )
+        .into_bytes(),
+        packed,
+    ]
+    .concat();
     vec![
         ("json post, chunked answer", Talk::new(&[(C, &post), (S, &chunks)])),
         ("json post, gzip answer", Talk::new(&[(C, &post), (S, &gz)])),
@@ -316,7 +329,14 @@ fn fields_of_contents() {
     assert_eq!(seen.fields.iter().filter(|field| *field == "http.request.header.content-type.boundary=xyz").count(), 5);
     assert_eq!(
         body_fields("text/csv", b"name,mail\r\n\"Baker, Anna\",a@b.example\r\nBob,c"),
-        ["csv.name=name", "csv.mail=mail", "csv.name=Baker, Anna", "csv.mail=a@b.example", "csv.name=Bob", "csv.mail=c"]
+        [
+            "csv.name=name",
+            "csv.mail=mail",
+            "csv.name=Baker, Anna",
+            "csv.mail=a@b.example",
+            "csv.name=Bob",
+            "csv.mail=c"
+        ]
     );
     assert_eq!(
         body_fields("text/event-stream", b"event: order\ndata: {\"id\":42}\nid: 7\n\ndata: hi anna\nretry: 10\n"),
@@ -486,8 +506,14 @@ fn header_values_by_their_table() {
             "Authorization: Digest username=\"<header.authorization.digest.username>\", uri=\"/<header.authorization.digest.uri.path Segment>/<header.authorization.digest.uri.path Segment>\", qop=auth, nc=00000001",
         ),
         ("Cookie: sid=\"a b\"; 2024=x; flag", "Cookie: sid=\"<cookie.sid>\"; <cookie.{} Name>=<cookie.{}>; <cookie>"),
-        ("Referer: https://h.example/a?b=c#d", "Referer: https://<header.referer.host Host>/<header.referer.path Segment>?b=<header.referer.query.b>#<header.referer.fragment>"),
-        ("X-Forwarded-For: 10.0.0.1, 2001:db8::1", "X-Forwarded-For: <header.x-forwarded-for Host>, <header.x-forwarded-for Host>"),
+        (
+            "Referer: https://h.example/a?b=c#d",
+            "Referer: https://<header.referer.host Host>/<header.referer.path Segment>?b=<header.referer.query.b>#<header.referer.fragment>",
+        ),
+        (
+            "X-Forwarded-For: 10.0.0.1, 2001:db8::1",
+            "X-Forwarded-For: <header.x-forwarded-for Host>, <header.x-forwarded-for Host>",
+        ),
         ("Forwarded: for=\"[::1]:80\";proto=https", "Forwarded: for=\"[<header.forwarded.for Host>]:80\";proto=https"),
         ("Via: 1.1 proxy.example (squid)", "Via: 1.1 <header.via Host> <header.via>"),
         ("If-None-Match: W/\"abc\", \"d\"", "If-None-Match: W/\"<header.if-none-match>\", \"<header.if-none-match>\""),
@@ -495,15 +521,24 @@ fn header_values_by_their_table() {
         ("If-Modified-Since: Sun, 06 Nov 1994", "If-Modified-Since: <header.if-modified-since>"),
         ("User-Agent: curl/8.0", "User-Agent: <header.user-agent>"),
         ("X-Order-20240131: a", "<header.{} Name>: <header.{}>"),
-        ("Content-Type: multipart/form-data; boundary=\"xyz\"", "Content-Type: multipart/form-data; boundary=\"<header.content-type.boundary>\""),
+        (
+            "Content-Type: multipart/form-data; boundary=\"xyz\"",
+            "Content-Type: multipart/form-data; boundary=\"<header.content-type.boundary>\"",
+        ),
         ("Content-Type: text/html; charset=UTF-8", "Content-Type: text/html; charset=UTF-8"),
-        ("Content-Disposition: form-data; name=\"photo\"; filename=\"me.jpg\"", "Content-Disposition: form-data; name=\"photo\"; filename=\"<header.content-disposition.filename>\""),
+        (
+            "Content-Disposition: form-data; name=\"photo\"; filename=\"me.jpg\"",
+            "Content-Disposition: form-data; name=\"photo\"; filename=\"<header.content-disposition.filename>\"",
+        ),
         ("Cache-Control: max-age=3600, no-cache", "Cache-Control: max-age=3600, no-cache"),
         ("Connection: keep-alive, Upgrade", "Connection: keep-alive, Upgrade"),
         ("Range: bytes=0-1023", "Range: bytes=0-1023"),
         ("Link: </p?x=1>; rel=\"next\"", "Link: </<header.link.path Segment>?x=<header.link.query.x>>; rel=\"next\""),
         ("Location: /orders/42", "Location: /<header.location.path Segment>/<header.location.path Segment>"),
-        ("WWW-Authenticate: Basic realm=\"shop\"", "WWW-Authenticate: Basic realm=\"<header.www-authenticate.basic.realm>\""),
+        (
+            "WWW-Authenticate: Basic realm=\"shop\"",
+            "WWW-Authenticate: Basic realm=\"<header.www-authenticate.basic.realm>\"",
+        ),
         (
             "Set-Cookie: sid=abc%20d; Path=/a; Domain=.example.com; Expires=Wed, 21-Oct-2015 07:28:00 GMT; Max-Age=60; HttpOnly; SameSite=Lax",
             "Set-Cookie: sid=<set-cookie.sid>; Path=/<set-cookie.path.path Segment>; Domain=.<set-cookie.domain Host>; Expires=Wed, 21-Oct-2015 07:28:00 GMT; Max-Age=60; HttpOnly; SameSite=Lax",

@@ -18,7 +18,11 @@ fn every_command_and_flag_exists() {
         let (names, arguments): (Vec<&str>, Vec<&str>) = split(&command);
         let help = help(&names).unwrap_or_else(|| panic!("`{command}`: there is no such command"));
         for flag in arguments.iter().filter(|argument| argument.starts_with('-') && **argument != "-") {
-            assert!(help.contains(&(*flag).to_owned()), "`{command}`: `standin {} --help` does not know {flag}", names.join(" "));
+            assert!(
+                help.contains(&(*flag).to_owned()),
+                "`{command}`: `standin {} --help` does not know {flag}",
+                names.join(" ")
+            );
         }
     }
 }
@@ -27,11 +31,10 @@ fn every_command_and_flag_exists() {
 fn an_unknown_command_or_flag_is_found() {
     assert!(help(&["masque"]).is_none());
     assert!(!help(&["mask"]).expect("a command").contains(&"--sequins".to_owned()));
-    assert_eq!(commands("a `standin mask a -o b` | x\n$ standin key new -o k > f\ntcpdump | standin mask - | ssh"), [
-        "mask a -o b",
-        "key new -o k",
-        "mask -"
-    ]);
+    assert_eq!(
+        commands("a `standin mask a -o b` | x\n$ standin key new -o k > f\ntcpdump | standin mask - | ssh"),
+        ["mask a -o b", "key new -o k", "mask -"]
+    );
 }
 
 /// What stands behind `standin` in code, up to what is a shell's or Markdown's.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use standin::replay::profile::{Arrivals, Span};
 use standin::replay::{Asked, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, dry_run, run, target};
-use standin::workload::{Collector, Workload, correlate};
 use standin::workload::hand::{self, Exchange};
+use standin::workload::{Collector, Workload, correlate};
 
 /// A client that writes down what it says and hears.
 pub struct Recorder {
@@ -59,7 +59,15 @@ impl Recorder {
     }
 
     pub fn workload(&self, gap_ms: u64) -> Workload {
-        let exchanges: Vec<Exchange> = (0..).zip(&self.heard).map(|(n, (connection, request, response))| Exchange { connection: *connection, at_ms: n * gap_ms, request, response }).collect();
+        let exchanges: Vec<Exchange> = (0..)
+            .zip(&self.heard)
+            .map(|(n, (connection, request, response))| Exchange {
+                connection: *connection,
+                at_ms: n * gap_ms,
+                request,
+                response,
+            })
+            .collect();
         hand::workload(&exchanges)
     }
 }
@@ -73,7 +81,12 @@ pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
 /// Somebody registers, logs in, looks around, buys, and looks at the order, on two connections.
 pub fn shopping(addr: SocketAddr) -> Recorder {
     let mut client = Recorder::new(addr);
-    client.json(0, "POST /api/v1/register", "", r#"{"name":"Zoe Quill","email":"zoe@quill.test","password":"correct horse"}"#);
+    client.json(
+        0,
+        "POST /api/v1/register",
+        "",
+        r#"{"name":"Zoe Quill","email":"zoe@quill.test","password":"correct horse"}"#,
+    );
     let login = client.json(0, "POST /api/v1/login", "", r#"{"email":"zoe@quill.test","password":"correct horse"}"#);
     let cookie = format!("Cookie: theme=dark; session={}\n", between(&login, "session=", ";"));
     let bearer = format!("Authorization: Bearer {}\n", between(&login, r#""token":""#, "\""));
@@ -90,7 +103,8 @@ pub fn shopping(addr: SocketAddr) -> Recorder {
     let added = client.say(1, &format!("POST /api/v1/cart/items HTTP/1.1\nHost: x\n{cookie}Content-Type: application/x-www-form-urlencoded\nContent-Length: {}\n\n{form}", form.len()));
     let item = between(&added, "/cart/items/", "\r\n").to_owned();
     client.say(1, &format!("DELETE /api/v1/cart/items/{item} HTTP/1.1\nHost: x\n{bearer}\n"));
-    let order = client.json(0, "POST /api/v1/orders", &bearer, r#"{"card":"4111111111111111","address":{"city":"Oslo"}}"#);
+    let order =
+        client.json(0, "POST /api/v1/orders", &bearer, r#"{"card":"4111111111111111","address":{"city":"Oslo"}}"#);
     let order = between(&order, "/api/v1/orders/", "\r\n").to_owned();
     client.get(1, &format!("/api/v1/orders/{order}"), &cookie);
     client.say(0, &format!("HEAD /api/v1/orders/{order} HTTP/1.1\nHost: x\n{bearer}\n"));
@@ -105,18 +119,31 @@ pub fn shopping(addr: SocketAddr) -> Recorder {
 }
 
 fn replay(workload: Workload, target: &str, profile: Profile) -> RunResult {
-    run(Arc::new(workload), Options::new(target, Profile { max_lateness: Span(Duration::from_secs(2)), ..profile })).unwrap()
+    run(Arc::new(workload), Options::new(target, Profile { max_lateness: Span(Duration::from_secs(2)), ..profile }))
+        .unwrap()
 }
 
 fn fast(mode: Mode) -> Profile {
-    Profile { mode, think_scale: 0.0, speed: 50.0, rate: Some(400.0), connections: 1, arrivals: Arrivals::Constant, ..Profile::default() }
+    Profile {
+        mode,
+        think_scale: 0.0,
+        speed: 50.0,
+        rate: Some(400.0),
+        connections: 1,
+        arrivals: Arrivals::Constant,
+        ..Profile::default()
+    }
 }
 
 #[test]
 fn a_shop_is_replayed_with_ids_and_tokens_of_another_process() {
     let original = target::spawn().unwrap();
     let recorded = shopping(original.addr);
-    let statuses: Vec<u16> = recorded.heard.iter().map(|(.., response)| String::from_utf8_lossy(&response[9..12]).parse().unwrap()).collect();
+    let statuses: Vec<u16> = recorded
+        .heard
+        .iter()
+        .map(|(.., response)| String::from_utf8_lossy(&response[9..12]).parse().unwrap())
+        .collect();
     assert_eq!(statuses, [201, 200, 200, 200, 304, 200, 201, 201, 204, 201, 200, 200, 404, 200, 200, 303, 204, 401]);
     for mode in [Mode::Sessions, Mode::Captured, Mode::Closed, Mode::Rate] {
         // On a clock of its own a run must leave the target the time to answer: two connections share a cart.
@@ -146,7 +173,8 @@ fn run_json_is_what_its_schema_says() {
     let result = replay(shopping(original.addr).workload(1), "embedded", fast(Mode::Captured));
     let json = serde_json::to_value(&result).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&json).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&json).map(|error| format!("{error} at {}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     let again: RunResult = serde_json::from_value(json).unwrap();
     assert_eq!(again.requests.answered, result.requests.answered);
@@ -183,7 +211,12 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// `n` plain requests `gap_ms` apart, over some connections in turn.
 fn plain(n: u64, gap_ms: u64, connections: u64) -> Workload {
     let exchanges: Vec<Exchange> = (0..n)
-        .map(|i| Exchange { connection: (i % connections) as u32, at_ms: i * gap_ms, request: b"GET /a HTTP/1.1\r\nHost: old\r\n\r\n", response: OK })
+        .map(|i| Exchange {
+            connection: (i % connections) as u32,
+            at_ms: i * gap_ms,
+            request: b"GET /a HTTP/1.1\r\nHost: old\r\n\r\n",
+            response: OK,
+        })
         .collect();
     hand::workload(&exchanges)
 }
@@ -199,13 +232,19 @@ fn a_stall_is_in_the_response_times_and_not_in_the_service_times() {
         stream.write_all(OK).is_ok()
     });
     // One connection, a request every 5 ms: while one is stalled, 80 others wait their turn.
-    let result = replay(plain(150, 5, 1), &format!("http://{addr}"), Profile { mode: Mode::Captured, ..Profile::default() });
+    let result =
+        replay(plain(150, 5, 1), &format!("http://{addr}"), Profile { mode: Mode::Captured, ..Profile::default() });
     assert_eq!(result.requests.answered, 150);
     assert!(result.service_time_us.p95 < 100_000, "{:?}", result.service_time_us);
     assert!(result.response_time_us.p90 > 200_000, "{:?}", result.response_time_us);
     assert!(result.response_time_us.max >= 390_000);
     // The wait is the target's, not the generator's.
-    assert!(result.lateness_us.p90 < 100_000 && result.requests.held > 50, "{:?} {:?}", result.lateness_us, result.requests);
+    assert!(
+        result.lateness_us.p90 < 100_000 && result.requests.held > 50,
+        "{:?} {:?}",
+        result.lateness_us,
+        result.requests
+    );
     // In a closed loop the stall hits one request only; that is why it is not the default.
     let closed = replay(plain(150, 5, 1), &format!("http://{addr}"), fast(Mode::Closed));
     assert!(closed.response_time_us.p90 < 100_000);
@@ -215,7 +254,11 @@ fn a_stall_is_in_the_response_times_and_not_in_the_service_times() {
 fn captured_instants_are_kept() {
     let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
     let begun = Instant::now();
-    let result = replay(plain(60, 10, 4), &format!("http://{addr}"), Profile { mode: Mode::Captured, speed: 2.0, ..Profile::default() });
+    let result = replay(
+        plain(60, 10, 4),
+        &format!("http://{addr}"),
+        Profile { mode: Mode::Captured, speed: 2.0, ..Profile::default() },
+    );
     assert!(begun.elapsed() >= Duration::from_millis(295));
     assert!((result.offered_rps - 200.0).abs() < 1.0, "{}", result.offered_rps);
     assert_eq!(result.connections.opened, 4);
@@ -229,7 +272,10 @@ struct Misbehave(fn(&mut TcpStream) -> bool);
 fn failures_are_told_apart() {
     let cases: [(Failure, Misbehave); 4] = [
         (Failure::Protocol, Misbehave(|stream| stream.write_all(b"SSH-2.0-x\r\n\r\n").is_ok())),
-        (Failure::ClosedEarly, Misbehave(|stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").is_err())),
+        (
+            Failure::ClosedEarly,
+            Misbehave(|stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").is_err()),
+        ),
         (Failure::ClosedEarly, Misbehave(|_| false)),
         (Failure::Timeout, Misbehave(|_| true)),
     ];
@@ -245,7 +291,8 @@ fn failures_are_told_apart() {
 #[test]
 fn a_connection_closed_between_requests_is_opened_again_and_counted() {
     let addr = server(|_, _, stream| stream.write_all(OK).is_err());
-    let result = replay(plain(3, 100, 1), &format!("http://{addr}"), Profile { mode: Mode::Captured, ..Profile::default() });
+    let result =
+        replay(plain(3, 100, 1), &format!("http://{addr}"), Profile { mode: Mode::Captured, ..Profile::default() });
     assert_eq!((result.requests.answered, result.connections.reopened), (3, 2), "{:?}", result.requests);
 }
 
@@ -310,12 +357,16 @@ fn the_whole_methods_filter_and_the_dry_run_agree() {
     let whole = dry_run(&workload, &fast(Mode::Captured)).unwrap();
     let order = whole.iter().find(|request| request.endpoint == "GET /api/v1/orders/{}").unwrap();
     assert!(order.replacements.iter().any(|replacement| replacement.from_step.is_some()), "{order:?}");
-    assert!(matches!(dry_run(&workload, &Profile { methods: vec!["PURGE".into()], ..profile }), Err(ReplayError::Nothing(true))));
+    assert!(matches!(
+        dry_run(&workload, &Profile { methods: vec!["PURGE".into()], ..profile }),
+        Err(ReplayError::Nothing(true))
+    ));
 }
 
 #[test]
 fn nothing_goes_where_it_must_not() {
-    let refused = |target: &str, profile: Profile| run(Arc::new(plain(1, 1, 1)), Options::new(target, profile)).unwrap_err();
+    let refused =
+        |target: &str, profile: Profile| run(Arc::new(plain(1, 1, 1)), Options::new(target, profile)).unwrap_err();
     assert_eq!(refused("http://192.0.2.7:80", Profile::default()).exit_code(), 2);
     assert_eq!(refused("https://127.0.0.1", Profile::default()).exit_code(), 2);
     assert_eq!(refused("embedded", Profile { speed: 0.0, ..Profile::default() }).exit_code(), 2);
@@ -325,7 +376,8 @@ fn nothing_goes_where_it_must_not() {
 
 #[test]
 fn profiles_and_the_examples_of_their_page_fit_schema_and_program() {
-    let schema: serde_json::Value = serde_json::from_str(include_str!("../replay-profiles/profile.schema.json")).unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../replay-profiles/profile.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let page = include_str!("../replay-profiles/README.md");
     let examples = page.split("```yaml\n").skip(1).map(|rest| ("README.md", rest.split("```").next().unwrap()));
@@ -358,7 +410,13 @@ fn captured(name: &str) -> Workload {
 
 #[test]
 fn captures_of_the_shop_are_answered_as_they_were() {
-    for (name, requests) in [("shop-demo.pcap", 184), ("shop-keepalive.pcap", 388), ("shop-ipv6.pcapng", 130), ("shop-lossy.pcap", 132), ("shop-ns.pcap", 67)] {
+    for (name, requests) in [
+        ("shop-demo.pcap", 184),
+        ("shop-keepalive.pcap", 388),
+        ("shop-ipv6.pcapng", 130),
+        ("shop-lossy.pcap", 132),
+        ("shop-ns.pcap", 67),
+    ] {
         let workload = captured(name);
         assert_eq!(workload.requests(), requests, "{name} {:?}", workload.left_out);
         let sessions = workload.sessions.len();
@@ -371,7 +429,13 @@ fn captures_of_the_shop_are_answered_as_they_were() {
             .map(|endpoint| format!("{} {:?} {:?}", endpoint.endpoint, endpoint.status_agreement, endpoint.status))
             .collect();
         let agreement = result.workload.status_agreement.unwrap();
-        println!("{name}: {sessions} sessions, {agreement:.3} {:?} {:.1} s {:?}\n  {}", result.correlation, result.seconds, result.requests, wrong.join("\n  "));
+        println!(
+            "{name}: {sessions} sessions, {agreement:.3} {:?} {:.1} s {:?}\n  {}",
+            result.correlation,
+            result.seconds,
+            result.requests,
+            wrong.join("\n  ")
+        );
         assert!(agreement >= 0.95, "{name}: {agreement} {wrong:#?} {:?}", result.correlation);
     }
 }

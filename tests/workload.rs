@@ -23,7 +23,14 @@ struct Play {
 
 impl Play {
     fn new() -> Play {
-        let mut play = Play { collector: Collector::new(), now: 1_000_000 * MS, at: [0; 2], flow: 0, packets: 0, client: Ipv4Addr::LOCALHOST.into() };
+        let mut play = Play {
+            collector: Collector::new(),
+            now: 1_000_000 * MS,
+            at: [0; 2],
+            flow: 0,
+            packets: 0,
+            client: Ipv4Addr::LOCALHOST.into(),
+        };
         play.connect(0, [10, 0, 0, 1]);
         play
     }
@@ -32,7 +39,10 @@ impl Play {
         let server = (Ipv4Addr::new(10, 9, 9, 9).into(), 80);
         let client = (self.client, 4000 + self.flow as u16);
         let (src, dst) = if from == Side::Client { (client, server) } else { (server, client) };
-        let layers = Layers { transport: Some(Transport { src, dst, payload: 0..0, wire_payload: 0, tcp: None }), ..Layers::default() };
+        let layers = Layers {
+            transport: Some(Transport { src, dst, payload: 0..0, wire_payload: 0, tcp: None }),
+            ..Layers::default()
+        };
         let packet = Packet { id: PacketId(self.packets), time_ns: self.now, link: 1, frame: &[], wire_len: 0 };
         self.packets += 1;
         self.collector.packet(&packet, &layers);
@@ -172,7 +182,13 @@ fn exchange<'a>(connection: u32, at_ms: u64, request: &'a str, response: &'a str
 /// The values that come from a response, as (request number, text).
 fn edges(workload: &Workload) -> Vec<(usize, String)> {
     let steps = workload.sessions.iter().flat_map(|session| &session.steps).enumerate();
-    steps.flat_map(|(n, step)| step.edges.iter().map(move |edge| (n, String::from_utf8(step.request.bytes[edge.at.clone()].to_vec()).unwrap()))).collect()
+    steps
+        .flat_map(|(n, step)| {
+            step.edges
+                .iter()
+                .map(move |edge| (n, String::from_utf8(step.request.bytes[edge.at.clone()].to_vec()).unwrap()))
+        })
+        .collect()
 }
 
 fn answer(headers: &str, body: &str) -> String {
@@ -181,16 +197,33 @@ fn answer(headers: &str, body: &str) -> String {
 
 #[test]
 fn cookies_tokens_ids_and_form_tokens_are_found() {
-    let login = answer("Set-Cookie: sid=a1B2c3D4; Path=/\r\nContent-Type: application/json\r\n", r#"{"token":"eyX9-77_q","user_id":17}"#);
-    let page = answer("Content-Type: text/html\r\n", r#"<form><input type="hidden" name="csrf" value="f00d+4/bar=="></form>"#);
+    let login = answer(
+        "Set-Cookie: sid=a1B2c3D4; Path=/\r\nContent-Type: application/json\r\n",
+        r#"{"token":"eyX9-77_q","user_id":17}"#,
+    );
+    let page =
+        answer("Content-Type: text/html\r\n", r#"<form><input type="hidden" name="csrf" value="f00d+4/bar=="></form>"#);
     let all = [
         exchange(0, 0, "POST /login HTTP/1.1\r\nHost: a\r\n\r\n", &login),
-        exchange(0, 10, "GET /users/17 HTTP/1.1\r\nCookie: x=1; sid=a1B2c3D4\r\nAuthorization: Bearer eyX9-77_q\r\n\r\n", &page),
-        exchange(1, 20, "POST /f HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\ncsrf=f00d%2B4%2Fbar%3D%3D", OK),
+        exchange(
+            0,
+            10,
+            "GET /users/17 HTTP/1.1\r\nCookie: x=1; sid=a1B2c3D4\r\nAuthorization: Bearer eyX9-77_q\r\n\r\n",
+            &page,
+        ),
+        exchange(
+            1,
+            20,
+            "POST /f HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 26\r\n\r\ncsrf=f00d%2B4%2Fbar%3D%3D",
+            OK,
+        ),
     ];
     let workload = workload(&all);
     let found = edges(&workload);
-    assert_eq!(found, [(1, "17".into()), (1, "a1B2c3D4".into()), (1, "eyX9-77_q".into()), (2, "f00d%2B4%2Fbar%3D%3D".into())]);
+    assert_eq!(
+        found,
+        [(1, "17".into()), (1, "a1B2c3D4".into()), (1, "eyX9-77_q".into()), (2, "f00d%2B4%2Fbar%3D%3D".into())]
+    );
     // A value went from one connection to the other: they are one session now.
     assert_eq!((workload.sessions.len(), workload.sessions[0].connections.len()), (1, 2));
 }
@@ -201,7 +234,12 @@ fn what_the_client_said_first_is_its_own() {
     let echo = answer("Content-Type: application/json\r\nETag: \"abcdef12\"\r\n", body);
     let all = [
         exchange(0, 0, "GET /a?who=zoe%40quill.test HTTP/1.1\r\nAccept: application/json\r\n\r\n", &echo),
-        exchange(0, 10, "GET /b?mail=zoe%40quill.test&state=shipped&page=2&limit=40 HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\r\n", &echo),
+        exchange(
+            0,
+            10,
+            "GET /b?mail=zoe%40quill.test&state=shipped&page=2&limit=40 HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\r\n",
+            &echo,
+        ),
     ];
     assert_eq!(edges(&workload(&all)), []);
 }
@@ -211,13 +249,19 @@ fn short_numbers_need_a_likeness_of_names() {
     let list = answer("Content-Type: application/json\r\n", r#"{"user_id":1,"items":[{"id":1},{"id":2}],"count":2}"#);
     let all = [
         exchange(0, 0, "GET /products HTTP/1.1\r\n\r\n", &list),
-        exchange(0, 10, "POST /cart HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 31\r\n\r\n{\"product_id\":2, \"quantity\": 2}", OK),
+        exchange(
+            0,
+            10,
+            "POST /cart HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 31\r\n\r\n{\"product_id\":2, \"quantity\": 2}",
+            OK,
+        ),
         exchange(0, 20, "GET /products/1 HTTP/1.1\r\n\r\n", OK),
         exchange(0, 30, "GET /years/1 HTTP/1.1\r\n\r\n", OK),
     ];
     let workload = workload(&all);
     let session = &workload.sessions[0];
-    let sources: Vec<_> = session.steps.iter().flat_map(|step| &step.edges).map(|edge| &session.sources[edge.source as usize]).collect();
+    let sources: Vec<_> =
+        session.steps.iter().flat_map(|step| &step.edges).map(|edge| &session.sources[edge.source as usize]).collect();
     let places: Vec<_> = sources.iter().map(|source| (&source.path[source.path.len() - 2..], source.ordinal)).collect();
     assert_eq!(edges(&workload), [(1, "2".to_owned()), (2, "1".to_owned())], "{sources:?}");
     assert_eq!(places, [("id", 1), ("id", 0)], "{sources:?}");

@@ -23,10 +23,7 @@ impl Checksum {
         } else if field == 0 {
             self.state = ChecksumState::Zero;
         } else if let Some(pseudo) = &mut self.pseudo
-            && let Some(length) = pseudo
-                .lengths()
-                .into_iter()
-                .find(|&length| pseudo.sum(frame, length) == field)
+            && let Some(length) = pseudo.lengths().into_iter().find(|&length| pseudo.sum(frame, length) == field)
         {
             pseudo.length = length;
             self.state = ChecksumState::PseudoOnly;
@@ -45,10 +42,7 @@ impl Checksum {
             ChecksumState::Good => self.right(frame),
             ChecksumState::Bad => self.unmistakable(frame, add(self.right(frame), WRONG_BY)),
             ChecksumState::Zero => 0,
-            ChecksumState::PseudoOnly => self
-                .pseudo
-                .as_ref()
-                .map_or(0, |pseudo| pseudo.sum(frame, pseudo.length)),
+            ChecksumState::PseudoOnly => self.pseudo.as_ref().map_or(0, |pseudo| pseudo.sum(frame, pseudo.length)),
             ChecksumState::Cut => self.unmistakable(frame, self.right(frame)),
         };
         frame[self.at..self.at + 2].copy_from_slice(&value.to_be_bytes());
@@ -64,10 +58,7 @@ impl Checksum {
 
     /// `value`, unless it would be taken for "none" or for an offloaded sum: then another.
     fn unmistakable(&self, frame: &[u8], value: u16) -> u16 {
-        let forms = self
-            .pseudo
-            .as_ref()
-            .map(|pseudo| pseudo.lengths().map(|length| pseudo.sum(frame, length)));
+        let forms = self.pseudo.as_ref().map(|pseudo| pseudo.lengths().map(|length| pseudo.sum(frame, length)));
         let mut value = if value == 0 { 0xffff } else { value };
         while forms.is_some_and(|forms| forms.contains(&value)) {
             value = add(value, WRONG_BY);
@@ -78,10 +69,7 @@ impl Checksum {
     /// Sum over the covered bytes, the field as it stands, and the pseudo-header.
     fn sum(&self, frame: &[u8]) -> u16 {
         let covered = wide(frame.get(self.covers.clone()).unwrap_or_default());
-        let pseudo = self
-            .pseudo
-            .as_ref()
-            .map_or(0, |pseudo| pseudo.wide(frame, pseudo.length));
+        let pseudo = self.pseudo.as_ref().map_or(0, |pseudo| pseudo.wide(frame, pseudo.length));
         fold(covered + pseudo)
     }
 }
@@ -100,12 +88,7 @@ impl Pseudo {
     fn wide(&self, frame: &[u8], length: u32) -> u64 {
         let bytes = |range: &Range<usize>| wide(frame.get(range.clone()).unwrap_or_default());
         let numbers = [u32::from(self.protocol), length];
-        bytes(&self.src)
-            + bytes(&self.dst)
-            + numbers
-                .map(|number| u64::from(number.to_be()))
-                .iter()
-                .sum::<u64>()
+        bytes(&self.src) + bytes(&self.dst) + numbers.map(|number| u64::from(number.to_be())).iter().sum::<u64>()
     }
 }
 
@@ -122,10 +105,7 @@ fn wide(bytes: &[u8]) -> u64 {
         }
     }
     let (words, rest) = rest.as_chunks::<4>();
-    let words: u64 = words
-        .iter()
-        .map(|word| u64::from(u32::from_ne_bytes(*word)))
-        .sum();
+    let words: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
     let mut last = [0; 4];
     last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     lanes.iter().sum::<u64>() + words + u64::from(u32::from_ne_bytes(last))
@@ -152,12 +132,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn naive(bytes: &[u8]) -> u16 {
-        bytes.chunks(2).fold(0, |total, pair| {
-            add(
-                total,
-                u16::from(pair[0]) << 8 | u16::from(*pair.get(1).unwrap_or(&0)),
-            )
-        })
+        bytes
+            .chunks(2)
+            .fold(0, |total, pair| add(total, u16::from(pair[0]) << 8 | u16::from(*pair.get(1).unwrap_or(&0))))
     }
 
     /// Among all sums are those that look like "none" or like an offloaded one: they are avoided.
@@ -167,19 +144,8 @@ mod tests {
             for word in 0..=u16::MAX {
                 let mut frame = [192, 0, 2, 1, 198, 51, 100, 2, 0, 0, 0, 0];
                 frame[10..].copy_from_slice(&word.to_be_bytes());
-                let pseudo = Pseudo {
-                    src: 0..4,
-                    dst: 4..8,
-                    protocol: 17,
-                    length: 4,
-                };
-                let mut checksum = Checksum {
-                    at: 8,
-                    covers: 8..12,
-                    pseudo: Some(pseudo),
-                    state,
-                    zero_is_none: true,
-                };
+                let pseudo = Pseudo { src: 0..4, dst: 4..8, protocol: 17, length: 4 };
+                let mut checksum = Checksum { at: 8, covers: 8..12, pseudo: Some(pseudo), state, zero_is_none: true };
                 checksum.write(&mut frame);
                 checksum.observe(&frame);
                 assert_eq!(checksum.state, state);

@@ -9,9 +9,7 @@ const EXTENSION: u8 = 0x04;
 /// Whether a UDP payload is plainly a user packet: version 1, GTP and not GTP', type 255, nothing beyond its length.
 pub(super) fn fits(payload: &[u8]) -> bool {
     match *payload {
-        [0x30..0x38, 0xff, high, low, ..] => {
-            payload.len() <= 8 + usize::from(u16::from_be_bytes([high, low]))
-        }
+        [0x30..0x38, 0xff, high, low, ..] => payload.len() <= 8 + usize::from(u16::from_be_bytes([high, low])),
         _ => false,
     }
 }

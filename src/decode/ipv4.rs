@@ -6,18 +6,7 @@ use super::walker::{Addresses, Next, Walker};
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ip");
     let start = w.at;
-    let &[
-        version,
-        _,
-        total_high,
-        total_low,
-        _,
-        _,
-        fragment_high,
-        fragment_low,
-        _,
-        protocol,
-    ] = w.keep()?;
+    let &[version, _, total_high, total_low, _, _, fragment_high, fragment_low, _, protocol] = w.keep()?;
     let header = usize::from(version & 0x0f) * 4;
     let total = usize::from(u16::from_be_bytes([total_high, total_low]));
     if header < 20 || (1..header).contains(&total) {

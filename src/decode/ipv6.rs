@@ -25,12 +25,10 @@ pub(super) fn options(w: &mut Walker<'_>) -> Option<Next> {
         while let [kind, rest @ ..] = w.rest() {
             match (kind, rest) {
                 (0, _) => drop(w.keep::<1>()?),
-                (1, &[length, ..]) => w.within(usize::from(length) + 2, "padding", |w| {
-                    w.keep::<2>().map(drop)
-                })?,
-                (_, &[length, ..]) => w.within(usize::from(length) + 2, "ipv6 option", |w| {
-                    option(w, *kind, &mut jumbo)
-                })?,
+                (1, &[length, ..]) => w.within(usize::from(length) + 2, "padding", |w| w.keep::<2>().map(drop))?,
+                (_, &[length, ..]) => {
+                    w.within(usize::from(length) + 2, "ipv6 option", |w| option(w, *kind, &mut jumbo))?
+                }
                 _ => return None,
             }
         }
@@ -102,9 +100,6 @@ pub(super) fn fragment(w: &mut Walker<'_>) -> Option<Next> {
 pub(super) fn authentication(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ah");
     let &[next, units, ..] = w.keep::<12>()?;
-    w.skip(
-        (usize::from(units) * 4).checked_sub(4)?,
-        "authentication value",
-    )?;
+    w.skip((usize::from(units) * 4).checked_sub(4)?, "authentication value")?;
     Some(Next::Protocol(next))
 }

@@ -21,11 +21,7 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
             (PAYLOAD, Some(data)) => {
                 w.bound(w.at + data);
                 // AF_INET, AF_INET6 of Linux.
-                return if matches!(family, 2 | 10) {
-                    Some(Next::Ip)
-                } else {
-                    w.stop("address family")
-                };
+                return if matches!(family, 2 | 10) { Some(Next::Ip) } else { w.stop("address family") };
             }
             (_, Some(data)) => w.skip(data.next_multiple_of(4), "nflog attribute")?,
         }

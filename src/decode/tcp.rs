@@ -17,11 +17,7 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     if w.within(header - 20, "padding", options).is_none() {
         w.stop::<()>("cut off");
     }
-    let tcp = Tcp {
-        seq: u32_at(head, 4),
-        ack: u32_at(head, 8),
-        flags: head[13] & 0x3f,
-    };
+    let tcp = Tcp { seq: u32_at(head, 4), ack: u32_at(head, 8), flags: head[13] & 0x3f };
     w.payload(start + header, u16_at(head, 0), u16_at(head, 2), Some(tcp))
 }
 

@@ -10,10 +10,7 @@ const ORIGIN: usize = 8;
 /// Whether a UDP payload is plainly Teredo: an IPv6 header whose length is the rest of the datagram.
 pub(super) fn fits(payload: &[u8]) -> bool {
     let packet = match *payload {
-        [0, 1, client, value, ..] => behind(
-            payload,
-            4 + usize::from(client) + usize::from(value) + AUTHENTICATION_END,
-        ),
+        [0, 1, client, value, ..] => behind(payload, 4 + usize::from(client) + usize::from(value) + AUTHENTICATION_END),
         _ => payload,
     };
     let packet = match packet {
@@ -21,9 +18,7 @@ pub(super) fn fits(payload: &[u8]) -> bool {
         _ => packet,
     };
     match *packet {
-        [0x60..0x70, _, _, _, high, low, ..] => {
-            packet.len() == 40 + usize::from(u16::from_be_bytes([high, low]))
-        }
+        [0x60..0x70, _, _, _, high, low, ..] => packet.len() == 40 + usize::from(u16::from_be_bytes([high, low])),
         _ => false,
     }
 }
@@ -37,10 +32,7 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("teredo");
     if let [0, 1, ..] = w.rest() {
         let &[_, _, client, value] = w.keep()?;
-        w.skip(
-            usize::from(client) + usize::from(value) + AUTHENTICATION_END,
-            "teredo authentication",
-        )?;
+        w.skip(usize::from(client) + usize::from(value) + AUTHENTICATION_END, "teredo authentication")?;
     }
     if let [0, 0, ..] = w.rest() {
         w.keep::<2>()?;

@@ -55,16 +55,7 @@ pub(super) struct Walker<'a> {
 impl<'a> Walker<'a> {
     pub(super) fn new(frame: &'a [u8], wire_len: u32, layers: &'a mut Layers) -> Self {
         let wire_end = frame.len().max(wire_len as usize);
-        Self {
-            frame,
-            layers,
-            at: 0,
-            end: frame.len(),
-            stated: wire_end,
-            wire_end,
-            addresses: None,
-            quoted: false,
-        }
+        Self { frame, layers, at: 0, end: frame.len(), stated: wire_end, wire_end, addresses: None, quoted: false }
     }
 
     /// Accounts for what is left, and puts checksums into writing order.
@@ -131,11 +122,7 @@ impl<'a> Walker<'a> {
     }
 
     /// `count` addresses of one kind, or as many as there are.
-    pub(super) fn many(
-        &mut self,
-        count: usize,
-        what: fn(&mut Self) -> Option<usize>,
-    ) -> Option<()> {
+    pub(super) fn many(&mut self, count: usize, what: fn(&mut Self) -> Option<usize>) -> Option<()> {
         (0..count).try_for_each(|_| what(self).map(drop))
     }
 
@@ -161,19 +148,9 @@ impl<'a> Walker<'a> {
         zero_is_none: bool,
     ) -> Option<()> {
         let at = self.whole(What::Checksum, 2)?;
-        let unverified = if covers.end > self.end {
-            ChecksumState::Cut
-        } else {
-            ChecksumState::Bad
-        };
+        let unverified = if covers.end > self.end { ChecksumState::Cut } else { ChecksumState::Bad };
         let covers = covers.start..covers.end.min(self.end);
-        let mut checksum = Checksum {
-            at,
-            covers,
-            pseudo,
-            state: unverified,
-            zero_is_none,
-        };
+        let mut checksum = Checksum { at, covers, pseudo, state: unverified, zero_is_none };
         checksum.observe(self.frame);
         self.layers.checksums.push(checksum);
         Some(())
@@ -183,12 +160,7 @@ impl<'a> Walker<'a> {
     pub(super) fn pseudo(&self, protocol: u8, start: usize) -> Option<Pseudo> {
         let Addresses { src, dst, len } = self.addresses?;
         let length = u32::try_from(self.stated.saturating_sub(start)).unwrap_or(u32::MAX);
-        Some(Pseudo {
-            src: src..src + len,
-            dst: dst..dst + len,
-            protocol,
-            length,
-        })
+        Some(Pseudo { src: src..src + len, dst: dst..dst + len, protocol, length })
     }
 
     /// End of the current layer as its header states it.
@@ -252,13 +224,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The rest of the layer is payload of a flow between these ports. It begins at `start`, which may be cut off.
-    pub(super) fn payload(
-        &mut self,
-        start: usize,
-        src: u16,
-        dst: u16,
-        tcp: Option<Tcp>,
-    ) -> Option<Next> {
+    pub(super) fn payload(&mut self, start: usize, src: u16, dst: u16, tcp: Option<Tcp>) -> Option<Next> {
         if self.quoted {
             return self.stop("quoted payload");
         }
@@ -290,18 +256,10 @@ impl<'a> Walker<'a> {
         self.at += len;
         match self.layers.pieces.last_mut() {
             _ if len == 0 => {}
-            Some(last)
-                if what == What::Structural
-                    && last.what == what
-                    && last.start + last.len == start =>
-            {
+            Some(last) if what == What::Structural && last.what == what && last.start + last.len == start => {
                 last.len += len as u32;
             }
-            _ => self.layers.pieces.push(Piece {
-                start,
-                len: len as u32,
-                what,
-            }),
+            _ => self.layers.pieces.push(Piece { start, len: len as u32, what }),
         }
     }
 }

@@ -6,10 +6,7 @@ use super::walker::{Next, Walker};
 pub(super) fn radiotap(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("radiotap");
     let &[_, _, low, high] = w.keep()?;
-    w.skip(
-        usize::from(u16::from_le_bytes([low, high])).checked_sub(4)?,
-        "radiotap",
-    )?;
+    w.skip(usize::from(u16::from_le_bytes([low, high])).checked_sub(4)?, "radiotap")?;
     Some(Next::Link(105))
 }
 
@@ -17,10 +14,7 @@ pub(super) fn radiotap(w: &mut Walker<'_>) -> Option<Next> {
 pub(super) fn ppi(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ppi");
     let &[_, _, low, high, a, b, c, d] = w.keep()?;
-    w.skip(
-        usize::from(u16::from_le_bytes([low, high])).checked_sub(8)?,
-        "ppi",
-    )?;
+    w.skip(usize::from(u16::from_le_bytes([low, high])).checked_sub(8)?, "ppi")?;
     Some(Next::Link(u32::from_le_bytes([a, b, c, d])))
 }
 

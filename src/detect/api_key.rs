@@ -70,20 +70,13 @@ impl Detector for ApiKey {
         Examples {
             hits: &[
                 ("id AKIAIOSFODNN7EXAMPLE,", "AKIAIOSFODNN7EXAMPLE"),
-                (
-                    "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
-                    "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
-                ),
+                ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
                 (
                     "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",
                     "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",
                 ),
             ],
-            misses: &[
-                "AKIA-short-but-long-text",
-                "taskAKIAIOSFODNN7EXAMPLE",
-                "npm_config_registry_is_here",
-            ],
+            misses: &["AKIA-short-but-long-text", "taskAKIAIOSFODNN7EXAMPLE", "npm_config_registry_is_here"],
         }
     }
 
@@ -92,19 +85,14 @@ impl Detector for ApiKey {
         let mut behind = 0;
         for hit in search.find_iter(text) {
             let dotted = text[hit.range()].ends_with(b".");
-            let belongs = |byte: u8| {
-                byte.is_ascii_alphanumeric()
-                    || byte == b'_'
-                    || byte == b'-'
-                    || dotted && byte == b'.'
-            };
+            let belongs =
+                |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' || dotted && byte == b'.';
             let end = text::forth(text, hit.end(), belongs);
             let (prefix, least) = PREFIXES[hit.pattern().as_usize()];
             // Keys of capitals and digits only: the others of their form are words.
             let strict = matches!(prefix, "AKIA" | "ASIA");
             let body = &text[hit.end()..end];
-            let fits =
-                body.len() >= least && (!strict || body.iter().all(u8::is_ascii_alphanumeric));
+            let fits = body.len() >= least && (!strict || body.iter().all(u8::is_ascii_alphanumeric));
             if hit.start() >= behind && fits && text::stands_alone(text, &(hit.start()..end)) {
                 found.push(hit.start()..end);
                 behind = end;

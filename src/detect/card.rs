@@ -31,12 +31,7 @@ impl Detector for Card {
                 ("5500-0055-5555-5559", "5500-0055-5555-5559"),
                 ("card 3782 822463 10005", "3782 822463 10005"),
             ],
-            misses: &[
-                "4111111111111112",
-                "1700000000008",
-                "41111111111111110000",
-                "0.4111111111111111",
-            ],
+            misses: &["4111111111111112", "1700000000008", "41111111111111110000", "0.4111111111111111"],
         }
     }
 
@@ -60,19 +55,12 @@ fn is_card(text: &[u8], at: &Range<usize>) -> bool {
     let number = &text[at.clone()];
     let decimal = at.start > 0 && text[at.start - 1] == b'.';
     let digits = text::digits(number).count();
-    let single = number
-        .windows(2)
-        .all(|pair| pair.iter().any(u8::is_ascii_digit));
+    let single = number.windows(2).all(|pair| pair.iter().any(u8::is_ascii_digit));
     (13..=19).contains(&digits)
         && single
         && !decimal
         && text::stands_alone(text, at)
-        && is_issued(
-            text::digits(number)
-                .take(4)
-                .fold(0, |sum, digit| sum * 10 + digit),
-            digits,
-        )
+        && is_issued(text::digits(number).take(4).fold(0, |sum, digit| sum * 10 + digit), digits)
         && luhn(number)
 }
 

@@ -9,10 +9,9 @@ pub(super) struct Host;
 
 /// Top-level domains that are hardly ever the extension of a file.
 const TOP_LEVEL: &[&str] = &[
-    "com", "net", "org", "edu", "gov", "mil", "int", "info", "biz", "io", "dev", "app", "cloud",
-    "shop", "ai", "eu", "us", "uk", "ca", "au", "nz", "de", "at", "ch", "fr", "es", "it", "nl",
-    "be", "dk", "se", "fi", "cz", "ru", "ua", "jp", "cn", "in", "br", "mx", "local", "internal",
-    "corp", "lan", "test", "example", "invalid", "arpa",
+    "com", "net", "org", "edu", "gov", "mil", "int", "info", "biz", "io", "dev", "app", "cloud", "shop", "ai", "eu",
+    "us", "uk", "ca", "au", "nz", "de", "at", "ch", "fr", "es", "it", "nl", "be", "dk", "se", "fi", "cz", "ru", "ua",
+    "jp", "cn", "in", "br", "mx", "local", "internal", "corp", "lan", "test", "example", "invalid", "arpa",
 ];
 
 impl Detector for Host {
@@ -38,15 +37,7 @@ impl Detector for Host {
                 ("via shop.acme-corp.co.uk:443.", "shop.acme-corp.co.uk"),
                 ("DB01.prod.internal", "DB01.prod.internal"),
             ],
-            misses: &[
-                "index.html",
-                "v1.2.3",
-                "com",
-                "..com",
-                "a.b.rs",
-                "-.com",
-                "Hello.In my",
-            ],
+            misses: &["index.html", "v1.2.3", "com", "..com", "a.b.rs", "-.com", "Hello.In my"],
         }
     }
 
@@ -65,16 +56,11 @@ fn is_host(name: &[u8]) -> bool {
     let mut labels = name.split(|byte| *byte == b'.').rev();
     let top = labels.next().unwrap_or_default();
     // A sentence that begins without a space behind the one before ("Hello.In") is no host name.
-    let capitalised =
-        top.first().is_some_and(u8::is_ascii_uppercase) && top.iter().any(u8::is_ascii_lowercase);
-    let known = TOP_LEVEL
-        .iter()
-        .any(|known| top.eq_ignore_ascii_case(known.as_bytes()));
+    let capitalised = top.first().is_some_and(u8::is_ascii_uppercase) && top.iter().any(u8::is_ascii_lowercase);
+    let known = TOP_LEVEL.iter().any(|known| top.eq_ignore_ascii_case(known.as_bytes()));
     let mut others = labels.peekable();
     known
         && !capitalised
         && others.peek().is_some()
-        && others.all(|label| {
-            (1..64).contains(&label.len()) && label[0] != b'-' && !label.ends_with(b"-")
-        })
+        && others.all(|label| (1..64).contains(&label.len()) && label[0] != b'-' && !label.ends_with(b"-"))
 }

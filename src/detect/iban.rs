@@ -160,7 +160,5 @@ fn mod_97(account: &[u8]) -> u32 {
     rest.iter()
         .chain(head)
         .filter_map(|byte| char::from(*byte).to_digit(36))
-        .fold(0, |sum, value| {
-            (sum * if value > 9 { 100 } else { 10 } + value) % 97
-        })
+        .fold(0, |sum, value| (sum * if value > 9 { 100 } else { 10 } + value) % 97)
 }

@@ -30,10 +30,7 @@ impl Detector for Ipv6 {
                 ("for=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
                 ("from fe80::1%eth0", "fe80::1"),
                 ("::ffff:10.1.2.3", "::ffff:10.1.2.3"),
-                (
-                    "2A00:1450:4001:82F:0:0:0:200E.",
-                    "2A00:1450:4001:82F:0:0:0:200E",
-                ),
+                ("2A00:1450:4001:82F:0:0:0:200E.", "2A00:1450:4001:82F:0:0:0:200E"),
             ],
             misses: &["12:34:56", "std::io", "::", "a::", "1:2:3:4:5:6:7:8:9"],
         }
@@ -44,15 +41,9 @@ impl Detector for Ipv6 {
         for run in text::runs(text, belongs) {
             let end = text::back(text, run.end, |byte| byte == b'.').max(run.start);
             let at = run.start..end;
-            let digits = text[at.clone()]
-                .iter()
-                .filter(|byte| byte.is_ascii_hexdigit())
-                .count();
+            let digits = text[at.clone()].iter().filter(|byte| byte.is_ascii_hexdigit()).count();
             let address = std::str::from_utf8(&text[at.clone()]).unwrap_or_default();
-            if digits > 1
-                && address.parse::<std::net::Ipv6Addr>().is_ok()
-                && text::stands_alone(text, &at)
-            {
+            if digits > 1 && address.parse::<std::net::Ipv6Addr>().is_ok() && text::stands_alone(text, &at) {
                 found.push(at);
             }
         }

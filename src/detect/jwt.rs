@@ -32,11 +32,7 @@ impl Detector for Jwt {
                 "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0NzExIn0.c2lnbmF0dXJl!",
                 "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0NzExIn0.c2lnbmF0dXJl",
             )],
-            misses: &[
-                "eyJhbGciOiJIUzI1NiJ9",
-                "keyJump.a.b",
-                "eyJ.eyJ.abcdefghijklmnopqrst",
-            ],
+            misses: &["eyJhbGciOiJIUzI1NiJ9", "keyJump.a.b", "eyJ.eyJ.abcdefghijklmnopqrst"],
         }
     }
 

@@ -31,12 +31,7 @@ impl Detector for Mac {
                 ("A0-1A-2B-3C-4D-5E", "A0-1A-2B-3C-4D-5E"),
                 ("(001a.2b3c.4d5e)", "001a.2b3c.4d5e"),
             ],
-            misses: &[
-                "00:1a:2b:3c:4d",
-                "00:1a:2b:3c:4d:5e:6f",
-                "00:1a-2b:3c-4d:5e",
-                "fe80::1a:2b:3c:4d",
-            ],
+            misses: &["00:1a:2b:3c:4d", "00:1a:2b:3c:4d:5e:6f", "00:1a-2b:3c-4d:5e", "fe80::1a:2b:3c:4d"],
         }
     }
 
@@ -46,9 +41,7 @@ impl Detector for Mac {
             let length = (width + 1) * groups - 1;
             let exact = |at: &Range<usize>| {
                 at.len() == length
-                    && text[at.clone()]
-                        .split(|byte| *byte == separator)
-                        .all(|group| group.len() == width)
+                    && text[at.clone()].split(|byte| *byte == separator).all(|group| group.len() == width)
                     && text::stands_alone(text, at)
             };
             found.extend(text::runs(text, belongs).filter(exact));

@@ -53,12 +53,7 @@ impl Detector for NationalId {
                 ("cpf=529.982.247-25", "529.982.247-25"),
                 ("2 55 08 14 168 025 38", "2 55 08 14 168 025 38"),
             ],
-            misses: &[
-                "12345678A",
-                "529.982.247-26",
-                "order 4711",
-                "2 55 08 14 168 025 39",
-            ],
+            misses: &["12345678A", "529.982.247-26", "order 4711", "2 55 08 14 168 025 39"],
         }
     }
 
@@ -74,10 +69,7 @@ impl Detector for NationalId {
 
 /// What the check digits say, where the form has any. The forms are told apart by their characters.
 fn is_valid(text: &[u8]) -> bool {
-    let letters = text
-        .iter()
-        .filter(|byte| byte.is_ascii_alphabetic())
-        .count();
+    let letters = text.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     match letters {
         0 if text.contains(&b'.') => is_cpf(text),
         0 => is_insee(text),
@@ -102,11 +94,7 @@ fn is_cpf(text: &[u8]) -> bool {
     let digits: Vec<u32> = text::digits(text).collect();
     let check = |count: usize| {
         let weights = (2..=count as u32 + 1).rev();
-        let sum: u32 = digits[..count]
-            .iter()
-            .zip(weights)
-            .map(|(digit, weight)| digit * weight)
-            .sum();
+        let sum: u32 = digits[..count].iter().zip(weights).map(|(digit, weight)| digit * weight).sum();
         sum * 10 % 11 % 10 == digits[count]
     };
     digits.len() == 11 && check(9) && check(10)

@@ -33,15 +33,9 @@ impl Detector for PrivateKey {
                     "key: -----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----\n",
                     "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----",
                 ),
-                (
-                    "-----BEGIN PRIVATE KEY-----\nMIIcut off",
-                    "-----BEGIN PRIVATE KEY-----\nMIIcut off",
-                ),
+                ("-----BEGIN PRIVATE KEY-----\nMIIcut off", "-----BEGIN PRIVATE KEY-----\nMIIcut off"),
             ],
-            misses: &[
-                "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
-                "-----BEGIN",
-            ],
+            misses: &["-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "-----BEGIN"],
         }
     }
 
@@ -51,10 +45,7 @@ impl Detector for PrivateKey {
             let start = from + at;
             let rest = &text[start..];
             from = start + 1;
-            let head = rest[11..]
-                .iter()
-                .position(|byte| *byte == b'-')
-                .map_or(rest.len(), |n| n + 11);
+            let head = rest[11..].iter().position(|byte| *byte == b'-').map_or(rest.len(), |n| n + 11);
             if !rest[..head].ends_with(b"PRIVATE KEY") {
                 continue;
             }

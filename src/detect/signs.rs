@@ -61,20 +61,7 @@ impl Signs {
             run = if class & IN_TOKEN == 0 { 0 } else { run + 1 };
             longest = longest.max(run);
         }
-        let [
-            _,
-            at,
-            dots,
-            colons,
-            hyphens,
-            slashes,
-            digits,
-            letters,
-            _,
-            spaces,
-            plus,
-            ..,
-        ] = counts;
+        let [_, at, dots, colons, hyphens, slashes, digits, letters, _, spaces, plus, ..] = counts;
         let mut signs = 0;
         for (holds, sign) in [
             (at > 0, Signs::AT),
@@ -131,10 +118,7 @@ static CLASS: [u8; 256] = {
 static NEEDS: LazyLock<Vec<(Signs, DetectorId)>> = LazyLock::new(|| {
     let needs = |(detector, id)| {
         let detector: &'static &dyn super::Detector = detector;
-        detector
-            .needs()
-            .iter()
-            .map(move |signs| (*signs, DetectorId(id)))
+        detector.needs().iter().map(move |signs| (*signs, DetectorId(id)))
     };
     ALL.iter().zip(0u16..).flat_map(needs).collect()
 });

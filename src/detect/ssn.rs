@@ -27,14 +27,7 @@ impl Detector for Ssn {
     fn examples(&self) -> Examples {
         Examples {
             hits: &[("ssn: 078-05-1120,", "078-05-1120")],
-            misses: &[
-                "000-12-3456",
-                "666-12-3456",
-                "078-00-1120",
-                "078-05-0000",
-                "078-05-11200",
-                "1-078-05-1120",
-            ],
+            misses: &["000-12-3456", "666-12-3456", "078-00-1120", "078-05-0000", "078-05-11200", "1-078-05-1120"],
         }
     }
 
@@ -47,16 +40,10 @@ impl Detector for Ssn {
 
 fn is_ssn(text: &[u8]) -> bool {
     let mut groups = text.split(|byte| *byte == b'-');
-    let (Some(area), Some(group), Some(serial), None) =
-        (groups.next(), groups.next(), groups.next(), groups.next())
+    let (Some(area), Some(group), Some(serial), None) = (groups.next(), groups.next(), groups.next(), groups.next())
     else {
         return false;
     };
     let lengths = (area.len(), group.len(), serial.len()) == (3, 2, 4);
-    lengths
-        && area != b"000"
-        && area != b"666"
-        && area[0] != b'9'
-        && group != b"00"
-        && serial != b"0000"
+    lengths && area != b"000" && area != b"666" && area[0] != b'9' && group != b"00" && serial != b"0000"
 }

@@ -10,17 +10,11 @@ pub(super) fn stands_alone(text: &[u8], at: &Range<usize>) -> bool {
 }
 
 /// The ranges of the longest runs of bytes that belong.
-pub(super) fn runs(
-    text: &[u8],
-    belongs: impl Fn(u8) -> bool,
-) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn runs(text: &[u8], belongs: impl Fn(u8) -> bool) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + text.get(at..)?.iter().position(|byte| belongs(*byte))?;
-        let length = text[start..]
-            .iter()
-            .take_while(|byte| belongs(**byte))
-            .count();
+        let length = text[start..].iter().take_while(|byte| belongs(**byte)).count();
         at = start + length;
         Some(start..at)
     })
@@ -28,25 +22,15 @@ pub(super) fn runs(
 
 /// How far bytes that belong reach back from `end`.
 pub(super) fn back(text: &[u8], end: usize, belongs: impl Fn(u8) -> bool) -> usize {
-    end - text[..end]
-        .iter()
-        .rev()
-        .take_while(|byte| belongs(**byte))
-        .count()
+    end - text[..end].iter().rev().take_while(|byte| belongs(**byte)).count()
 }
 
 /// How far bytes that belong reach from `start`.
 pub(super) fn forth(text: &[u8], start: usize, belongs: impl Fn(u8) -> bool) -> usize {
-    start
-        + text[start..]
-            .iter()
-            .take_while(|byte| belongs(**byte))
-            .count()
+    start + text[start..].iter().take_while(|byte| belongs(**byte)).count()
 }
 
 /// The digits of a text, joined, as numbers.
 pub(super) fn digits(text: &[u8]) -> impl DoubleEndedIterator<Item = u32> {
-    text.iter()
-        .filter(|byte| byte.is_ascii_digit())
-        .map(|byte| u32::from(byte - b'0'))
+    text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'))
 }

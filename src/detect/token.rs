@@ -23,25 +23,14 @@ impl Detector for Token {
     }
 
     fn needs(&self) -> &'static [Signs] {
-        const {
-            &[
-                Signs::LONG_16.and(Signs::DIGITS_4),
-                Signs::LONG_16.and(Signs::LETTER),
-            ]
-        }
+        const { &[Signs::LONG_16.and(Signs::DIGITS_4), Signs::LONG_16.and(Signs::LETTER)] }
     }
 
     fn examples(&self) -> Examples {
         Examples {
             hits: &[
-                (
-                    "sid=9f86d081884c7d659a2feaa0c55ad015;",
-                    "9f86d081884c7d659a2feaa0c55ad015",
-                ),
-                (
-                    "Basic dXNlcjpwYXNzd29yZDEyMzQ1Ng==",
-                    "dXNlcjpwYXNzd29yZDEyMzQ1Ng==",
-                ),
+                ("sid=9f86d081884c7d659a2feaa0c55ad015;", "9f86d081884c7d659a2feaa0c55ad015"),
+                ("Basic dXNlcjpwYXNzd29yZDEyMzQ1Ng==", "dXNlcjpwYXNzd29yZDEyMzQ1Ng=="),
             ],
             misses: &[
                 "internationalization-of-software",
@@ -53,8 +42,7 @@ impl Detector for Token {
     }
 
     fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
-        let belongs =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/');
+        let belongs = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/');
         for run in text::runs(text, belongs) {
             let end = text::forth(text, run.end, |byte| byte == b'=').min(run.end + 2);
             if run.len() >= LENGTH_MIN && is_random(&text[run.clone()]) {
@@ -75,10 +63,7 @@ fn is_random(text: &[u8]) -> bool {
     let mut seen = [false; 256];
     text.iter().for_each(|byte| seen[usize::from(*byte)] = true);
     let distinct = seen.iter().filter(|seen| **seen).count();
-    let changes = text
-        .windows(2)
-        .filter(|pair| class(pair[0]) != class(pair[1]))
-        .count();
+    let changes = text.windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count();
     let separators = text.iter().filter(|byte| class(**byte) == 0).count();
     distinct >= 10 && changes.saturating_sub(2 * separators) * 5 >= text.len()
 }

@@ -30,34 +30,23 @@ impl Detector for Url {
         Examples {
             hits: &[
                 ("see https://acme.io/a?b=c#d.", "https://acme.io/a?b=c#d"),
-                (
-                    "<postgres://anna:pw@db:5432/x>",
-                    "postgres://anna:pw@db:5432/x",
-                ),
+                ("<postgres://anna:pw@db:5432/x>", "postgres://anna:pw@db:5432/x"),
             ],
             misses: &["://", "a: //b", "http://", "12:34 // comment"],
         }
     }
 
     fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
-        let in_scheme =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-');
+        let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-');
         let in_url = |byte: u8| {
-            byte > b' '
-                && !matches!(
-                    byte,
-                    b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x7f
-                )
+            byte > b' ' && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x7f)
         };
         let mut behind = 0;
         for colon in memmem::find_iter(text, b"://") {
             let start = text::back(text, colon, in_scheme);
             let mut end = text::forth(text, colon + 3, in_url);
             while end > colon + 3
-                && matches!(
-                    text[end - 1],
-                    b'.' | b',' | b';' | b':' | b'!' | b'?' | b')' | b']' | b'\''
-                )
+                && matches!(text[end - 1], b'.' | b',' | b';' | b':' | b'!' | b'?' | b')' | b']' | b'\'')
             {
                 // A bracket may be that of an IPv6 address.
                 if text[end - 1] == b']' && text[colon + 3] == b'[' {

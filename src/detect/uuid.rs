@@ -29,14 +29,8 @@ impl Detector for Uuid {
     fn examples(&self) -> Examples {
         Examples {
             hits: &[
-                (
-                    "urn:uuid:550e8400-e29b-41d4-a716-446655440000",
-                    "550e8400-e29b-41d4-a716-446655440000",
-                ),
-                (
-                    "cart-6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
-                    "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
-                ),
+                ("urn:uuid:550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
+                ("cart-6BA7B810-9DAD-11D1-80B4-00C04FD430C8", "6BA7B810-9DAD-11D1-80B4-00C04FD430C8"),
             ],
             misses: &[
                 "00000000-0000-0000-0000-000000000000",

@@ -18,12 +18,7 @@ impl Method for Card {
     }
 
     fn examples(&self) -> &'static [&'static str] {
-        &[
-            "4111 1111 1111 1111",
-            "5500-0055-5555-5559",
-            "378282246310005",
-            "4111111111111112",
-        ]
+        &["4111 1111 1111 1111", "5500-0055-5555-5559", "378282246310005", "4111111111111112"]
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
@@ -35,10 +30,7 @@ impl Method for Card {
         let wrong_by = (10 + (check - b'0') - check_digit(&digits)) % 10;
         let network = if body.starts_with(b"4") { 1 } else { 2 };
         let (network, body) = body.split_at(network.min(body.len()));
-        let mut slots: Vec<Slot> = body
-            .iter()
-            .filter_map(|byte| Slot::of(Alphabet::Digit, *byte))
-            .collect();
+        let mut slots: Vec<Slot> = body.iter().filter_map(|byte| Slot::of(Alphabet::Digit, *byte)).collect();
         if wrong_by > 0 {
             slots.extend(Slot::of(Alphabet::NonZero, b'0' + wrong_by));
         }

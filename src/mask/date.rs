@@ -41,10 +41,7 @@ impl Method for Date {
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
-        let end = text
-            .iter()
-            .position(|byte| !byte.is_ascii_digit() && !b"-./".contains(byte))
-            .unwrap_or(text.len());
+        let end = text.iter().position(|byte| !byte.is_ascii_digit() && !b"-./".contains(byte)).unwrap_or(text.len());
         let (date, time) = text.split_at(end);
         let start = out.len();
         let done = mask_date(date, keyring, out).and_then(|()| mask_time(time, keyring, out));
@@ -74,10 +71,7 @@ fn mask_date(text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> Option<()> {
         return None;
     }
     let (first, last) = (days(year / 10 * 10, 1, 1), days(year / 10 * 10 + 9, 12, 31));
-    let mut slots = [Slot {
-        alphabet: Alphabet::Range(0, last - first + 1),
-        value: days(year, month, day) - first,
-    }];
+    let mut slots = [Slot { alphabet: Alphabet::Range(0, last - first + 1), value: days(year, month, day) - first }];
     let form = |field: u32, width: usize| width == 2 || (field < 10) == (width == 1);
     // One digit stays one digit, and a day that shows by itself which order is meant goes on showing it.
     let unusual = match order {
@@ -85,9 +79,7 @@ fn mask_date(text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> Option<()> {
         Order::DayMonthYear => *separator == b'/',
         Order::MonthDayYear => *separator != b'/',
     };
-    let same_form = |day: u32, month: u32| {
-        form(month, widths[0]) && form(day, widths[1]) && (!unusual || day > 12)
-    };
+    let same_form = |day: u32, month: u32| form(month, widths[0]) && form(day, widths[1]) && (!unusual || day > 12);
     permute(&keyring.dates, u64::from(year / 10), &mut slots, |slots| {
         let (_, month, day) = civil(first + slots[0].value);
         same_form(day, month)
@@ -127,24 +119,15 @@ fn mask_time(text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> Option<()> {
     if !matches!(before, b'T' | b't' | b' ') {
         return None;
     }
-    let zone = time
-        .iter()
-        .position(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'))
-        .unwrap_or(time.len());
+    let zone = time.iter().position(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-')).unwrap_or(time.len());
     let (time, zone) = time.split_at(zone);
-    let clock = time
-        .iter()
-        .position(|byte| *byte == b'.')
-        .unwrap_or(time.len());
+    let clock = time.iter().position(|byte| *byte == b'.').unwrap_or(time.len());
     let (clock, fraction) = time.split_at(clock);
     let mut slots = Vec::with_capacity(3);
     for (n, field) in clock.split(|byte| *byte == b':').enumerate() {
         let count = if n == 0 { 24 } else { 60 };
         let value = number(field).filter(|value| field.len() == 2 && *value < count)?;
-        slots.push(Slot {
-            alphabet: Alphabet::Range(0, count),
-            value,
-        });
+        slots.push(Slot { alphabet: Alphabet::Range(0, count), value });
     }
     if !(2..=3).contains(&slots.len()) {
         return None;
@@ -164,11 +147,7 @@ fn mask_time(text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> Option<()> {
 
 fn number(digits: &[u8]) -> Option<u32> {
     let fits = (1..=4).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    fits.then(|| {
-        digits
-            .iter()
-            .fold(0, |sum, byte| sum * 10 + u32::from(byte - b'0'))
-    })
+    fits.then(|| digits.iter().fold(0, |sum, byte| sum * 10 + u32::from(byte - b'0')))
 }
 
 fn is_leap(year: u32) -> bool {

@@ -23,12 +23,7 @@ const TAG_BITS: u32 = 12;
 pub(super) fn tag(keyring: &Keyring, text: &[u8]) -> [u32; 4] {
     let tag = keyring.tags.stream(text).below(1 << TAG_BITS);
     // Three letters use it up; four digits need one more, made of the bits that their three left out.
-    [
-        tag & 15,
-        tag >> 4 & 15,
-        tag >> 8 & 15,
-        (tag >> 3 & 1) | (tag >> 7 & 1) << 1 | (tag >> 11 & 1) << 2,
-    ]
+    [tag & 15, tag >> 4 & 15, tag >> 8 & 15, (tag >> 3 & 1) | (tag >> 7 & 1) << 1 | (tag >> 11 & 1) << 2]
 }
 
 /// Appends `text` with its first characters replaced by the tag's and the others by one filler each for letters and
@@ -59,9 +54,7 @@ pub(super) fn filler(text: &[u8], tag: &[u32]) -> Vec<u8> {
         let (length, slot) = slots::first(rest);
         match slot.map(|slot| slot.alphabet) {
             Some(Alphabet::Digit) => filler.push(b'1' + tag.next().map_or(0, |n| n & 7) as u8),
-            Some(Alphabet::Lower | Alphabet::Upper) => {
-                filler.push(tag.next().map_or(b'x', |n| b'a' + *n as u8))
-            }
+            Some(Alphabet::Lower | Alphabet::Upper) => filler.push(tag.next().map_or(b'x', |n| b'a' + *n as u8)),
             Some(Alphabet::Raw) => filler.push(0xBF),
             Some(_) => filler.extend_from_slice(wide(length)),
             None => filler.extend_from_slice(&rest[..length]),

@@ -16,18 +16,11 @@ impl Method for Digits {
     }
 
     fn examples(&self) -> &'static [&'static str] {
-        &[
-            "+49 30 1234567",
-            "(212) 555-0187",
-            "078-05-1120",
-            "0301234567",
-        ]
+        &["+49 30 1234567", "(212) 555-0187", "078-05-1120", "0301234567"]
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
-        let letters = text
-            .iter()
-            .any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
+        let letters = text.iter().any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80);
         let digits = text.iter().any(u8::is_ascii_digit);
         if digits && !letters {
             keyring.digits(text, out);

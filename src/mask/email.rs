@@ -20,12 +20,7 @@ impl Method for Email {
     }
 
     fn examples(&self) -> &'static [&'static str] {
-        &[
-            "Anna.Baker+shop@mail.acme-corp.co.uk",
-            "b@x.io",
-            "anna@gmail.com",
-            "anna.baker@example.com",
-        ]
+        &["Anna.Baker+shop@mail.acme-corp.co.uk", "b@x.io", "anna@gmail.com", "anna.baker@example.com"]
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
@@ -69,11 +64,7 @@ fn reserved(domain: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
         let mut letter = || b'a' + stream.below(26) as u8;
         for n in 1..=domain.len() - suffix.len() {
             let edge = n == 1 || n == domain.len() - suffix.len();
-            out.push(if n % LABEL_MAX == 0 && !edge {
-                b'.'
-            } else {
-                letter()
-            });
+            out.push(if n % LABEL_MAX == 0 && !edge { b'.' } else { letter() });
         }
         if suffix == b"." {
             let tld = out.pop().unwrap_or(b'x');

@@ -136,13 +136,7 @@ impl Method for Host {
     }
 
     fn examples(&self) -> &'static [&'static str] {
-        &[
-            "shop.acme-corp.co.uk",
-            "Db01.internal",
-            "api.acme.io:8443",
-            "10.1.2.3:80",
-            "[2a00:1450::8a]:443",
-        ]
+        &["shop.acme-corp.co.uk", "Db01.internal", "api.acme.io:8443", "10.1.2.3:80", "[2a00:1450::8a]:443"]
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
@@ -150,11 +144,8 @@ impl Method for Host {
             return true;
         }
         let (name, port) = text.split_at(port(text));
-        let fits = |byte: &u8| {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'.' | b'-' | b'_' | b'*')
-                || *byte >= 0x80
-        };
+        let fits =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'*') || *byte >= 0x80;
         if name.is_empty() || !name.iter().all(fits) {
             return false;
         }
@@ -180,11 +171,7 @@ impl Method for Host {
 
 /// Where the port with its colon begins.
 fn port(text: &[u8]) -> usize {
-    let digits = text
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let colon = text.len() - digits;
     match text[..colon].last() {
         Some(b':') => colon - 1,
@@ -204,11 +191,7 @@ pub(crate) fn suffix(name: &[u8]) -> usize {
         let whole = before.is_empty() && **suffix == "localhost";
         end.eq_ignore_ascii_case(suffix.as_bytes()) && (whole || before.ends_with(b"."))
     };
-    let longest = SUFFIXES
-        .iter()
-        .filter(matching)
-        .map(|suffix| suffix.len())
-        .max();
+    let longest = SUFFIXES.iter().filter(matching).map(|suffix| suffix.len()).max();
     longest.map_or(0, |length| length + dot)
 }
 
@@ -231,10 +214,7 @@ fn mask_run(run: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
         keyring.run(&folded, out);
     } else {
         let alphabet = Alphabet::AlphanumericLower;
-        let mut slots: Vec<Slot> = folded
-            .iter()
-            .filter_map(|byte| Slot::of(alphabet, *byte))
-            .collect();
+        let mut slots: Vec<Slot> = folded.iter().filter_map(|byte| Slot::of(alphabet, *byte)).collect();
         keyring.through(&keyring.labels, &mut slots, |slots| {
             out.truncate(start);
             slots::write(slots, out);

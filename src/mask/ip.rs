@@ -18,13 +18,7 @@ impl Method for Ip {
     }
 
     fn examples(&self) -> &'static [&'static str] {
-        &[
-            "192.168.10.7",
-            "8.8.4.4:53",
-            "[2A00:1450::8a]:443",
-            "fe80::21a:2bff:fe3c:4d5e",
-            "10.1.0.0/16",
-        ]
+        &["192.168.10.7", "8.8.4.4:53", "[2A00:1450::8a]:443", "fe80::21a:2bff:fe3c:4d5e", "10.1.0.0/16"]
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
@@ -98,11 +92,7 @@ fn ipv6(text: &str, keyring: &Keyring, out: &mut Vec<u8>) -> Option<()> {
         }
         if part.is_empty() {
             // The gap of `::`, or the edge beside it.
-            index = if n == 0 && groups(left) == 0 {
-                0
-            } else {
-                8usize.checked_sub(behind)?
-            };
+            index = if n == 0 && groups(left) == 0 { 0 } else { 8usize.checked_sub(behind)? };
             continue;
         }
         if part.contains('.') {

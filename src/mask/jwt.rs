@@ -41,9 +41,7 @@ impl Method for Jwt {
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {
         let mut parts = text.splitn(3, |byte| *byte == b'.');
-        let (Some(header), Some(claims), Some(signature)) =
-            (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
             return false;
         };
         let start = out.len();
@@ -77,14 +75,8 @@ fn mask_json(json: &[u8], kept: &[&[u8]], keyring: &Keyring, out: &mut Vec<u8>) 
     while let Some(&byte) = rest.first() {
         let length = match byte {
             b'"' => string_length(rest),
-            b'-' | b'0'..=b'9' => rest
-                .iter()
-                .take_while(|byte| is_number_byte(**byte))
-                .count(),
-            b'a'..=b'z' => rest
-                .iter()
-                .take_while(|byte| byte.is_ascii_lowercase())
-                .count(),
+            b'-' | b'0'..=b'9' => rest.iter().take_while(|byte| is_number_byte(**byte)).count(),
+            b'a'..=b'z' => rest.iter().take_while(|byte| byte.is_ascii_lowercase()).count(),
             _ => 1,
         };
         let (token, behind) = rest.split_at(length.clamp(1, rest.len()));

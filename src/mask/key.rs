@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aes::Aes128;
 use aes::cipher::consts::U16;
-use aes::cipher::{
-    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
-};
+use aes::cipher::{Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use zeroize::Zeroize;
@@ -57,9 +55,7 @@ impl Key {
     /// A key from the system's random source.
     pub fn fresh() -> Result<Key, KeyError> {
         let mut key = Key([0; 32]);
-        SysRng
-            .try_fill_bytes(&mut key.0)
-            .map_err(|error| KeyError::Random(error.to_string()))?;
+        SysRng.try_fill_bytes(&mut key.0).map_err(|error| KeyError::Random(error.to_string()))?;
         Ok(key)
     }
 
@@ -70,29 +66,17 @@ impl Key {
 
     /// Reads a key file.
     pub fn read(path: &Path) -> Result<Key, KeyError> {
-        let failed = |source| KeyError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| KeyError::Read { path: path.to_owned(), source };
         let mut line = Vec::new();
-        std::fs::File::open(path)
-            .map_err(failed)?
-            .take(FILE_BYTES_MAX)
-            .read_to_end(&mut line)
-            .map_err(failed)?;
+        std::fs::File::open(path).map_err(failed)?.take(FILE_BYTES_MAX).read_to_end(&mut line).map_err(failed)?;
         let key = parse(&line);
         line.zeroize();
-        key.ok_or_else(|| KeyError::Malformed {
-            path: path.to_owned(),
-        })
+        key.ok_or_else(|| KeyError::Malformed { path: path.to_owned() })
     }
 
     /// Writes the key into a new file that only its owner can read.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyError> {
-        let failed = |source| KeyError::Write {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| KeyError::Write { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -126,13 +110,8 @@ impl Key {
 }
 
 fn parse(line: &[u8]) -> Option<Key> {
-    let hex = std::str::from_utf8(line)
-        .ok()?
-        .trim_end()
-        .strip_prefix(MAGIC)?;
-    Some(Key(*blake3::Hash::from_hex(hex.trim_start())
-        .ok()?
-        .as_bytes()))
+    let hex = std::str::from_utf8(line).ok()?.trim_end().strip_prefix(MAGIC)?;
+    Some(Key(*blake3::Hash::from_hex(hex.trim_start()).ok()?.as_bytes()))
 }
 
 impl Drop for Key {
@@ -165,10 +144,7 @@ impl Subkey {
     /// Does work that encrypts many blocks, with the cipher set up once: that costs as much as several blocks.
     pub(super) fn work(&self, work: impl Work) -> u128 {
         let mut result = 0;
-        self.cipher.encrypt_with_backend(Run {
-            work,
-            result: &mut result,
-        });
+        self.cipher.encrypt_with_backend(Run { work, result: &mut result });
         result
     }
 
@@ -181,11 +157,7 @@ impl Subkey {
     pub(super) fn stream(&self, text: &[u8]) -> Stream {
         let mut hasher = blake3::Hasher::new_keyed(&self.bytes);
         hasher.update(text);
-        Stream {
-            xof: hasher.finalize_xof(),
-            block: [0; 64],
-            used: 64,
-        }
+        Stream { xof: hasher.finalize_xof(), block: [0; 64], used: 64 }
     }
 }
 
@@ -252,10 +224,7 @@ mod tests {
         let key = Key::fresh().unwrap();
         key.write_new(&path).unwrap();
         assert_eq!(Key::read(&path).unwrap().0, key.0);
-        assert!(matches!(
-            Key::fresh().unwrap().write_new(&path),
-            Err(KeyError::Write { .. })
-        ));
+        assert!(matches!(Key::fresh().unwrap().write_new(&path), Err(KeyError::Write { .. })));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -60,10 +60,7 @@ impl Table {
             permutations.push(Permutation::new(&subkey, length as u64, n));
             n *= others;
         }
-        Table {
-            subkey,
-            permutations,
-        }
+        Table { subkey, permutations }
     }
 }
 
@@ -148,12 +145,7 @@ impl Keyring {
     }
 
     /// Sets the slots to the first image that `accept` takes; what is too long for the table goes through its hash.
-    pub(super) fn through(
-        &self,
-        table: &Table,
-        slots: &mut [Slot],
-        mut accept: impl FnMut(&[Slot]) -> bool,
-    ) {
+    pub(super) fn through(&self, table: &Table, slots: &mut [Slot], mut accept: impl FnMut(&[Slot]) -> bool) {
         if let Some(permutation) = table.permutations.get(slots.len()) {
             let image = permutation.walk(&table.subkey, slots::rank(slots), |y| {
                 slots::unrank(y, slots);
@@ -207,12 +199,7 @@ impl Keyring {
 }
 
 /// Appends `text` with the bytes that `belongs` names replaced by those of `mapped`, in order.
-pub(super) fn put_back(
-    text: &[u8],
-    belongs: impl Fn(&u8) -> bool,
-    mapped: &[u8],
-    out: &mut Vec<u8>,
-) {
+pub(super) fn put_back(text: &[u8], belongs: impl Fn(&u8) -> bool, mapped: &[u8], out: &mut Vec<u8>) {
     let mut mapped = mapped.iter();
     out.extend(text.iter().map(|byte| match belongs(byte) {
         true => *mapped.next().unwrap_or(byte),
@@ -222,12 +209,7 @@ pub(super) fn put_back(
 
 /// Sets the slots to the first image that `accept` takes, under a permutation of their own domain, or by hash where
 /// that is too large.
-pub(super) fn permute(
-    subkey: &Subkey,
-    tweak: u64,
-    slots: &mut [Slot],
-    mut accept: impl FnMut(&[Slot]) -> bool,
-) {
+pub(super) fn permute(subkey: &Subkey, tweak: u64, slots: &mut [Slot], mut accept: impl FnMut(&[Slot]) -> bool) {
     if let Some(n) = slots::domain(slots) {
         let permutation = Permutation::new(subkey, tweak, n);
         let image = permutation.walk(subkey, slots::rank(slots), |y| {

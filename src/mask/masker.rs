@@ -56,10 +56,8 @@ impl Masker {
         self.lookup.extend_from_slice(text);
         for Part { at, method } in parts {
             self.lookup.push(method.0);
-            self.lookup
-                .extend_from_slice(&(at.start as u16).to_le_bytes());
-            self.lookup
-                .extend_from_slice(&(at.end as u16).to_le_bytes());
+            self.lookup.extend_from_slice(&(at.start as u16).to_le_bytes());
+            self.lookup.extend_from_slice(&(at.end as u16).to_le_bytes());
         }
         self.lookup.push(parts.len().min(255) as u8);
         if let Some(known) = self.texts.get(self.lookup.as_slice()) {
@@ -73,26 +71,15 @@ impl Masker {
 
     /// Appends what one method makes of the whole text; what it does not understand is masked as a text.
     pub fn whole(&mut self, text: &[u8], method: MethodId, out: &mut Vec<u8>) {
-        let part = Part {
-            at: 0..text.len(),
-            method,
-        };
+        let part = Part { at: 0..text.len(), method };
         self.text(text, &[part], out);
     }
 
     /// Appends a stand-in of the same shape that takes less room once compressed. See [`degrade::Level`].
-    pub fn degraded(
-        &mut self,
-        text: &[u8],
-        parts: &[Part],
-        level: degrade::Level,
-        out: &mut Vec<u8>,
-    ) {
+    pub fn degraded(&mut self, text: &[u8], parts: &[Part], level: degrade::Level, out: &mut Vec<u8>) {
         match level {
             degrade::Level::Full => self.text(text, parts, out),
-            degrade::Level::Tag => {
-                degrade::write(text, parts, &degrade::tag(&self.keyring, text), out)
-            }
+            degrade::Level::Tag => degrade::write(text, parts, &degrade::tag(&self.keyring, text), out),
             degrade::Level::Filler => degrade::write(text, parts, &[], out),
         }
     }
@@ -100,25 +87,19 @@ impl Masker {
     /// The pseudonym of an IPv4 address: in its class, with as many digits in every octet.
     pub fn ipv4(&mut self, address: [u8; 4]) -> [u8; 4] {
         let keyring = &self.keyring;
-        recall(&mut self.ipv4, address, |address| {
-            keyring.addresses.ipv4(address)
-        })
+        recall(&mut self.ipv4, address, |address| keyring.addresses.ipv4(address))
     }
 
     /// The pseudonym of an IPv6 address: in its class, with the leading zero nibbles of every group.
     pub fn ipv6(&mut self, address: [u8; 16]) -> [u8; 16] {
         let keyring = &self.keyring;
-        recall(&mut self.ipv6, address, |address| {
-            keyring.addresses.ipv6(address)
-        })
+        recall(&mut self.ipv6, address, |address| keyring.addresses.ipv6(address))
     }
 
     /// The pseudonym of a MAC address: group and locally-administered bits stay.
     pub fn mac(&mut self, address: [u8; 6]) -> [u8; 6] {
         let keyring = &self.keyring;
-        recall(&mut self.mac, address, |address| {
-            keyring.addresses.mac(address)
-        })
+        recall(&mut self.mac, address, |address| keyring.addresses.mac(address))
     }
 
     /// What pseudonyms are made with, for calls that need no memory.
@@ -221,12 +202,9 @@ pub(super) fn in_order<'a>(text: &[u8], parts: &'a [Part]) -> impl Iterator<Item
 fn rests<'a>(text: &'a [u8], parts: &'a [Part]) -> impl Iterator<Item = &'a [u8]> {
     let ends = std::iter::once(text.len()..text.len());
     let mut at = 0;
-    in_order(text, parts)
-        .map(|part| part.at.clone())
-        .chain(ends)
-        .map(move |range| {
-            let rest = &text[at..range.start];
-            at = range.end;
-            rest
-        })
+    in_order(text, parts).map(|part| part.at.clone()).chain(ends).map(move |range| {
+        let rest = &text[at..range.start];
+        at = range.end;
+        rest
+    })
 }

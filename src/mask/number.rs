@@ -24,10 +24,7 @@ impl Method for Number {
             return false;
         }
         // The exponent stays: it is a magnitude, and another one might not be representable.
-        let exponent = text
-            .iter()
-            .position(|byte| matches!(byte, b'e' | b'E'))
-            .unwrap_or(text.len());
+        let exponent = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
         let (mantissa, exponent) = text.split_at(exponent);
         keyring.text(mantissa, &[], out);
         out.extend_from_slice(exponent);

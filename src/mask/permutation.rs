@@ -30,13 +30,7 @@ impl Permutation {
         let root = n.isqrt();
         let rows = if root * root == n { root } else { root + 1 };
         let columns = n.div_ceil(rows);
-        let mut permutation = Permutation {
-            n,
-            rows: rows as u64,
-            columns: columns as u64,
-            step: 0,
-            tweak,
-        };
+        let mut permutation = Permutation { n, rows: rows as u64, columns: columns as u64, step: 0, tweak };
         permutation.step = permutation.coprime_step(subkey.work(Draw(&permutation)));
         permutation
     }
@@ -53,22 +47,11 @@ impl Permutation {
         self.steps(subkey, y, self.n - self.step, accept)
     }
 
-    fn steps(
-        &self,
-        subkey: &Subkey,
-        x: u128,
-        step: u128,
-        accept: impl FnMut(u128) -> bool,
-    ) -> u128 {
+    fn steps(&self, subkey: &Subkey, x: u128, step: u128, accept: impl FnMut(u128) -> bool) -> u128 {
         if self.n < 2 {
             return x;
         }
-        subkey.work(Walk {
-            permutation: self,
-            x,
-            step,
-            accept,
-        })
+        subkey.work(Walk { permutation: self, x, step, accept })
     }
 
     fn forth(&self, encrypt: &impl Cipher, x: u128) -> u128 {
@@ -78,17 +61,9 @@ impl Permutation {
             let mut column = (x % u128::from(self.columns)) as u64;
             for round in 0..ROUNDS {
                 if round % 2 == 0 {
-                    row = add(
-                        row,
-                        self.round(encrypt, round, column, self.rows),
-                        self.rows,
-                    );
+                    row = add(row, self.round(encrypt, round, column, self.rows), self.rows);
                 } else {
-                    column = add(
-                        column,
-                        self.round(encrypt, round, row, self.columns),
-                        self.columns,
-                    );
+                    column = add(column, self.round(encrypt, round, row, self.columns), self.columns);
                 }
             }
             x = u128::from(row) * u128::from(self.columns) + u128::from(column);
@@ -257,9 +232,7 @@ mod tests {
         let (a, b) = (subkey(1), subkey(2));
         let images = |subkey: &Subkey, tweak| -> Vec<u128> {
             let permutation = Permutation::new(subkey, tweak, 1000);
-            (0..1000)
-                .map(|x| permutation.walk(subkey, x, |_| true))
-                .collect()
+            (0..1000).map(|x| permutation.walk(subkey, x, |_| true)).collect()
         };
         assert_ne!(images(&a, 0), images(&b, 0));
         assert_ne!(images(&a, 0), images(&a, 1));
@@ -268,10 +241,7 @@ mod tests {
     #[test]
     fn one_value_stays() {
         let subkey = subkey(1);
-        assert_eq!(
-            Permutation::new(&subkey, 0, 1).walk(&subkey, 0, |_| true),
-            0
-        );
+        assert_eq!(Permutation::new(&subkey, 0, 1).walk(&subkey, 0, |_| true), 0);
     }
 
     proptest! {

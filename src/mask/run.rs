@@ -38,13 +38,7 @@ impl Class {
         for &byte in run {
             seen.add(byte);
         }
-        let Seen {
-            digits,
-            lower,
-            upper,
-            beyond_f,
-            wide,
-        } = seen;
+        let Seen { digits, lower, upper, beyond_f, wide } = seen;
         if wide {
             return Class::Wide;
         }
@@ -52,9 +46,7 @@ impl Class {
             (true, false, false) => Class::Number,
             (false, true, false) => Class::Word(Case::Lower),
             (false, false, true) => Class::Word(Case::Upper),
-            (false, true, true) if upper == 1 && run[0].is_ascii_uppercase() => {
-                Class::Word(Case::Capitalised)
-            }
+            (false, true, true) if upper == 1 && run[0].is_ascii_uppercase() => Class::Word(Case::Capitalised),
             (true, true, false) if !beyond_f && run.len() >= HEX_MIN => Class::Hex(Case::Lower),
             (true, false, true) if !beyond_f && run.len() >= HEX_MIN => Class::Hex(Case::Upper),
             _ => Class::Token,

@@ -101,9 +101,7 @@ impl Alphabet {
             Alphabet::Lower => among(lower, 26, 0),
             Alphabet::Upper => among(upper, 26, 0),
             Alphabet::HexLower => among(digit, 10, 0).or(among(lower, 6, 10)),
-            Alphabet::Alphanumeric => among(digit, 10, 0)
-                .or(among(upper, 26, 10))
-                .or(among(lower, 26, 36)),
+            Alphabet::Alphanumeric => among(digit, 10, 0).or(among(upper, 26, 10)).or(among(lower, 26, 36)),
             Alphabet::AlphanumericLower => among(digit, 10, 0).or(among(lower, 26, 10)),
             Alphabet::Range(..) => None,
             Alphabet::Raw => byte.checked_sub(0x80).map(u32::from),
@@ -169,32 +167,22 @@ fn front_char(text: &[u8]) -> Option<char> {
 }
 
 fn letter(character: char) -> Slot {
-    let script = LETTERS
-        .iter()
-        .find(|(first, last)| (*first..=*last).contains(&character));
-    let (first, last) =
-        script.unwrap_or(&OTHERS[character.len_utf8().saturating_sub(2).min(OTHERS.len() - 1)]);
+    let script = LETTERS.iter().find(|(first, last)| (*first..=*last).contains(&character));
+    let (first, last) = script.unwrap_or(&OTHERS[character.len_utf8().saturating_sub(2).min(OTHERS.len() - 1)]);
     let count = *last as u32 - *first as u32 + 1;
-    Slot {
-        alphabet: Alphabet::Range(*first as u32, count),
-        value: (character as u32).abs_diff(*first as u32) % count,
-    }
+    Slot { alphabet: Alphabet::Range(*first as u32, count), value: (character as u32).abs_diff(*first as u32) % count }
 }
 
 /// How many texts have these alphabets; None when more than can be permuted.
 pub(super) fn domain(slots: &[Slot]) -> Option<u128> {
     slots.iter().try_fold(1u128, |product, slot| {
-        product
-            .checked_mul(u128::from(slot.alphabet.len()))
-            .filter(|&n| n <= DOMAIN_MAX)
+        product.checked_mul(u128::from(slot.alphabet.len())).filter(|&n| n <= DOMAIN_MAX)
     })
 }
 
 /// The number that the slots stand for; they must have a [`domain`].
 pub(super) fn rank(slots: &[Slot]) -> u128 {
-    slots.iter().fold(0, |x, slot| {
-        x * u128::from(slot.alphabet.len()) + u128::from(slot.value)
-    })
+    slots.iter().fold(0, |x, slot| x * u128::from(slot.alphabet.len()) + u128::from(slot.value))
 }
 
 /// Sets the slots to the number `x` below their [`domain`].
@@ -204,9 +192,8 @@ pub(super) fn unrank(mut x: u128, slots: &mut [Slot]) {
     while !rest.is_empty() {
         let mut product = 1u64;
         let mut from = rest.len();
-        while let Some(larger) = from
-            .checked_sub(1)
-            .and_then(|i| product.checked_mul(u64::from(rest[i].alphabet.len())))
+        while let Some(larger) =
+            from.checked_sub(1).and_then(|i| product.checked_mul(u64::from(rest[i].alphabet.len())))
         {
             product = larger;
             from -= 1;
@@ -247,15 +234,9 @@ mod tests {
             assert_eq!(first.len_utf8(), last.len_utf8(), "{first}");
             assert!(first < last);
             for character in *first..=*last {
-                let hits = LETTERS
-                    .iter()
-                    .filter(|(a, b)| (*a..=*b).contains(&character));
+                let hits = LETTERS.iter().filter(|(a, b)| (*a..=*b).contains(&character));
                 assert_eq!(hits.count(), 1, "{character} in script {n}");
-                assert!(
-                    character.is_alphabetic(),
-                    "{character} {:x}",
-                    character as u32
-                );
+                assert!(character.is_alphabetic(), "{character} {:x}", character as u32);
             }
         }
     }

@@ -16,12 +16,7 @@ impl Method for Token {
     }
 
     fn examples(&self) -> &'static [&'static str] {
-        &[
-            "Anna Baker",
-            "order-4711",
-            "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
-            "Zoë",
-        ]
+        &["Anna Baker", "order-4711", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", "Zoë"]
     }
 
     fn mask(&self, text: &[u8], keyring: &Keyring, out: &mut Vec<u8>) -> bool {

@@ -33,10 +33,7 @@ impl Method for Url {
             return false;
         };
         let (scheme, rest) = text.split_at(colon + 3);
-        let end = rest
-            .iter()
-            .position(|byte| b"/?#".contains(byte))
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         out.extend_from_slice(scheme);
         mask_authority(authority, keyring, out);
@@ -46,10 +43,7 @@ impl Method for Url {
 }
 
 fn mask_authority(authority: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
-    let host = authority
-        .iter()
-        .rposition(|byte| *byte == b'@')
-        .map_or(0, |at| at + 1);
+    let host = authority.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
     let (user, host) = authority.split_at(host);
     mask_list(user, b":@", keyring, out, mask_piece);
     if !Host.mask(host, keyring, out) {
@@ -58,17 +52,11 @@ fn mask_authority(authority: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
 }
 
 fn mask_path(path: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
-    let query = path
-        .iter()
-        .position(|byte| b"?#".contains(byte))
-        .unwrap_or(path.len());
+    let query = path.iter().position(|byte| b"?#".contains(byte)).unwrap_or(path.len());
     let (path, query) = path.split_at(query);
     mask_list(path, b"/;", keyring, out, mask_piece);
     mask_list(query, b"?&#", keyring, out, |pair, keyring, out| {
-        let value = pair
-            .iter()
-            .position(|byte| *byte == b'=')
-            .map_or(0, |equals| equals + 1);
+        let value = pair.iter().position(|byte| *byte == b'=').map_or(0, |equals| equals + 1);
         let (name, value) = pair.split_at(value);
         match name.strip_suffix(b"=") {
             Some(name) if is_name(name) => out.extend_from_slice(name),
@@ -101,9 +89,7 @@ fn mask_list(
 /// Looks like an identifier, and holds no long number.
 fn is_name(name: &[u8]) -> bool {
     let identifier = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(byte);
-    let numbered = name
-        .windows(4)
-        .any(|four| four.iter().all(u8::is_ascii_digit));
+    let numbered = name.windows(4).any(|four| four.iter().all(u8::is_ascii_digit));
     (1..=NAME_MAX).contains(&name.len()) && name.iter().all(identifier) && !numbered
 }
 
@@ -113,9 +99,7 @@ fn mask_piece(piece: &[u8], keyring: &Keyring, out: &mut Vec<u8>) {
     let mut escaped = Vec::with_capacity(piece.len());
     let mut rest = piece;
     while let Some((&byte, behind)) = rest.split_first() {
-        let escape = behind
-            .split_at_checked(2)
-            .and_then(|(hex, behind)| Some((unescape(byte, hex)?, behind)));
+        let escape = behind.split_at_checked(2).and_then(|(hex, behind)| Some((unescape(byte, hex)?, behind)));
         let (byte, behind) = escape.unwrap_or((byte, behind));
         text.push(byte);
         escaped.push(escape.is_some());

@@ -49,9 +49,7 @@ impl Method for Uuid {
 pub(super) fn slots_of(hex: &[u8]) -> Option<Vec<Slot>> {
     let version = hex.get(VERSION)?;
     let variant = hex.get(VARIANT)?.to_ascii_lowercase();
-    let fits = hex.len() == 32
-        && matches!(version, b'1'..=b'8')
-        && matches!(variant, b'8' | b'9' | b'a' | b'b');
+    let fits = hex.len() == 32 && matches!(version, b'1'..=b'8') && matches!(variant, b'8' | b'9' | b'a' | b'b');
     let slot = |byte: &u8| Slot::of(Alphabet::HexLower, byte.to_ascii_lowercase());
     fits.then(|| hex.iter().map(slot).collect()).flatten()
 }
@@ -59,12 +57,8 @@ pub(super) fn slots_of(hex: &[u8]) -> Option<Vec<Slot>> {
 /// Maps the digits but for version and variant: a permutation of 16^30.
 pub(super) fn map(keyring: &Keyring, hex: &mut [Slot]) {
     let (version, variant) = (hex[VERSION], hex[VARIANT]);
-    let mut digits: Vec<Slot> = hex
-        .iter()
-        .enumerate()
-        .filter(|(n, _)| *n != VERSION && *n != VARIANT)
-        .map(|(_, slot)| *slot)
-        .collect();
+    let mut digits: Vec<Slot> =
+        hex.iter().enumerate().filter(|(n, _)| *n != VERSION && *n != VARIANT).map(|(_, slot)| *slot).collect();
     let tweak = u64::from(version.value << 4 | variant.value);
     permute(&keyring.uuids, tweak, &mut digits, |_| true);
     let mut digits = digits.into_iter();

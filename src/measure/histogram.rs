@@ -85,7 +85,15 @@ impl Histogram {
             return Percentiles::default();
         }
         let at = |quantile| self.quantile(quantile).min(self.0.max());
-        Percentiles { p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99), p99_9: at(0.999), max: self.0.max(), mean: self.0.mean() }
+        Percentiles {
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p99_9: at(0.999),
+            max: self.0.max(),
+            mean: self.0.mean(),
+        }
     }
 
     /// HDR V2 format in base64, as the HdrHistogram tools of other languages read it.

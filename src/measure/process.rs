@@ -97,7 +97,8 @@ fn matches_local(local: &str, addr: SocketAddr) -> bool {
         IpAddr::V4(v4) => vec![words(&v4.octets()), words(&v4.to_ipv6_mapped().octets())],
         IpAddr::V6(v6) => vec![words(&v6.octets())],
     };
-    u16::from_str_radix(port, 16) == Ok(addr.port()) && (host.bytes().all(|b| b == b'0') || mapped(addr.ip()).iter().any(|h| h == host))
+    u16::from_str_radix(port, 16) == Ok(addr.port())
+        && (host.bytes().all(|b| b == b'0') || mapped(addr.ip()).iter().any(|h| h == host))
 }
 
 #[cfg(test)]
@@ -114,7 +115,10 @@ mod tests {
     fn finds_who_listens() {
         for host in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0"] {
             let Ok(socket) = std::net::TcpListener::bind(host) else { continue };
-            let addr = SocketAddr::new(if host.starts_with('[') { "::1" } else { "127.0.0.1" }.parse().unwrap(), socket.local_addr().unwrap().port());
+            let addr = SocketAddr::new(
+                if host.starts_with('[') { "::1" } else { "127.0.0.1" }.parse().unwrap(),
+                socket.local_addr().unwrap().port(),
+            );
             assert_eq!(listener(addr), Some(std::process::id()), "{host}");
             drop(socket);
             assert_eq!(listener(addr), None, "{host}");

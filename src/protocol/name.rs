@@ -53,8 +53,18 @@ mod tests {
     #[test]
     fn names_of_programmers() {
         for name in [
-            "email", "X-Request-ID", "address_line_2", "$ref", "@type", "xsi:type", "items[0][name]", "user.email",
-            "x-b3-traceid", "_csrf", "sha256", "utf8",
+            "email",
+            "X-Request-ID",
+            "address_line_2",
+            "$ref",
+            "@type",
+            "xsi:type",
+            "items[0][name]",
+            "user.email",
+            "x-b3-traceid",
+            "_csrf",
+            "sha256",
+            "utf8",
         ] {
             assert!(is_identifier(name.as_bytes()), "{name}");
         }
@@ -63,8 +73,16 @@ mod tests {
     #[test]
     fn names_that_are_data() {
         for name in [
-            "", "anna@example.com", "2024", "order-20240131", "a7f3e9c", "Anna Baker", "shop.example.com", "é",
-            "averyveryveryverylongnamethatgoesonandonand", "42",
+            "",
+            "anna@example.com",
+            "2024",
+            "order-20240131",
+            "a7f3e9c",
+            "Anna Baker",
+            "shop.example.com",
+            "é",
+            "averyveryveryverylongnamethatgoesonandonand",
+            "42",
         ] {
             assert!(!is_identifier(name.as_bytes()), "{name}");
         }

@@ -57,7 +57,8 @@ impl Governor {
         let mut next = self.next_ns.load(Ordering::Relaxed);
         loop {
             let mine = next.max(now);
-            match self.next_ns.compare_exchange_weak(next, mine + self.spacing_ns, Ordering::Relaxed, Ordering::Relaxed) {
+            match self.next_ns.compare_exchange_weak(next, mine + self.spacing_ns, Ordering::Relaxed, Ordering::Relaxed)
+            {
                 Ok(_) => return mine,
                 Err(seen) => next = seen,
             }

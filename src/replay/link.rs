@@ -65,7 +65,10 @@ impl Link {
             return Ok(Readiness::Open);
         }
         self.stream = None;
-        let stream = timeout(self.timeout, TcpStream::connect(self.target)).await.map_err(|_| Failure::Connect)?.map_err(|_| Failure::Connect)?;
+        let stream = timeout(self.timeout, TcpStream::connect(self.target))
+            .await
+            .map_err(|_| Failure::Connect)?
+            .map_err(|_| Failure::Connect)?;
         let _ = stream.set_nodelay(true);
         self.stream = Some(stream);
         let again = std::mem::replace(&mut self.opened_before, true);
@@ -99,7 +102,9 @@ async fn talk(stream: &TcpStream, request: &[u8], reader: &mut Reader, timing: &
                 Ok(sent) => unsent = &unsent[sent..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // The target may have answered before it closed; the answer counts.
-                Err(error) if read_available(stream, reader, timing).is_err() || !reader.is_done() => return Err(broken(&error)),
+                Err(error) if read_available(stream, reader, timing).is_err() || !reader.is_done() => {
+                    return Err(broken(&error));
+                }
                 Err(_) => return Ok(false),
             }
         }

@@ -35,7 +35,11 @@ impl Memory {
     /// Nothing is known.
     pub fn new(session: &Session) -> Memory {
         let (sources, steps) = (session.sources.len(), session.steps.len());
-        Memory { values: RefCell::new(vec![Value::Awaited; sources]), over: RefCell::new(vec![None; steps]), changed: Notify::new() }
+        Memory {
+            values: RefCell::new(vec![Value::Awaited; sources]),
+            over: RefCell::new(vec![None; steps]),
+            changed: Notify::new(),
+        }
     }
 
     /// Whether a step's response is worth keeping.
@@ -51,7 +55,8 @@ impl Memory {
     }
 
     fn take(&self, session: &Session, step: usize, request: &[u8], response: &[u8]) {
-        let mine: Vec<(usize, &Source)> = session.sources.iter().enumerate().filter(|(_, source)| source.step as usize == step).collect();
+        let mine: Vec<(usize, &Source)> =
+            session.sources.iter().enumerate().filter(|(_, source)| source.step as usize == step).collect();
         if mine.is_empty() {
             return;
         }
@@ -96,9 +101,13 @@ impl Memory {
     /// The live values for a request.
     pub fn replacements(&self, step: &Step) -> Replacements {
         let values = self.values.borrow();
-        let live = |source: u32| if let Some(Value::Live(text)) = values.get(source as usize) { Some(text) } else { None };
-        let made: Vec<Replacement> =
-            step.edges.iter().filter_map(|edge| Some(replacement(edge.at.clone(), live(edge.source)?, edge.encoding))).collect();
+        let live =
+            |source: u32| if let Some(Value::Live(text)) = values.get(source as usize) { Some(text) } else { None };
+        let made: Vec<Replacement> = step
+            .edges
+            .iter()
+            .filter_map(|edge| Some(replacement(edge.at.clone(), live(edge.source)?, edge.encoding)))
+            .collect();
         let missed = (step.edges.len() - made.len()) as u64;
         Replacements { made, missed }
     }

@@ -210,7 +210,8 @@ pub struct PlannedReplacement {
 pub fn dry_run(workload: &Workload, profile: &Profile) -> Result<Vec<PlannedRequest>, ReplayError> {
     profile.check()?;
     something_to_do(workload, profile)?;
-    let once = profile.requests.is_none() && profile.duration.is_some() && matches!(profile.mode, Mode::Closed | Mode::Rate);
+    let once =
+        profile.requests.is_none() && profile.duration.is_some() && matches!(profile.mode, Mode::Closed | Mode::Rate);
     let most = if once { workload.requests() } else { usize::MAX };
     let planned = passes(workload, profile).flat_map(|pass| {
         let steps = workload.sessions[pass.session].steps.iter().zip(pass.intents).enumerate();
@@ -234,10 +235,23 @@ fn planned(workload: &Workload, session: usize, n: usize, intent: Intent) -> Opt
         let with = format!("{}[{}]", source.path, source.ordinal);
         Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, from_step: Some(source.step) })
     });
-    let host = step.request.header("host").map(|at| PlannedReplacement { at: at.start, len: at.len(), with: "host".into(), from_step: None });
+    let host = step.request.header("host").map(|at| PlannedReplacement {
+        at: at.start,
+        len: at.len(),
+        with: "host".into(),
+        from_step: None,
+    });
     let mut replacements: Vec<_> = from_responses.chain(host).collect();
     replacements.sort_by_key(|replacement| replacement.at);
     let line = step.request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line).into_owned();
-    Some(PlannedRequest { session, connection: step.connection, at_ms, after_ms, endpoint: endpoint(&step.request), line, replacements })
+    Some(PlannedRequest {
+        session,
+        connection: step.connection,
+        at_ms,
+        after_ms,
+        endpoint: endpoint(&step.request),
+        line,
+        replacements,
+    })
 }

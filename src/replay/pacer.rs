@@ -42,11 +42,15 @@ struct Waiting {
 
 impl Pacer {
     /// Must be called inside the thread's runtime.
-    #[expect(deprecated, reason = "its successor is unsafe for the sake of types that do not own their descriptor; `OwnedFd` does")]
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for the sake of types that do not own their descriptor; `OwnedFd` does"
+    )]
     pub fn new() -> io::Result<Rc<Pacer>> {
         // The kernel may round a wake-up by the thread's slack (50 us by default) to save power.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let timer =
+            rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         Ok(Rc::new(Pacer { timer, armed: Cell::new(u64::MAX), waiting: RefCell::default(), stopped: Cell::new(false) }))
     }

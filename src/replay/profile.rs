@@ -151,7 +151,8 @@ pub enum ProfileError {
 impl Profile {
     /// One of [`BUILT_IN`].
     pub fn built_in(name: &str) -> Result<Profile, ProfileError> {
-        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).ok_or_else(|| ProfileError::Unknown(name.into()))?;
+        let (_, text) =
+            BUILT_IN.iter().find(|(known, _)| *known == name).ok_or_else(|| ProfileError::Unknown(name.into()))?;
         Profile::parse(name, text)
     }
 
@@ -170,12 +171,20 @@ impl Profile {
             ("think-scale", self.think_scale.is_finite() && self.think_scale >= 0.0, "must not be negative"),
             ("rate", self.rate.is_none_or(positive), "must be greater than 0"),
             ("rate", self.mode != Mode::Rate || self.rate.is_some(), "is needed in mode `rate` (requests per second)"),
-            ("rate", self.rate.is_none_or(|rate| rate <= self.max_rate), "is over `max-rate`; raise that too, if you mean it"),
+            (
+                "rate",
+                self.rate.is_none_or(|rate| rate <= self.max_rate),
+                "is over `max-rate`; raise that too, if you mean it",
+            ),
             ("connections", self.connections > 0, "must be at least 1"),
             ("timeout", !self.timeout.0.is_zero(), "must be greater than 0"),
             ("max-rate", positive(self.max_rate), "must be greater than 0"),
             ("max-in-flight", self.max_in_flight > 0, "must be at least 1"),
-            ("abort-error-rate", (0.0..=1.0).contains(&self.abort_error_rate), "must be between 0 and 1 (1 never aborts)"),
+            (
+                "abort-error-rate",
+                (0.0..=1.0).contains(&self.abort_error_rate),
+                "must be between 0 and 1 (1 never aborts)",
+            ),
             ("shard", self.shard.is_none_or(|shard| shard.index < shard.of), "must be I/N with I from 0 to N-1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -275,7 +284,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in ["sped: 2", "speed: 0", "mode: rate", "timeout: 5", "shard: 4/4", "mode: rate\nrate: 1e9", "abort-error-rate: 2", "mode: fast"] {
+        for bad in [
+            "sped: 2",
+            "speed: 0",
+            "mode: rate",
+            "timeout: 5",
+            "shard: 4/4",
+            "mode: rate\nrate: 1e9",
+            "abort-error-rate: 2",
+            "mode: fast",
+        ] {
             assert!(Profile::parse("test", bad).is_err(), "{bad}");
         }
     }

@@ -46,7 +46,9 @@ pub fn is_masked(capture: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     match manifest {
-        Some(manifest) => Ok(probe(&mut opened(capture)?)? == manifest.output_probe || is_marked(&mut opened(capture)?)?),
+        Some(manifest) => {
+            Ok(probe(&mut opened(capture)?)? == manifest.output_probe || is_marked(&mut opened(capture)?)?)
+        }
         None => Ok(true),
     }
 }
@@ -152,7 +154,17 @@ mod tests {
             options.extend(b"standin masked 0.1\0\0");
             options.extend([0; 4]);
             let len = 28 + options.len() as u32;
-            let block = [&u32(0x0a0d_0d0a)[..], &u32(len), &u32(0x1a2b_3c4d), &u16(1), &u16(0), &[0xff; 8], &options, &u32(len)].concat();
+            let block = [
+                &u32(0x0a0d_0d0a)[..],
+                &u32(len),
+                &u32(0x1a2b_3c4d),
+                &u16(1),
+                &u16(0),
+                &[0xff; 8],
+                &options,
+                &u32(len),
+            ]
+            .concat();
             assert_eq!(marked(&block), Some(true));
             assert_eq!(marked(&block[..30]), None);
             let other = String::from_utf8_lossy(&block).replace("standin masked", "dumpcap ......");

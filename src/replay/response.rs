@@ -142,7 +142,11 @@ impl Reader {
     }
 
     /// Gathers a line and gives it on without its end.
-    fn line(&mut self, bytes: &[u8], whole: fn(&mut Reader, &[u8]) -> Result<(), Malformed>) -> Result<usize, Malformed> {
+    fn line(
+        &mut self,
+        bytes: &[u8],
+        whole: fn(&mut Reader, &[u8]) -> Result<(), Malformed>,
+    ) -> Result<usize, Malformed> {
         let taken = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         self.line.extend_from_slice(&bytes[..taken]);
         if self.line.len() > HEAD_BYTES_MAX {
@@ -185,7 +189,9 @@ impl Reader {
     fn head_read(&mut self, head: &[u8]) -> Result<bool, Malformed> {
         let mut headers = vec![httparse::EMPTY_HEADER; RESPONSE_HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = httparse::ParserConfig::default().allow_multiple_spaces_in_response_status_delimiters(true).parse_response(&mut response, head);
+        let parsed = httparse::ParserConfig::default()
+            .allow_multiple_spaces_in_response_status_delimiters(true)
+            .parse_response(&mut response, head);
         let (Ok(httparse::Status::Complete(_)), Some(status)) = (parsed, response.code) else { return Err(Malformed) };
         if (100..200).contains(&status) && status != 101 {
             return Ok(false);
@@ -228,7 +234,8 @@ impl Framing {
                 let text = std::str::from_utf8(header.value).map_err(|_| Malformed)?;
                 for number in text.split(',') {
                     let number = number.trim();
-                    let length = number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit())).ok_or(Malformed)?;
+                    let length =
+                        number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit())).ok_or(Malformed)?;
                     if framing.length.replace(length).is_some_and(|other| other != length) {
                         return Err(Malformed);
                     }
@@ -252,7 +259,11 @@ impl Framing {
 fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
     let digits = line.split(|b| matches!(b, b';' | b' ' | b'\t')).next().unwrap_or_default();
     let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    std::str::from_utf8(digits).ok().filter(|_| valid).and_then(|text| u64::from_str_radix(text, 16).ok()).ok_or(Malformed)
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|_| valid)
+        .and_then(|text| u64::from_str_radix(text, 16).ok())
+        .ok_or(Malformed)
 }
 
 #[cfg(test)]
@@ -273,7 +284,11 @@ mod tests {
     const RESPONSES: &[(&str, u16, bool)] = &[
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, true),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", 200, false),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked\r\n\r\n3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n", 200, true),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked\r\n\r\n3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n",
+            200,
+            true,
+        ),
         ("HTTP/1.1 204 No Content\r\n\r\n", 204, true),
         ("HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, true),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", 200, false),

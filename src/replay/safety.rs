@@ -25,14 +25,20 @@ impl Target {
     pub fn parse(url: &str) -> Result<Target, ReplayError> {
         let wrong = |why| ReplayError::Target { url: url.into(), why };
         let rest = url.strip_prefix("http://").ok_or_else(|| {
-            wrong(if url.starts_with("https://") { "TLS to the target is not supported yet; give its http:// address" } else { "a target is http://HOST[:PORT], or `embedded`" })
+            wrong(if url.starts_with("https://") {
+                "TLS to the target is not supported yet; give its http:// address"
+            } else {
+                "a target is http://HOST[:PORT], or `embedded`"
+            })
         })?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.is_empty() || authority.contains(['/', '?', '#', '@', ' ']) {
             return Err(wrong("only scheme, host and port are wanted: paths come from the capture"));
         }
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().map_err(|_| wrong("the port is no number from 1 to 65535"))?),
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().map_err(|_| wrong("the port is no number from 1 to 65535"))?)
+            }
             _ => (authority, 80),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -45,25 +51,34 @@ impl Target {
         if profile.deny_host.iter().any(|pattern| matches(pattern, &self.host)) {
             return Err(refused("the profile denies it (`deny-host`)".into()));
         }
-        let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })?;
+        let found = (self.host.as_str(), self.port)
+            .to_socket_addrs()
+            .map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })?;
         let addresses: Vec<SocketAddr> = found.collect();
         let address = *addresses.first().ok_or_else(|| refused("its name has no address".into()))?;
         if addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
             return Ok(address);
         }
-        if captured_hosts.contains(&self.host) || addresses.iter().any(|address| captured_hosts.contains(&address.ip().to_string())) {
+        if captured_hosts.contains(&self.host)
+            || addresses.iter().any(|address| captured_hosts.contains(&address.ip().to_string()))
+        {
             return Err(refused("the capture was taken from it: this may be production".into()));
         }
         let allowed = profile.allow_host.iter().any(|pattern| matches(pattern, &self.host));
         if !allowed && !addresses.iter().all(|address| is_private(address.ip().to_canonical())) {
-            return Err(refused(format!("it is neither this machine nor in a private network; if it is meant, say --allow-host {}", self.host)));
+            return Err(refused(format!(
+                "it is neither this machine nor in a private network; if it is meant, say --allow-host {}",
+                self.host
+            )));
         }
         Ok(address)
     }
 
     /// Whether something accepts connections there.
     pub fn reach(&self, address: SocketAddr, timeout: Duration) -> Result<(), ReplayError> {
-        TcpStream::connect_timeout(&address, timeout).map(drop).map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })
+        TcpStream::connect_timeout(&address, timeout)
+            .map(drop)
+            .map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })
     }
 }
 
@@ -79,7 +94,12 @@ fn matches(pattern: &str, host: &str) -> bool {
 /// RFC 1918, 6598, 3927, 4193, 4291.
 fn is_private(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V4(v4) => {
+            v4.is_private()
+                || v4.is_link_local()
+                || v4.is_loopback()
+                || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64)
+        }
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
@@ -95,10 +115,23 @@ mod tests {
     #[test]
     fn only_near_by_default() {
         let profile = Profile::default();
-        for near in ["http://127.0.0.1:8080", "http://[::1]:80", "http://10.1.2.3", "http://192.168.1.1:1/", "http://[fd00::1]", "http://100.64.0.1"] {
+        for near in [
+            "http://127.0.0.1:8080",
+            "http://[::1]:80",
+            "http://10.1.2.3",
+            "http://192.168.1.1:1/",
+            "http://[fd00::1]",
+            "http://100.64.0.1",
+        ] {
             assert!(cleared(near, &profile, &[]).is_ok(), "{near}");
         }
-        for far in ["http://192.0.2.1", "http://8.8.8.8:80", "http://[2001:db8::1]:80", "http://100.128.0.1", "http://0.0.0.0:1"] {
+        for far in [
+            "http://192.0.2.1",
+            "http://8.8.8.8:80",
+            "http://[2001:db8::1]:80",
+            "http://100.128.0.1",
+            "http://0.0.0.0:1",
+        ] {
             assert!(matches!(cleared(far, &profile, &[]), Err(ReplayError::Refused { .. })), "{far}");
         }
         let allowing = Profile { allow_host: vec!["192.0.2.1".into()], ..Profile::default() };
@@ -120,7 +153,9 @@ mod tests {
         let target = Target::parse("http://[::1]:8080/").unwrap();
         assert_eq!((target.host.as_str(), target.port, target.authority.as_str()), ("::1", 8080, "[::1]:8080"));
         assert_eq!(Target::parse("http://Shop").unwrap().port, 80);
-        for bad in ["https://a", "ftp://a", "a:80", "http://", "http://a/b", "http://u@a", "http://a:99999", "http://a b"] {
+        for bad in
+            ["https://a", "ftp://a", "a:80", "http://", "http://a/b", "http://u@a", "http://a:99999", "http://a b"]
+        {
             assert!(Target::parse(bad).is_err(), "{bad}");
         }
     }

@@ -39,7 +39,8 @@ impl Pass {
 
     /// The first thing to do.
     pub fn begins(&self) -> u64 {
-        let instants = self.intents.iter().filter_map(|intent| if let Intent::At(at) = intent { Some(*at) } else { None });
+        let instants =
+            self.intents.iter().filter_map(|intent| if let Intent::At(at) = intent { Some(*at) } else { None });
         instants.chain(self.opened.iter().flatten().copied()).min().unwrap_or(0)
     }
 }
@@ -83,8 +84,13 @@ pub fn allowed(profile: &Profile, step: &Step) -> bool {
 
 /// (time, session, step) of all requests that may be sent, in order.
 fn in_order(workload: &Workload, profile: &Profile) -> Vec<(u64, usize, usize)> {
-    let steps = workload.sessions.iter().enumerate().flat_map(|(n, session)| session.steps.iter().enumerate().map(move |(m, step)| (n, m, step)));
-    let mut order: Vec<_> = steps.filter(|(.., step)| allowed(profile, step)).map(|(n, m, step)| (step.at, n, m)).collect();
+    let steps = workload
+        .sessions
+        .iter()
+        .enumerate()
+        .flat_map(|(n, session)| session.steps.iter().enumerate().map(move |(m, step)| (n, m, step)));
+    let mut order: Vec<_> =
+        steps.filter(|(.., step)| allowed(profile, step)).map(|(n, m, step)| (step.at, n, m)).collect();
     order.sort_unstable();
     order
 }
@@ -127,7 +133,9 @@ fn at_rate<'a>(workload: &'a Workload, profile: &'a Profile) -> impl Iterator<It
     let end = duration_ns(profile);
     let bounded = profile.duration.is_some() || profile.requests.is_some();
     let most = profile.requests.unwrap_or(if bounded { u64::MAX } else { order.len() as u64 });
-    let mut instants = instants(profile.arrivals, rate, profile.seed).take_while(move |at| *at <= end).take(usize::try_from(most).unwrap_or(usize::MAX));
+    let mut instants = instants(profile.arrivals, rate, profile.seed)
+        .take_while(move |at| *at <= end)
+        .take(usize::try_from(most).unwrap_or(usize::MAX));
     let round = move || {
         let mut passes: Vec<Pass> = (0..workload.sessions.len()).map(|session| idle(workload, session)).collect();
         let mut any = false;
@@ -171,13 +179,22 @@ mod tests {
     /// `n` requests a second apart, on three connections in turn.
     fn sample(n: u64) -> Workload {
         let exchanges: Vec<_> = (0..n)
-            .map(|i| Exchange { connection: (i % 3) as u32, at_ms: 500 + i * 1000, request: b"GET / HTTP/1.1\r\n\r\n", response: OK })
+            .map(|i| Exchange {
+                connection: (i % 3) as u32,
+                at_ms: 500 + i * 1000,
+                request: b"GET / HTTP/1.1\r\n\r\n",
+                response: OK,
+            })
             .collect();
         workload(&exchanges)
     }
 
     fn instants_of(passes: &[Pass]) -> Vec<u64> {
-        let mut all: Vec<u64> = passes.iter().flat_map(|pass| &pass.intents).filter_map(|intent| if let Intent::At(at) = intent { Some(*at) } else { None }).collect();
+        let mut all: Vec<u64> = passes
+            .iter()
+            .flat_map(|pass| &pass.intents)
+            .filter_map(|intent| if let Intent::At(at) = intent { Some(*at) } else { None })
+            .collect();
         all.sort_unstable();
         all
     }
@@ -210,9 +227,18 @@ mod tests {
     #[test]
     fn the_capture_sets_the_instants() {
         let workload = sample(6);
-        let all: Vec<Pass> = passes(&workload, &Profile { mode: Mode::Captured, speed: 2.0, ..Profile::default() }).collect();
+        let all: Vec<Pass> =
+            passes(&workload, &Profile { mode: Mode::Captured, speed: 2.0, ..Profile::default() }).collect();
         assert_eq!(instants_of(&all), [0, 500_000_000, 1_000_000_000, 1_500_000_000, 2_000_000_000, 2_500_000_000]);
-        let cut: Vec<Pass> = passes(&workload, &Profile { mode: Mode::Captured, duration: Some(Span(std::time::Duration::from_secs(2))), ..Profile::default() }).collect();
+        let cut: Vec<Pass> = passes(
+            &workload,
+            &Profile {
+                mode: Mode::Captured,
+                duration: Some(Span(std::time::Duration::from_secs(2))),
+                ..Profile::default()
+            },
+        )
+        .collect();
         assert_eq!(instants_of(&cut).len(), 3);
     }
 
@@ -228,7 +254,12 @@ mod tests {
     fn a_number_of_requests_is_kept_exactly() {
         let workload = sample(7);
         for mode in [Mode::Captured, Mode::Sessions] {
-            assert_eq!(passes(&workload, &Profile { mode, requests: Some(5), ..Profile::default() }).map(|p| p.requests()).sum::<u64>(), 5);
+            assert_eq!(
+                passes(&workload, &Profile { mode, requests: Some(5), ..Profile::default() })
+                    .map(|p| p.requests())
+                    .sum::<u64>(),
+                5
+            );
         }
         for mode in [Mode::Rate, Mode::Closed] {
             let profile = Profile { mode, rate: Some(10.0), requests: Some(50), ..Profile::default() };
@@ -236,7 +267,8 @@ mod tests {
             let once = Profile { requests: None, ..profile };
             assert_eq!(passes(&workload, &once).map(|p| p.requests()).sum::<u64>(), 7);
         }
-        let none = Profile { methods: vec!["POST".into()], mode: Mode::Closed, requests: Some(5), ..Profile::default() };
+        let none =
+            Profile { methods: vec!["POST".into()], mode: Mode::Closed, requests: Some(5), ..Profile::default() };
         assert_eq!(passes(&workload, &none).count(), 0);
     }
 }

@@ -41,7 +41,11 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
         response_time_us: tally.response.percentiles(),
         service_time_us: tally.service.percentiles(),
         lateness_us: tally.lateness.percentiles(),
-        correlation: Correlation { edges: run.workload.edges() as u64, substituted: tally.substituted, missed: tally.missed },
+        correlation: Correlation {
+            edges: run.workload.edges() as u64,
+            substituted: tally.substituted,
+            missed: tally.missed,
+        },
         workload: likeness(run, &tally),
         generator: Generator {
             cpu_us_per_request: per(tally.cpu_ns as f64 / 1000.0, tally.sent),
@@ -53,13 +57,33 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
             rss_peak: after.rss_peak,
             rss_end: after.rss,
             cpu_us_per_request: per(after.cpu_us.saturating_sub(before.cpu_us) as f64, tally.answered),
-            context_switches_per_request: per(after.context_switches.saturating_sub(before.context_switches) as f64, tally.answered),
-            run_queue_us_per_request: per(after.run_queue_us.saturating_sub(before.run_queue_us) as f64, tally.answered),
+            context_switches_per_request: per(
+                after.context_switches.saturating_sub(before.context_switches) as f64,
+                tally.answered,
+            ),
+            run_queue_us_per_request: per(
+                after.run_queue_us.saturating_sub(before.run_queue_us) as f64,
+                tally.answered,
+            ),
             threads: after.threads,
         }),
-        histograms: Histograms { response: tally.response.to_base64(), service: tally.service.to_base64(), lateness: tally.lateness.to_base64() },
-        endpoints: tally.endpoints.iter().map(|(n, endpoint)| endpoint_result(&run.endpoints.names[*n], endpoint)).collect(),
-        requests: Requests { planned: tally.planned, sent: tally.sent, answered: tally.answered, held: tally.held, failed: tally.failed },
+        histograms: Histograms {
+            response: tally.response.to_base64(),
+            service: tally.service.to_base64(),
+            lateness: tally.lateness.to_base64(),
+        },
+        endpoints: tally
+            .endpoints
+            .iter()
+            .map(|(n, endpoint)| endpoint_result(&run.endpoints.names[*n], endpoint))
+            .collect(),
+        requests: Requests {
+            planned: tally.planned,
+            sent: tally.sent,
+            answered: tally.answered,
+            held: tally.held,
+            failed: tally.failed,
+        },
     }
 }
 
@@ -110,14 +134,20 @@ fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<Str
     let bound = run.profile.max_lateness.0.as_micros() as u64;
     let capped = tally.failed.get(&super::Failure::Cap).copied().unwrap_or(0);
     let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
-    let short = open && tally.planned >= RATE_REQUESTS_MIN && tally.failed.is_empty() && sent < offered * RATE_SHARE_MIN;
+    let short =
+        open && tally.planned >= RATE_REQUESTS_MIN && tally.failed.is_empty() && sent < offered * RATE_SHARE_MIN;
     let reasons = [
         (tally.answered == 0, "no request was answered".to_owned()),
-        (run.governor.is_aborted(), format!("aborted: more than {:.0} % of the recent requests failed", run.profile.abort_error_rate * 100.0)),
+        (
+            run.governor.is_aborted(),
+            format!("aborted: more than {:.0} % of the recent requests failed", run.profile.abort_error_rate * 100.0),
+        ),
         (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
         (
             lateness > bound,
-            format!("the generator was late: 1 % of the requests were written {lateness} us or more after they should have been (`max-lateness` is {bound} us); give it a free core or less load"),
+            format!(
+                "the generator was late: 1 % of the requests were written {lateness} us or more after they should have been (`max-lateness` is {bound} us); give it a free core or less load"
+            ),
         ),
         (short, format!("the rate fell short: {sent:.1} requests/s written of {offered:.1} intended")),
         (capped > 0, format!("{capped} requests were not sent, for `max-in-flight` was reached")),
@@ -128,9 +158,12 @@ fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<Str
 fn warnings(tally: &Tally) -> Vec<String> {
     let used = tally.substituted + tally.missed;
     let many = tally.missed as f64 > used as f64 * MISSED_SHARE;
-    let missed = many.then(|| format!("{} of {used} values were not found in the live responses and were sent as captured", tally.missed));
+    let missed = many.then(|| {
+        format!("{} of {used} values were not found in the live responses and were sent as captured", tally.missed)
+    });
     let disagree = tally.agreed * 2 < tally.compared;
-    let status = disagree.then(|| format!("only {} of {} answers have the captured status", tally.agreed, tally.compared));
+    let status =
+        disagree.then(|| format!("only {} of {} answers have the captured status", tally.agreed, tally.compared));
     missed.into_iter().chain(status).collect()
 }
 
@@ -145,7 +178,11 @@ fn likeness(run: &Run, tally: &Tally) -> Likeness {
     let captured = tally.arrivals.iter().map(|(_, captured)| *captured).collect();
     let answered: BTreeMap<usize, u64> = tally.endpoints.iter().map(|(n, endpoint)| (*n, endpoint.answered)).collect();
     Likeness {
-        interarrival_ks: if on_capture_clock { ks_distance(gaps(written, 1.0), gaps(captured, run.profile.speed)) } else { None },
+        interarrival_ks: if on_capture_clock {
+            ks_distance(gaps(written, 1.0), gaps(captured, run.profile.speed))
+        } else {
+            None
+        },
         status_agreement: share(tally.agreed, tally.compared),
         endpoint_l1: l1_distance(&run.captured_mix(), &answered),
     }

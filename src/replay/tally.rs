@@ -102,7 +102,9 @@ impl Tally {
                     self.arrivals.push((written, about.captured_at));
                 }
                 if about.counts {
-                    let record = |histogram: &mut Histogram, nanos: Option<u64>| nanos.into_iter().for_each(|ns| histogram.record_ns(ns));
+                    let record = |histogram: &mut Histogram, nanos: Option<u64>| {
+                        nanos.into_iter().for_each(|ns| histogram.record_ns(ns))
+                    };
                     record(&mut self.response, outcome.response_ns());
                     record(&mut self.service, outcome.service_ns());
                     record(&mut self.lateness, outcome.lateness_ns());
@@ -183,7 +185,11 @@ impl Endpoints {
                 names.len() - 1
             }
         };
-        let of = workload.sessions.iter().map(|session| session.steps.iter().map(|step| number(endpoint(&step.request))).collect()).collect();
+        let of = workload
+            .sessions
+            .iter()
+            .map(|session| session.steps.iter().map(|step| number(endpoint(&step.request))).collect())
+            .collect();
         names.push("(others)".into());
         Endpoints { names, of }
     }

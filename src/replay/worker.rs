@@ -72,7 +72,8 @@ pub fn work(run: Arc<Run>, n: usize) -> io::Result<Tally> {
     local.block_on(&runtime, async {
         let worker = Rc::new(Worker { pacer: Pacer::new()?, run, tally: RefCell::default() });
         let driver = worker.clone();
-        let drive = tokio::task::spawn_local(async move { driver.pacer.drive(|| driver.run.governor.is_stopped()).await });
+        let drive =
+            tokio::task::spawn_local(async move { driver.pacer.drive(|| driver.run.governor.is_stopped()).await });
         tokio::select! {
             () = worker.clone().replay(n) => {}
             () = worker.stopped() => {}
@@ -113,7 +114,8 @@ impl Worker {
 
     async fn replay(self: Rc<Self>, n: usize) {
         let run = self.run.clone();
-        let mine = passes(&run.workload, &run.profile).enumerate().filter(|(m, _)| m % run.threads == n).map(|(_, pass)| pass);
+        let mine =
+            passes(&run.workload, &run.profile).enumerate().filter(|(m, _)| m % run.threads == n).map(|(_, pass)| pass);
         match run.profile.mode {
             Mode::Closed => self.closed(mine, n).await,
             _ => self.open(mine).await,
@@ -125,7 +127,9 @@ impl Worker {
         let mut tasks = JoinSet::new();
         for pass in passes {
             let begins = self.run.start.saturating_add(pass.begins());
-            if begins.saturating_sub(AHEAD_NS) > self.run.end() || !self.pacer.until(begins.saturating_sub(AHEAD_NS)).await {
+            if begins.saturating_sub(AHEAD_NS) > self.run.end()
+                || !self.pacer.until(begins.saturating_sub(AHEAD_NS)).await
+            {
                 break;
             }
             self.tally.borrow_mut().planned += pass.requests();
@@ -234,7 +238,8 @@ impl Worker {
     async fn request(&self, live: &Live, link: &mut Link, n: usize, intended: u64, free: u64) -> u64 {
         let session = &self.run.workload.sessions[live.pass.session];
         let step = &session.steps[n];
-        let mut outcome = Outcome { session: live.pass.session, step: n, intended, free, end: End::Failed(Failure::Cap) };
+        let mut outcome =
+            Outcome { session: live.pass.session, step: n, intended, free, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
         let mut request = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
@@ -252,7 +257,13 @@ impl Worker {
         known_at
     }
 
-    async fn exchange(&self, link: &mut Link, request: &[u8], reader: &mut Reader, free: &mut u64) -> Result<End, Failure> {
+    async fn exchange(
+        &self,
+        link: &mut Link,
+        request: &[u8],
+        reader: &mut Reader,
+        free: &mut u64,
+    ) -> Result<End, Failure> {
         let readiness = link.ready().await?;
         self.count(Some(readiness));
         if readiness != Readiness::Open {
@@ -299,4 +310,3 @@ impl Worker {
         });
     }
 }
-

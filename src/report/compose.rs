@@ -47,9 +47,10 @@ fn capture(inspect: &Inspect) -> Section {
         count(inspect.http.requests),
         count(inspect.http.connections),
     );
-    let kinds = inspect.kinds.iter().map(|(name, kind)| {
-        vec![name.clone(), count(kind.values), count(kind.occurrences), count(kind.places)]
-    });
+    let kinds = inspect
+        .kinds
+        .iter()
+        .map(|(name, kind)| vec![name.clone(), count(kind.values), count(kind.occurrences), count(kind.places)]);
     let endpoints = inspect.endpoints.iter();
     let endpoints = endpoints.map(|e| vec![format!("{} {}", e.method, e.path_template), count(e.requests)]);
     let mut protocols: Vec<_> = inspect.protocols.iter().collect();
@@ -104,9 +105,10 @@ fn evidence(audit: &Audit) -> Section {
         if audit.passes == 1 { "" } else { "es" },
         if found == 0 { "none is left".to_owned() } else { format!("{} sightings", count(found)) },
     );
-    let residue = audit.residue.iter().map(|r| {
-        vec![r.kind.clone(), r.field.clone(), r.encoding.clone(), count(r.packet), count(r.count)]
-    });
+    let residue = audit
+        .residue
+        .iter()
+        .map(|r| vec![r.kind.clone(), r.field.clone(), r.encoding.clone(), count(r.packet), count(r.count)]);
     let differences = audit.fidelity.differences.iter().map(|d| vec![d.what.clone(), count(d.packet)]);
     let kept = audit.kept.iter().map(|kept| vec![kept.rule.clone(), count(kept.occurrences)]);
     let packets = [
@@ -196,12 +198,11 @@ fn answers(runs: &[Run]) -> Section {
     let mut codes: Vec<&String> = runs.iter().flat_map(|run| run.status.keys()).collect();
     codes.sort();
     codes.dedup();
-    let statuses = codes.into_iter().map(|code| {
-        line(code, &|run| run.status.get(code).map_or("–".to_owned(), |n| count(*n)))
-    });
-    let invalid = runs.iter().flat_map(|run| {
-        run.invalid_because.iter().map(|why| plain(&format!("{} is invalid: {why}", run.name)))
-    });
+    let statuses =
+        codes.into_iter().map(|code| line(code, &|run| run.status.get(code).map_or("–".to_owned(), |n| count(*n))));
+    let invalid = runs
+        .iter()
+        .flat_map(|run| run.invalid_because.iter().map(|why| plain(&format!("{} is invalid: {why}", run.name))));
     let blocks = vec![
         Block::Notes(invalid.collect()),
         Block::Table(Table::new("Requests", &names, requests)),

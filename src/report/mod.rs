@@ -69,10 +69,20 @@ mod tests {
         };
         results.add("original", &run(9000)).unwrap();
         results.add("masked", &run(9400)).unwrap();
-        results.add("audit", r#"{"verdict":"fail","searched":{"values":1234,"encodings":52},"passes":1,"residue":[{"kind":
-            "email","packet":7,"field":"http.response.body.json.email","encoding":"base64","count":2}],"kept":[]}"#).unwrap();
-        results.add("manifest", r#"{"ledger":{"structural":4000,"kept":500,"pseudonym":2500,"recomputed":200,"blanked":900},
-            "kinds":{"email":{"values":12,"occurrences":40}},"warnings":["cut off at its end"]}"#).unwrap();
+        results
+            .add(
+                "audit",
+                r#"{"verdict":"fail","searched":{"values":1234,"encodings":52},"passes":1,"residue":[{"kind":
+            "email","packet":7,"field":"http.response.body.json.email","encoding":"base64","count":2}],"kept":[]}"#,
+            )
+            .unwrap();
+        results
+            .add(
+                "manifest",
+                r#"{"ledger":{"structural":4000,"kept":500,"pseudonym":2500,"recomputed":200,"blanked":900},
+            "kinds":{"email":{"values":12,"occurrences":40}},"warnings":["cut off at its end"]}"#,
+            )
+            .unwrap();
         results.add("inspect", r#"{"packets":512,"bytes":80000,"seconds":9.5,"http":{"requests":60,"responses":60,
             "connections":4},"endpoints":[{"method":"GET","path_template":"/orders/{}\u001b[2J<script>","requests":40}]}"#).unwrap();
         results

@@ -15,13 +15,35 @@ const REPETITIVE: usize = 12;
 /// The best level's place.
 const BEST: usize = 2;
 
+/// Compressors by level, used again and again: a new one costs more than a small window.
+#[derive(Default)]
+pub(super) struct Deflaters([Option<Compress>; 10]);
+
+impl Deflaters {
+    /// A compressor of this level at the beginning of a stream.
+    fn fresh(&mut self, level: u32) -> &mut Compress {
+        let slot = &mut self.0[level as usize];
+        if let Some(used) = slot {
+            used.reset();
+        }
+        slot.get_or_insert_with(|| Compress::new(Compression::new(level), false))
+    }
+}
+
 /// Compresses `plain` into exactly `room` bytes behind what `out` holds, readable after `dictionary` (the plain bytes
 /// before, at most 32 KiB of them are used). `last` ends the deflate stream. False if it cannot be done: `out` is as it was.
-pub(super) fn deflate_to(plain: &[u8], dictionary: &[u8], room: usize, last: bool, out: &mut Vec<u8>) -> bool {
+pub(super) fn deflate_to(
+    plain: &[u8],
+    dictionary: &[u8],
+    room: usize,
+    last: bool,
+    deflaters: &mut Deflaters,
+    out: &mut Vec<u8>,
+) -> bool {
     let start = out.len();
     let first = if plain.len() / REPETITIVE > room { BEST } else { 0 };
     for &(level, hopeless) in &LEVELS[first..] {
-        let length = compress(plain, dictionary, level, room, out);
+        let length = compress(plain, dictionary, deflaters.fresh(level), room, out);
         let rest = length.and_then(|length| room.checked_sub(length));
         if rest.is_some_and(|rest| pad(rest, last, out)) {
             return true;
@@ -35,12 +57,11 @@ pub(super) fn deflate_to(plain: &[u8], dictionary: &[u8], room: usize, last: boo
 }
 
 /// The compressed length, sync flush included; the bytes are appended. None if it outgrows every use.
-fn compress(plain: &[u8], dictionary: &[u8], level: u32, room: usize, out: &mut Vec<u8>) -> Option<usize> {
+fn compress(plain: &[u8], dictionary: &[u8], deflater: &mut Compress, room: usize, out: &mut Vec<u8>) -> Option<usize> {
     if plain.is_empty() {
         return Some(0);
     }
     let start = out.len();
-    let mut deflater = Compress::new(Compression::new(level), false);
     if !dictionary.is_empty() {
         deflater.set_dictionary(dictionary).ok()?;
     }
@@ -184,7 +205,7 @@ mod tests {
             let plain = b"\"Zelda Fothergill Oxenholme\",\"Zelda Fothergill Pumphrey\",".repeat(times);
             let mut best = Vec::new();
             let room = compress(&plain, &[], 9, plain.len(), &mut best).expect("compresses") + 10;
-            assert!(deflate_to(&plain, &[], room, true, &mut Vec::new()), "{times} times");
+            assert!(deflate_to(&plain, &[], room, true, &mut Deflaters::default(), &mut Vec::new()), "{times} times");
         }
     }
 
@@ -198,9 +219,10 @@ mod tests {
             let plain = text.concat().into_bytes();
             let (first, second) = plain.split_at(cut.min(plain.len()));
             let mut out = Vec::new();
-            prop_assume!(deflate_to(first, &[], first.len() + 40, false, &mut out));
+            let mut deflaters = Deflaters::default();
+            prop_assume!(deflate_to(first, &[], first.len() + 40, false, &mut deflaters, &mut out));
             prop_assert_eq!(out.len(), first.len() + 40);
-            prop_assert!(deflate_to(second, first, second.len() + 40 + spare, true, &mut out));
+            prop_assert!(deflate_to(second, first, second.len() + 40 + spare, true, &mut deflaters, &mut out));
             prop_assert_eq!(out.len(), plain.len() + 80 + spare);
             let (inflated, status) = inflate(&out);
             prop_assert_eq!(inflated, plain);

@@ -6,7 +6,7 @@
 
 use hashbrown::HashMap;
 
-use super::deflate::{adler32, deflate_to};
+use super::deflate::{Deflaters, adler32, deflate_to};
 use super::values::{Class, Level, Values};
 use crate::dissect::Stream;
 use crate::protocol::{Codec, Part, PartKind, Side, Window};
@@ -30,6 +30,7 @@ const STEPS: [[Level; 3]; 7] = [
 pub(super) struct Bodies {
     open: HashMap<Stream, Body>,
     plain: Vec<u8>,
+    deflaters: Deflaters,
 }
 
 struct Body {
@@ -63,7 +64,7 @@ impl Bodies {
     pub(super) fn mask(&mut self, stream: Stream, window: &Window<'_>, values: &mut Values, out: &mut Vec<u8>) -> bool {
         let begun = self.open.remove(&stream).filter(|body| body.id == window.body);
         let mut body = begun.unwrap_or_else(|| Body::new(window.body));
-        let done = !body.broken && body.mask(window, values, &mut self.plain, out);
+        let done = !body.broken && body.mask(window, values, &mut self.plain, &mut self.deflaters, out);
         body.broken = !done;
         if !window.last {
             self.open.insert(stream, body);
@@ -73,7 +74,14 @@ impl Bodies {
 }
 
 impl Body {
-    fn mask(&mut self, window: &Window<'_>, values: &mut Values, plain: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+    fn mask(
+        &mut self,
+        window: &Window<'_>,
+        values: &mut Values,
+        plain: &mut Vec<u8>,
+        deflaters: &mut Deflaters,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let start = out.len();
         let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
         write_header(window, out);
@@ -83,7 +91,7 @@ impl Body {
                 let first = step == self.step;
                 mask_part(part, &window.plain[part.at.clone()], &STEPS[step], first, values, plain);
             }
-            if deflate_to(plain, &self.dictionary, room, window.last, out) {
+            if deflate_to(plain, &self.dictionary, room, window.last, deflaters, out) {
                 self.step = step;
                 if step > 0 {
                     for part in window.parts {

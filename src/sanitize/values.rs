@@ -256,6 +256,9 @@ impl Values {
             Level::Tag => self.masker.degraded(text, &self.parts, mask::Level::Tag, &mut self.text),
             _ => self.masker.degraded(text, &self.parts, mask::Level::Filler, &mut self.text),
         }
+        if level != Level::Full && self.text == text {
+            other_filler(&mut self.text);
+        }
         let class = class_of(text, !self.findings.is_empty());
         let kind = self.findings.first().map(|found| self.scanner.static_kind(found));
         let unchanged = self.text == text;
@@ -318,6 +321,18 @@ fn blank(field: &Field<'_>, out: &mut Vec<u8>) {
     } else {
         out.resize(out.len() + field.raw.len(), b'x');
     }
+}
+
+/// Changes the first letter or digit of a stand-in that came out as the text itself.
+fn other_filler(text: &mut [u8]) {
+    let Some(byte) = text.iter_mut().find(|byte| byte.is_ascii_alphanumeric()) else { return };
+    *byte = match *byte {
+        digit @ b'0'..=b'8' => digit + 1,
+        b'9' => b'1',
+        b'z' => b'a',
+        b'Z' => b'A',
+        letter => letter + 1,
+    };
 }
 
 fn has_text(text: &[u8]) -> bool {

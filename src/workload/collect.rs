@@ -79,7 +79,8 @@ impl Reading {
 
     /// Drops what stands before `at`.
     fn forget(&mut self, at: u64) {
-        let gone = usize::try_from(at.saturating_sub(self.at)).map_or(self.bytes.len(), |gone| gone.min(self.bytes.len()));
+        let gone =
+            usize::try_from(at.saturating_sub(self.at)).map_or(self.bytes.len(), |gone| gone.min(self.bytes.len()));
         self.bytes.drain(..gone);
         self.at = self.at.max(at);
     }
@@ -146,7 +147,8 @@ impl Dialogue {
         let (bytes, _) = self.responses.take(&begun, end);
         if let Some(exchange) = begun.exchange.and_then(|n| self.exchanges.get_mut(n)) {
             self.stored += bytes.len();
-            exchange.expect = Some(Response { status: begun.status, first_byte: begun.time, last_byte: time.max(begun.time), bytes });
+            exchange.expect =
+                Some(Response { status: begun.status, first_byte: begun.time, last_byte: time.max(begun.time), bytes });
         }
     }
 

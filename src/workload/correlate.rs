@@ -110,7 +110,8 @@ impl Client {
                 return;
             }
             for word in tokens(value.text).filter(|word| word.len() < value.text.len()) {
-                let position = value.at.filter(|_| value.plain).map(|(start, _)| (start + word.start, start + word.end));
+                let position =
+                    value.at.filter(|_| value.plain).map(|(start, _)| (start + word.start, start + word.end));
                 take(value, &value.text[word], position);
             }
         });
@@ -125,7 +126,8 @@ impl Client {
             if !is_specific(text, value) || own.contains(text) {
                 return;
             }
-            let origin = || Origin { by: at, path: value.path.into(), name: value.name.into(), ordinal: value.ordinal, token };
+            let origin =
+                || Origin { by: at, path: value.path.into(), name: value.name.into(), ordinal: value.ordinal, token };
             match told.get_mut(text) {
                 Some(origins) => {
                     if origins.len() >= ORIGINS_PER_VALUE {
@@ -160,7 +162,8 @@ impl Client {
         // Steps find their place in the joined session by time, so all of a group are gathered before any is numbered.
         let mut joined: BTreeMap<usize, Joined> = BTreeMap::new();
         for (n, session) in self.sessions.into_iter().enumerate() {
-            let into = joined.entry(groups.of(n)).or_insert_with(|| Joined { client: session.client, ..Joined::default() });
+            let into =
+                joined.entry(groups.of(n)).or_insert_with(|| Joined { client: session.client, ..Joined::default() });
             let first = into.connections.len() as u32;
             into.connections.extend(session.connections);
             for (m, mut step) in session.steps.into_iter().enumerate() {
@@ -253,10 +256,13 @@ impl<'a> Asked<'a> {
         let short = text.len() < 5 && is_number(text);
         let likeness = |origin: &Origin| {
             let target = sessions[origin.by.session].steps[origin.by.step].request.target();
-            let target = String::from_utf8_lossy(target.split(|&b| b == b'?').next().unwrap_or_default()).to_ascii_lowercase();
+            let target =
+                String::from_utf8_lossy(target.split(|&b| b == b'?').next().unwrap_or_default()).to_ascii_lowercase();
             // `id` in an answer of `/products` is a product's; `user_id` there is not.
-            let is_stem = origin.path.to_ascii_lowercase().contains(&self.stem) || (stem(&origin.name).is_empty() && target.contains(&self.stem));
-            u8::from(!self.name.is_empty() && *self.name == *origin.name) * 2 + u8::from(!self.stem.is_empty() && is_stem)
+            let is_stem = origin.path.to_ascii_lowercase().contains(&self.stem)
+                || (stem(&origin.name).is_empty() && target.contains(&self.stem));
+            u8::from(!self.name.is_empty() && *self.name == *origin.name) * 2
+                + u8::from(!self.stem.is_empty() && is_stem)
         };
         let rank = |origin: &Origin| (likeness(origin), origin.by.session == self.session);
         let ranked = origins.iter().map(|origin| (rank(origin), origin)).rev();
@@ -305,12 +311,47 @@ fn is_id_name(name: &str) -> bool {
 
 /// Headers that carry no values from one message to another, but describe the message or the speaker.
 const DESCRIBING: &[&str] = &[
-    "accept", "accept-charset", "accept-encoding", "accept-language", "accept-ranges", "access-control-allow-credentials",
-    "access-control-allow-headers", "access-control-allow-methods", "access-control-allow-origin", "age", "allow", "alt-svc",
-    "cache-control", "connection", "content-disposition", "content-encoding", "content-language", "content-length", "content-type",
-    "date", "expect", "expires", "forwarded", "host", "keep-alive", "origin", "pragma", "server", "strict-transport-security", "te",
-    "trailer", "transfer-encoding", "upgrade", "user-agent", "vary", "via", "www-authenticate", "x-forwarded-for",
-    "x-forwarded-host", "x-forwarded-proto", "x-powered-by",
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "accept-ranges",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "age",
+    "allow",
+    "alt-svc",
+    "cache-control",
+    "connection",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "expires",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "origin",
+    "pragma",
+    "server",
+    "strict-transport-security",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "vary",
+    "via",
+    "www-authenticate",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-powered-by",
 ];
 
 /// The header that a field belongs to.

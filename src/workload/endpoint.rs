@@ -9,7 +9,9 @@ const NAME_MAX: usize = 24;
 pub fn endpoint(request: &Request) -> String {
     let target = request.target();
     let path = target.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default();
-    let path = path.strip_prefix(b"http://".as_slice()).map_or(path, |rest| &rest[memchr::memchr(b'/', rest).unwrap_or(rest.len())..]);
+    let path = path
+        .strip_prefix(b"http://".as_slice())
+        .map_or(path, |rest| &rest[memchr::memchr(b'/', rest).unwrap_or(rest.len())..]);
     let mut name = String::from_utf8_lossy(request.method()).into_owned();
     name.push(' ');
     for (n, segment) in path.split(|&b| b == b'/').enumerate() {
@@ -26,7 +28,9 @@ pub fn endpoint(request: &Request) -> String {
 
 /// A word that a programmer wrote, `v1` among them, and no value.
 fn is_name(segment: &str) -> bool {
-    let version = segment.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.len() <= 2 && rest.bytes().all(|b| b.is_ascii_digit()));
+    let version = segment
+        .strip_prefix('v')
+        .is_some_and(|rest| !rest.is_empty() && rest.len() <= 2 && rest.bytes().all(|b| b.is_ascii_digit()));
     let word = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_' | b'.');
     version || segment.len() <= NAME_MAX && segment.bytes().all(word)
 }

@@ -25,7 +25,12 @@ pub fn workload(exchanges: &[Exchange<'_>]) -> Workload {
         for exchange in exchanges.iter().filter(|exchange| exchange.connection == number) {
             let Some(request) = Request::new(exchange.request.to_vec()) else { continue };
             let at = exchange.at_ms * MS;
-            let expect = status(exchange.response).map(|status| Response { status, first_byte: at + MS, last_byte: at + MS, bytes: exchange.response.to_vec() });
+            let expect = status(exchange.response).map(|status| Response {
+                status,
+                first_byte: at + MS,
+                last_byte: at + MS,
+                bytes: exchange.response.to_vec(),
+            });
             session.steps.push(Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() });
         }
         session.connections.push(Connection { opened: session.steps.first().map_or(0, |step| step.at) });

@@ -106,7 +106,10 @@ impl Length {
 fn lengths(request: &Request) -> Vec<Length> {
     let bytes = &request.bytes;
     let Some(body) = memchr::memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4) else { return Vec::new() };
-    let chunked = request.header("transfer-encoding").and_then(|at| bytes.get(at)).is_some_and(|v| v.to_ascii_lowercase().ends_with(b"chunked"));
+    let chunked = request
+        .header("transfer-encoding")
+        .and_then(|at| bytes.get(at))
+        .is_some_and(|v| v.to_ascii_lowercase().ends_with(b"chunked"));
     match (chunked, request.header("content-length")) {
         (true, _) => chunks(bytes, body),
         (false, Some(digits)) => vec![Length { digits, covers: body..bytes.len(), hex: false }],
@@ -119,7 +122,10 @@ fn chunks(bytes: &[u8], mut at: usize) -> Vec<Length> {
     let mut found = Vec::new();
     while let Some(rest) = bytes.get(at..) {
         let digits = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-        let size = std::str::from_utf8(&rest[..digits]).ok().and_then(|text| usize::from_str_radix(text, 16).ok()).unwrap_or(0);
+        let size = std::str::from_utf8(&rest[..digits])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text, 16).ok())
+            .unwrap_or(0);
         let Some(line) = memchr::memchr(b'\n', rest) else { break };
         let start = at + line + 1;
         let Some(end) = start.checked_add(size).filter(|&end| size > 0 && end <= bytes.len()) else { break };

@@ -63,9 +63,7 @@ impl Addresses {
         for ((slot, value), within) in slots.iter_mut().zip(address).zip(class.octets()) {
             *slot = place(value.into(), within);
         }
-        permute(&self.ipv4, class as u64, &mut slots, |slots| {
-            Class::of(octets(slots)) == class
-        });
+        permute(&self.ipv4, class as u64, &mut slots, |slots| Class::of(octets(slots)) == class);
         octets(&slots)
     }
 }

@@ -53,9 +53,7 @@ impl Class {
     /// First and last value that the class leaves to a group.
     fn group(self, index: usize, value: u32) -> (u32, u32) {
         match (self, index) {
-            (Class::SixToFour | Class::Local | Class::Protocol, 0) | (Class::Protocol, 1) => {
-                (value, value)
-            }
+            (Class::SixToFour | Class::Local | Class::Protocol, 0) | (Class::Protocol, 1) => (value, value),
             (Class::SixToFour, 1 | 2) => (value, value),
             (Class::Unique, 0) => (value & 0xff00, value | 0xff),
             (Class::Global, 0) => (0x2000, 0x3fff),
@@ -99,9 +97,7 @@ impl Addresses {
             Some(mac) => {
                 let [a, b, c, ..] = self.mac(mac);
                 [image[8], image[9], image[10]] = [a ^ 2, b, c];
-                let tweak = mac
-                    .iter()
-                    .fold(class as u64, |sum, &o| sum << 8 | u64::from(o));
+                let tweak = mac.iter().fold(class as u64, |sum, &o| sum << 8 | u64::from(o));
                 self.high(class, tweak, image, 8);
             }
             None => {
@@ -114,9 +110,7 @@ impl Addresses {
     /// Permutes the first `length` octets inside the class, apart from EUI-64 interface ids.
     fn high(&self, class: Class, tweak: u64, image: &mut [u8; 16], length: usize) {
         let groups_of = groups(*image);
-        let mut slots: Vec<Slot> = (0..length / 2)
-            .map(|index| group(class, index, groups_of[index].into()))
-            .collect();
+        let mut slots: Vec<Slot> = (0..length / 2).map(|index| group(class, index, groups_of[index].into())).collect();
         if length % 2 == 1 {
             slots.push(octet(image[length - 1]));
         }

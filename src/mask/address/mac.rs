@@ -19,9 +19,7 @@ impl Addresses {
         let bits = a & 3;
         let mut slots = [top(a >> 2), octet(b), octet(c)];
         let tweak = u64::from(u32::from_be_bytes([bits, x, y, z]));
-        permute(&self.mac, tweak, &mut slots, |slots| {
-            !is_reserved(high(slots, bits))
-        });
+        permute(&self.mac, tweak, &mut slots, |slots| !is_reserved(high(slots, bits)));
         let [a, b, c] = high(&slots, bits);
         let [x, y, z] = self.low([x, y, z]);
         [a, b, c, x, y, z]
@@ -41,10 +39,7 @@ impl Addresses {
 
 /// Blocks that protocols define: IANA's (VRRP), IPv4 and IPv6 multicast, bridges, broadcast.
 fn is_reserved(high: [u8; 3]) -> bool {
-    matches!(
-        high,
-        [0x00 | 0x01, 0x00, 0x5e] | [0x01, 0x80, 0xc2] | [0x33, 0x33, _] | [0xff, 0xff, 0xff]
-    )
+    matches!(high, [0x00 | 0x01, 0x00, 0x5e] | [0x01, 0x80, 0xc2] | [0x33, 0x33, _] | [0xff, 0xff, 0xff])
 }
 
 /// The six high bits of the first octet. The leading zero nibbles stay, also those of the octet with its

@@ -29,10 +29,7 @@ impl Addresses {
 
 /// A place for a number among `first..=last`.
 fn among(first: u32, last: u32, value: u32) -> Slot {
-    Slot {
-        alphabet: Alphabet::Range(first, last - first + 1),
-        value: value - first,
-    }
+    Slot { alphabet: Alphabet::Range(first, last - first + 1), value: value - first }
 }
 
 /// The number in such a place.

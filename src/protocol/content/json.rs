@@ -19,7 +19,10 @@ pub const KIND: Kind = Kind {
         let subtype = media.essence.split('/').nth(1).unwrap_or_default();
         subtype == "json"
             || subtype.ends_with("+json")
-            || matches!(subtype, "x-json" | "x-ndjson" | "ndjson" | "jsonl" | "json-seq" | "csp-report" | "x-javascript-object-notation")
+            || matches!(
+                subtype,
+                "x-json" | "x-ndjson" | "ndjson" | "jsonl" | "json-seq" | "csp-report" | "x-javascript-object-notation"
+            )
     },
     sniffs: |first| matches!(first, b'{' | b'['),
     open: |_: &Media, root: &str| Box::new(Json::new(Path::new(&format!("{root}.json")))),

@@ -33,8 +33,29 @@ fn open(media: &Media, root: &str) -> Box<dyn Content> {
 
 /// Attributes whose values are constants of the language when they look like identifiers.
 const CONSTANT: &[&str] = &[
-    "type", "method", "name", "rel", "charset", "lang", "xml:lang", "enctype", "http-equiv", "media", "role", "class",
-    "for", "as", "target", "dir", "scope", "align", "valign", "autocomplete", "crossorigin", "shape", "encoding",
+    "type",
+    "method",
+    "name",
+    "rel",
+    "charset",
+    "lang",
+    "xml:lang",
+    "enctype",
+    "http-equiv",
+    "media",
+    "role",
+    "class",
+    "for",
+    "as",
+    "target",
+    "dir",
+    "scope",
+    "align",
+    "valign",
+    "autocomplete",
+    "crossorigin",
+    "shape",
+    "encoding",
 ];
 /// Attributes whose values are URLs.
 const URLS: &[&str] = &["href", "src", "action", "formaction", "poster", "cite", "data", "xlink:href"];
@@ -131,7 +152,8 @@ impl Markup {
             self.raw = Some((b"]]>", Text::new(self.element.clone())));
         } else if let Some(len) = memchr::memchr(b'>', rest) {
             let inner = &rest[2..len.max(2)];
-            let is_constant = inner.len() <= CONSTANT_MAX && inner.get(..12).is_some_and(|i| i.eq_ignore_ascii_case(b"doctype html"));
+            let is_constant =
+                inner.len() <= CONSTANT_MAX && inner.get(..12).is_some_and(|i| i.eq_ignore_ascii_case(b"doctype html"));
             emit.keep_to(start + 2);
             if !is_constant {
                 emit.field_to(start + len, &self.root, Encoding::Plain, Role::Text);
@@ -147,7 +169,8 @@ impl Markup {
         let bytes = emit.bytes();
         let inner_start = at.start + 1 + usize::from(matches!(bytes.get(at.start + 1), Some(b'/' | b'?')));
         let inner = &bytes[inner_start..at.end - 1];
-        let name_len = inner.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'?')).unwrap_or(inner.len());
+        let name_len =
+            inner.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'?')).unwrap_or(inner.len());
         let name = &inner[..name_len];
         if bytes[at.start..].starts_with(b"<?xml ") && at.len() <= CONSTANT_MAX {
             return emit.keep_to(at.end);

@@ -14,9 +14,16 @@ pub const KIND: Kind = Kind {
         media.essence.starts_with("text/")
             || matches!(
                 media.essence.as_str(),
-                "application/javascript" | "application/x-javascript" | "application/ecmascript" | "application/graphql"
-                    | "application/yaml" | "application/x-yaml" | "application/sql" | "application/jwt"
-                    | "application/pem-certificate-chain" | "application/x-pem-file"
+                "application/javascript"
+                    | "application/x-javascript"
+                    | "application/ecmascript"
+                    | "application/graphql"
+                    | "application/yaml"
+                    | "application/x-yaml"
+                    | "application/sql"
+                    | "application/jwt"
+                    | "application/pem-certificate-chain"
+                    | "application/x-pem-file"
             )
     },
     sniffs: |_| false,

@@ -93,7 +93,9 @@ fn write_hex(old: &[u8], c: char, out: &mut Vec<u8>) -> bool {
     let (Some(prefix), Some(digits)) = (old.get(..3), old.len().checked_sub(4)) else { return false };
     let upper = old.get(3..).is_some_and(is_upper_hex);
     out.extend_from_slice(prefix);
-    out.extend((0..digits as u32).rev().map(|place| hex_digit(u32::from(c).checked_shr(4 * place).unwrap_or(0), upper)));
+    out.extend(
+        (0..digits as u32).rev().map(|place| hex_digit(u32::from(c).checked_shr(4 * place).unwrap_or(0), upper)),
+    );
     out.push(b';');
     u32::from(c).checked_shr(4 * digits as u32).unwrap_or(0) == 0
 }

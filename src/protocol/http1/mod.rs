@@ -286,7 +286,11 @@ impl Connection {
         let mut out = Together { base: input.at, sink };
         let mut emit = Emit::new(&input.bytes[..len], &mut out);
         let path = &mut self.half(input.side).path;
-        if kind == Look::Request { head::request(&mut emit, path) } else { head::response(&mut emit, path) }
+        if kind == Look::Request {
+            head::request(&mut emit, path)
+        } else {
+            head::response(&mut emit, path)
+        }
         emit.keep_to(len);
     }
 
@@ -343,7 +347,14 @@ impl Connection {
     }
 
     /// Both sides speak another protocol from here. In a tunnel it may be HTTP again.
-    fn switch(&mut self, input: Input<'_>, len: usize, for_good: bool, what: &'static str, sink: &mut dyn Sink) -> Step {
+    fn switch(
+        &mut self,
+        input: Input<'_>,
+        len: usize,
+        for_good: bool,
+        what: &'static str,
+        sink: &mut dyn Sink,
+    ) -> Step {
         let state = || if for_good { State::Switched(what) } else { State::Lost(TUNNEL) };
         sink.mark(input.side, Mark::End { end: input.at + len as u64 });
         for half in [&mut self.client, &mut self.server] {

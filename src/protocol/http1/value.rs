@@ -185,11 +185,13 @@ pub fn credentials(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
     let scheme_len = bytes[at.clone()].iter().take_while(|&&b| is_token_byte(b) && b != b'/').count();
     let scheme = &bytes[at.start..at.start + scheme_len];
     let rest = at.end - bytes[at.start + scheme_len..at.end].trim_ascii_start().len()..at.end;
-    let Some(level) = known_scheme(scheme).filter(|_| rest.start > at.start + scheme_len || rest.is_empty()).map(|name| {
-        let level = path.level();
-        path.push_unnamed(name);
-        level
-    }) else {
+    let Some(level) =
+        known_scheme(scheme).filter(|_| rest.start > at.start + scheme_len || rest.is_empty()).map(|name| {
+            let level = path.level();
+            path.push_unnamed(name);
+            level
+        })
+    else {
         return emit.field_to(at.end, path, Encoding::Plain, Role::Value);
     };
     emit.keep_to(rest.start);
@@ -206,8 +208,23 @@ pub fn credentials(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
 /// The path of an authentication scheme that is kept.
 fn known_scheme(scheme: &[u8]) -> Option<&'static str> {
     const SCHEMES: &[&str] = &[
-        ".basic", ".bearer", ".digest", ".negotiate", ".ntlm", ".token", ".hawk", ".apikey", ".oauth", ".mutual",
-        ".dpop", ".aws4-hmac-sha256", ".aws", ".sharedkey", ".hmac", ".signature", ".jwt",
+        ".basic",
+        ".bearer",
+        ".digest",
+        ".negotiate",
+        ".ntlm",
+        ".token",
+        ".hawk",
+        ".apikey",
+        ".oauth",
+        ".mutual",
+        ".dpop",
+        ".aws4-hmac-sha256",
+        ".aws",
+        ".sharedkey",
+        ".hmac",
+        ".signature",
+        ".jwt",
     ];
     SCHEMES.iter().find(|known| known.as_bytes()[1..].eq_ignore_ascii_case(scheme)).copied()
 }

@@ -31,7 +31,11 @@ impl Request {
 
     /// A cookie's value.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.header("cookie").split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
+        self.header("cookie")
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
     }
 
     /// A query parameter, decoded.
@@ -133,7 +137,9 @@ impl Reply {
 
     /// A web page.
     pub fn html(status: StatusCode, title: &str, body: &str) -> Reply {
-        let page = format!("<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body>\n{body}\n</body>\n</html>\n");
+        let page = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body>\n{body}\n</body>\n</html>\n"
+        );
         Reply::text(status, "text/html; charset=utf-8", page)
     }
 
@@ -164,7 +170,9 @@ impl Reply {
     pub fn negotiated(self, request: &Request) -> Reply {
         let etag = self.headers.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.clone());
         match etag {
-            Some(etag) if request.header("if-none-match") == etag => Reply::empty(StatusCode::NOT_MODIFIED).with("etag", etag),
+            Some(etag) if request.header("if-none-match") == etag => {
+                Reply::empty(StatusCode::NOT_MODIFIED).with("etag", etag)
+            }
             _ if accepts_gzip(request) => self.gzipped(),
             _ => self,
         }

@@ -157,7 +157,9 @@ async fn serve(request: hyper::Request<Incoming>, shop: &Mutex<Shop>) -> Result<
     for (name, value) in &reply.headers {
         response = response.header(*name, value);
     }
-    Ok(response.body(reply.body).unwrap_or_else(|_| Response::new(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR).body)))
+    Ok(response
+        .body(reply.body)
+        .unwrap_or_else(|_| Response::new(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR).body)))
 }
 
 /// The whole body; none when it is too large or breaks off.

@@ -55,7 +55,9 @@ fn api(shop: &mut Shop, request: &Request, method: &Method, rest: &[&str]) -> Re
         ("POST", ["upload"]) => upload(shop, request),
         ("GET", ["export"]) => export(shop, request),
         (_, known) => match allowed(known) {
-            Some(methods) => Err(Reply::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").with("allow", methods)),
+            Some(methods) => {
+                Err(Reply::error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed").with("allow", methods))
+            }
             None => Err(not_found()),
         },
     }
@@ -101,7 +103,8 @@ fn auth(shop: &Shop, request: &Request) -> Result<UserRef, Reply> {
 /// Non-empty strings of an object, or 422 naming those that are none.
 fn texts<const N: usize>(object: &Map<String, Value>, names: [&'static str; N]) -> Result<[String; N], Reply> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|s| !s.is_empty());
-    let bad: Vec<&str> = names.into_iter().filter(|&name| text(name).is_none_or(|s| name == "email" && !s.contains('@'))).collect();
+    let bad: Vec<&str> =
+        names.into_iter().filter(|&name| text(name).is_none_or(|s| name == "email" && !s.contains('@'))).collect();
     match bad.is_empty() {
         true => Ok(names.map(|name| text(name).unwrap_or_default().to_owned())),
         false => Err(Reply::invalid(&bad)),
@@ -116,9 +119,11 @@ fn number(value: Option<&Value>) -> Option<u64> {
 
 fn register(shop: &mut Shop, request: &Request) -> Result<Reply, Reply> {
     let [name, email, password] = texts(&request.object()?, ["name", "email", "password"])?;
-    let user = shop.register(&name, &email, &password).ok_or_else(|| Reply::error(StatusCode::CONFLICT, "email_taken"))?;
+    let user =
+        shop.register(&name, &email, &password).ok_or_else(|| Reply::error(StatusCode::CONFLICT, "email_taken"))?;
     let id = shop.user(user).id;
-    Ok(Reply::json(StatusCode::CREATED, &json!({"user_id": id, "name": name, "email": email})).with("location", format!("/api/v1/users/{id}")))
+    Ok(Reply::json(StatusCode::CREATED, &json!({"user_id": id, "name": name, "email": email}))
+        .with("location", format!("/api/v1/users/{id}")))
 }
 
 fn user(shop: &Shop, request: &Request, id: &str) -> Result<Reply, Reply> {
@@ -135,9 +140,12 @@ fn session_cookie(token: &str) -> String {
 
 fn login(shop: &mut Shop, request: &Request) -> Result<Reply, Reply> {
     let [email, password] = texts(&request.object()?, ["email", "password"])?;
-    let user = shop.authenticate(&email, &password).ok_or_else(|| Reply::error(StatusCode::UNAUTHORIZED, "bad_credentials"))?;
+    let user = shop
+        .authenticate(&email, &password)
+        .ok_or_else(|| Reply::error(StatusCode::UNAUTHORIZED, "bad_credentials"))?;
     let (cookie, token, id) = (shop.grant(user), shop.grant(user), shop.user(user).id);
-    Ok(Reply::json(StatusCode::OK, &json!({"token": token, "user_id": id, "expires_in": 3600})).with("set-cookie", session_cookie(&cookie)))
+    Ok(Reply::json(StatusCode::OK, &json!({"token": token, "user_id": id, "expires_in": 3600}))
+        .with("set-cookie", session_cookie(&cookie)))
 }
 
 fn logout(shop: &mut Shop, request: &Request) -> Result<Reply, Reply> {
@@ -173,7 +181,11 @@ fn account(shop: &Shop, request: &Request) -> Reply {
         None => Reply::empty(StatusCode::SEE_OTHER).with("location", "/login"),
         Some(user) => {
             let user = shop.user(user);
-            let body = format!("<h1>Your account</h1>\n<p>Name: <b>{}</b></p>\n<p>E-mail: <b>{}</b></p>", escaped(&user.name), escaped(&user.email));
+            let body = format!(
+                "<h1>Your account</h1>\n<p>Name: <b>{}</b></p>\n<p>E-mail: <b>{}</b></p>",
+                escaped(&user.name),
+                escaped(&user.email)
+            );
             Reply::html(StatusCode::OK, "Your account", &body)
         }
     }
@@ -210,7 +222,10 @@ fn product(shop: &Shop, id: &str) -> Result<Reply, Reply> {
 
 fn cart(shop: &Shop, request: &Request) -> Result<Reply, Reply> {
     let user = shop.user(auth(shop, request)?);
-    Ok(Reply::json(StatusCode::OK, &json!({"cart_id": user.cart_id, "items": user.cart, "total_cents": shop.total(&user.cart)})))
+    Ok(Reply::json(
+        StatusCode::OK,
+        &json!({"cart_id": user.cart_id, "items": user.cart, "total_cents": shop.total(&user.cart)}),
+    ))
 }
 
 fn clear_cart(shop: &mut Shop, request: &Request) -> Result<Reply, Reply> {
@@ -248,7 +263,10 @@ fn place_order(shop: &mut Shop, request: &Request) -> Result<Reply, Reply> {
 
 fn orders(shop: &Shop, request: &Request) -> Result<Reply, Reply> {
     let orders = &shop.user(auth(shop, request)?).orders;
-    let brief: Vec<Value> = orders.iter().map(|o| json!({"order_id": o.order_id, "status": o.status, "total_cents": o.total_cents})).collect();
+    let brief: Vec<Value> = orders
+        .iter()
+        .map(|o| json!({"order_id": o.order_id, "status": o.status, "total_cents": o.total_cents}))
+        .collect();
     Ok(Reply::json(StatusCode::OK, &json!({ "items": brief })))
 }
 

@@ -9,7 +9,16 @@ use serde_json::{Value, json};
 
 /// Number of products in the catalogue.
 const PRODUCTS: u64 = 48;
-const NAMES: [&str; 8] = ["Oak Chair", "Brass Lamp", "Wool Blanket", "Linen Shirt", "Copper Kettle", "Walnut Desk", "Clay Vase", "Steel Knife"];
+const NAMES: [&str; 8] = [
+    "Oak Chair",
+    "Brass Lamp",
+    "Wool Blanket",
+    "Linen Shirt",
+    "Copper Kettle",
+    "Walnut Desk",
+    "Clay Vase",
+    "Steel Knife",
+];
 
 /// An article of the catalogue.
 #[derive(Clone, Serialize)]
@@ -74,8 +83,15 @@ impl Shop {
     pub fn open() -> Shop {
         let mut rng: StdRng = rand::make_rng();
         let next_id = rng.random_range(100_000..900_000);
-        let mut shop =
-            Shop { rng, next_id, products: Vec::new(), users: Vec::new(), by_email: HashMap::new(), tokens: HashMap::new(), csrf: HashSet::new() };
+        let mut shop = Shop {
+            rng,
+            next_id,
+            products: Vec::new(),
+            users: Vec::new(),
+            by_email: HashMap::new(),
+            tokens: HashMap::new(),
+            csrf: HashSet::new(),
+        };
         shop.products = (0..PRODUCTS).map(|n| shop.product(n)).collect();
         shop
     }
@@ -199,7 +215,10 @@ impl Shop {
 
     /// What the items cost.
     pub fn total(&self, items: &[Item]) -> u64 {
-        items.iter().filter_map(|i| Some(self.find(i.product_id)?.price_cents.saturating_mul(i.quantity))).fold(0, u64::saturating_add)
+        items
+            .iter()
+            .filter_map(|i| Some(self.find(i.product_id)?.price_cents.saturating_mul(i.quantity)))
+            .fold(0, u64::saturating_add)
     }
 }
 
