@@ -411,7 +411,7 @@ fn captured(name: &str) -> Workload {
 #[test]
 fn captures_of_the_shop_are_answered_as_they_were() {
     for (name, requests) in [
-        ("shop-demo.pcap", 184),
+        ("shop-demo.pcap", 186),
         ("shop-keepalive.pcap", 388),
         ("shop-ipv6.pcapng", 130),
         ("shop-lossy.pcap", 132),
