@@ -12,6 +12,8 @@ const LEVELS: [(u32, usize); 5] = [(1, 35), (5, 10), (9, 0), (6, 0), (3, 0)];
 /// A text that was packed better than this repeats itself over and over; of such, cheap levels make several times as much
 /// as the best, so their outcome tells nothing.
 const REPETITIVE: usize = 12;
+/// Of less, the best level costs little, and cheap ones with their fixed codes tell nothing.
+const SMALL: usize = 8 << 10;
 /// The best level's place.
 const BEST: usize = 2;
 
@@ -41,24 +43,71 @@ pub(super) fn deflate_to(
     out: &mut Vec<u8>,
 ) -> bool {
     let start = out.len();
-    let first = if plain.len() / REPETITIVE > room { BEST } else { 0 };
+    let first = if plain.len() < SMALL || plain.len() / REPETITIVE > room { BEST } else { 0 };
+    let mut near = false;
     for &(level, hopeless) in &LEVELS[first..] {
-        let length = compress(plain, dictionary, deflaters.fresh(level), room, out);
-        let rest = length.and_then(|length| room.checked_sub(length));
-        if rest.is_some_and(|rest| pad(rest, last, out)) {
+        let length = if last {
+            finish_to(plain, dictionary, deflaters.fresh(level), room, out)
+        } else {
+            compress(plain, dictionary, deflaters.fresh(level), FlushCompress::Sync, room, out)
+        };
+        let Some(length) = length else {
+            out.truncate(start);
+            return false;
+        };
+        if last && length == room {
+            return true;
+        }
+        let rest = room.checked_sub(length).filter(|_| !last);
+        if rest.is_some_and(|rest| pad_middle(rest, out)) {
             return true;
         }
         out.truncate(start);
-        if length.is_none_or(|length| length > room + room * hopeless / 100 + 16) {
-            return false;
+        near |= length < room;
+        if length > room + room * hopeless / 100 + 16 {
+            break;
         }
     }
-    false
+    last && near && flush_to(plain, dictionary, room, deflaters, out)
 }
 
-/// The compressed length, sync flush included; the bytes are appended. None if it outgrows every use.
-fn compress(plain: &[u8], dictionary: &[u8], deflater: &mut Compress, room: usize, out: &mut Vec<u8>) -> Option<usize> {
-    if plain.is_empty() {
+/// A finished stream of exactly `room` bytes: what is left over goes in front of it, as empty blocks. The length is that
+/// of the stream alone where the two do not add up.
+fn finish_to(plain: &[u8], dictionary: &[u8], deflater: &mut Compress, room: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let start = out.len();
+    let length = compress(plain, dictionary, deflater, FlushCompress::Finish, room, out)?;
+    let rest = room.checked_sub(length).filter(|rest| reachable(*rest));
+    if let Some(rest) = rest {
+        let stream = out.split_off(start);
+        pad_middle(rest, out);
+        out.extend_from_slice(&stream);
+        return Some(room);
+    }
+    Some(length)
+}
+
+/// As a window in mid-stream, and a final block behind it: reaches lengths that [`finish_to`] cannot.
+fn flush_to(plain: &[u8], dictionary: &[u8], room: usize, deflaters: &mut Deflaters, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let length = compress(plain, dictionary, deflaters.fresh(6), FlushCompress::Sync, room, out);
+    let rest = length.and_then(|length| room.checked_sub(length));
+    let done = rest.is_some_and(|rest| pad(rest, true, out));
+    if !done {
+        out.truncate(start);
+    }
+    done
+}
+
+/// The compressed length, sync flush or final block included; the bytes are appended. None if it outgrows every use.
+fn compress(
+    plain: &[u8],
+    dictionary: &[u8],
+    deflater: &mut Compress,
+    flush: FlushCompress,
+    room: usize,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
+    if plain.is_empty() && flush == FlushCompress::Sync {
         return Some(0);
     }
     let start = out.len();
@@ -68,7 +117,7 @@ fn compress(plain: &[u8], dictionary: &[u8], deflater: &mut Compress, room: usiz
     out.reserve(room + room / 8 + 64);
     loop {
         let read = deflater.total_in() as usize;
-        deflater.compress_vec(&plain[read..], out, FlushCompress::Sync).ok()?;
+        deflater.compress_vec(&plain[read..], out, flush).ok()?;
         if deflater.total_in() as usize == plain.len() && out.len() < out.capacity() {
             return Some(out.len() - start);
         }

@@ -14,12 +14,13 @@ use crate::protocol::{Codec, Part, PartKind, Side, Window};
 const DICTIONARY_BYTES: usize = 32 << 10;
 
 /// How far each class of values has degraded; tried in order until the window fits.
-const STEPS: [[Level; 3]; 7] = [
+const STEPS: [[Level; 3]; 8] = [
     // words and prose, values without a kind, tokens and ids
     [Level::Full, Level::Full, Level::Full],
     [Level::Tag, Level::Full, Level::Full],
     [Level::Filler, Level::Full, Level::Full],
     [Level::Filler, Level::Tag, Level::Full],
+    [Level::Filler, Level::Filler, Level::Full],
     [Level::Filler, Level::Filler, Level::Tag],
     [Level::Filler, Level::Filler, Level::Filler],
     [Level::Blank, Level::Blank, Level::Blank],

@@ -259,7 +259,7 @@ impl Values {
         if level != Level::Full && self.text == text {
             other_filler(&mut self.text);
         }
-        let class = class_of(text, !self.findings.is_empty());
+        let class = class_of(text, !self.findings.is_empty() || names_an_identifier(field.name));
         let kind = self.findings.first().map(|found| self.scanner.static_kind(found));
         let unchanged = self.text == text;
         let start = out.len();
@@ -337,6 +337,12 @@ fn other_filler(text: &mut [u8]) {
 
 fn has_text(text: &[u8]) -> bool {
     text.iter().any(|&byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
+}
+
+/// Names of values that other messages refer to: a replay can follow them only as long as they are distinct.
+fn names_an_identifier(name: &str) -> bool {
+    let ends = ["id", "Id", "ID"].iter().any(|end| name.strip_suffix(end).is_some_and(|rest| !rest.ends_with(char::is_lowercase) || *end != "id"));
+    ends || ["token", "csrf", "session", "uuid", "etag", "next", "href"].iter().any(|part| name.contains(part))
 }
 
 fn class_of(text: &[u8], found: bool) -> Class {
