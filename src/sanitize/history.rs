@@ -133,7 +133,8 @@ impl History {
             let now = &bytes[(from - at.start) as usize..(to - at.start) as usize];
             let bytes = match past.position {
                 None => vec![0; now.len()],
-                Some(position) if self.load(position + (from - past.at), now.len()) == now => {
+                // A blank does not depend on what it covers.
+                Some(position) if run.label == Label::Blanked || self.load(position + (from - past.at), now.len()) == now => {
                     self.load(position + past.len + (from - past.at), now.len())
                 }
                 Some(_) => continue,
