@@ -59,10 +59,7 @@ fn masked() -> Secrets {
 /// A capture of one HTTP exchange and a datagram: Ethernet, IPv4, right checksums.
 fn capture(secrets: &Secrets) -> Vec<u8> {
     let s = secrets;
-    let form = format!(
-        r#"{{"email":"{}","card":"{}","city":"{}","note":"{}"}}"#,
-        s.email, s.card, s.city, s.notes[0]
-    );
+    let form = format!(r#"{{"email":"{}","card":"{}","city":"{}","note":"{}"}}"#, s.email, s.card, s.city, s.notes[0]);
     let request = format!(
         "POST /api/orders/{} HTTP/1.1\r\nHost: localhost\r\nCookie: session={}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{form}",
@@ -274,7 +271,7 @@ fn what_must_not_change_is_compared() {
     let faults: [(&str, usize); 6] = [
         ("time", 24),
         ("length on the wire", 24 + 12),
-        ("header fields", ip + 8),  // TTL
+        ("header fields", ip + 8), // TTL
         ("checksum state", ip + 10),
         ("header fields", tcp + 4), // sequence number
         ("checksum state", tcp + 16),
@@ -340,8 +337,7 @@ mod schemas {
         let path = format!("{}/tests/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
         let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let validator = jsonschema::draft202012::new(&schema).unwrap();
-        let faults: Vec<String> =
-            validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let faults: Vec<String> = validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(faults.is_empty(), "{path}:\n{}", faults.join("\n"));
     }
 
@@ -464,7 +460,11 @@ mod masked_for_real {
         let length: usize = str::from_utf8(&file[digits..digits + 3]).unwrap().parse().unwrap();
         let text = format!(r#"{{"note":"{email}"}}"#);
         let plain = GzEncoder::new(Vec::new(), Compression::best());
-        let packed = { let mut gzip = plain; gzip.write_all(text.as_bytes()).unwrap(); gzip.finish().unwrap() };
+        let packed = {
+            let mut gzip = plain;
+            gzip.write_all(text.as_bytes()).unwrap();
+            gzip.finish().unwrap()
+        };
         // a comment of the right length fills the room
         let mut body = [&packed[..3], &[16], &packed[4..10]].concat();
         body.resize(10 + length - packed.len() - 1, b'x');

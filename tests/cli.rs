@@ -184,7 +184,8 @@ fn wrong_command_lines_end_with_2() {
 fn wrong_rules_are_told_with_their_place() {
     let folder = Folder::new();
     let rules = folder.path("shop.yaml");
-    fs::write(&rules, "version: 1\nrules:\n  - id: a\n    fields: [http.request.header.x-id]\n    actoin: keep\n").unwrap();
+    fs::write(&rules, "version: 1\nrules:\n  - id: a\n    fields: [http.request.header.x-id]\n    actoin: keep\n")
+        .unwrap();
     let place = format!("{rules}:5:");
     folder.mask("in.pcap", "out.pcap", &["--rules", &rules]).is(2, &["error: ", &place, "actoin"]);
     run(&["rules", "check", &rules]).is(2, &[&place]);
@@ -217,7 +218,8 @@ fn nothing_half_written_stays() {
 fn pipes_are_data_in_and_data_out() {
     let folder = Folder::new();
     folder.mask("in.pcap", "out.pcap", &[]).is(0, &[]);
-    let ran = run_with(&["mask", "-", "-o", "-", "--key", &folder.path("team.key")], &folder.read("in.pcap")).is(0, &[]);
+    let ran =
+        run_with(&["mask", "-", "-o", "-", "--key", &folder.path("team.key")], &folder.read("in.pcap")).is(0, &[]);
     assert!(ran.stdout == folder.read("out.pcap"), "the pipe gives other bytes than the file");
     assert_eq!(folder.names().len(), 4, "a manifest was written for a pipe");
 }
@@ -289,7 +291,8 @@ fn map_gives_what_mask_gives() {
     for (value, pseudonym) in values.iter().zip(&pseudonyms) {
         assert_ne!(value, pseudonym);
         let percent = pseudonym.replace('@', "%40");
-        let found = [pseudonym.as_bytes(), percent.as_bytes()].iter().any(|p| memchr::memmem::find(&masked, p).is_some());
+        let found =
+            [pseudonym.as_bytes(), percent.as_bytes()].iter().any(|p| memchr::memmem::find(&masked, p).is_some());
         assert!(found, "{pseudonym} is not in the masked capture");
     }
     let ran = run_with(&["map", "--key", &key], b"no line feed at the end").is(0, &[]);
@@ -362,6 +365,7 @@ fn golden(name: &str, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
     }
-    let expected = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}; STANDIN_WRITE=1 writes it", path.display()));
+    let expected =
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}; STANDIN_WRITE=1 writes it", path.display()));
     assert_eq!(text, expected, "{name} has changed; STANDIN_WRITE=1 accepts it");
 }

@@ -7,8 +7,8 @@ use std::ops::Range;
 use super::gather::Gather;
 use super::judge::{Judge, is_special_ipv6, is_special_mac, tells_something};
 use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain_bits};
-use crate::decode::{Layers, What};
 use crate::capture::Meta;
+use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
@@ -135,7 +135,8 @@ impl<'a> Sink<'a> {
                 judge.url_names(value, |name| names.push(at.start + name.start..at.start + name.end));
             }
         });
-        let public = |word: &[u8]| judge.is_public_word(word) || names.iter().any(|at| text.get(at.clone()) == Some(word));
+        let public =
+            |word: &[u8]| judge.is_public_word(word) || names.iter().any(|at| text.get(at.clone()) == Some(word));
         rests.push(from..text.len());
         for rest in rests.into_iter().filter_map(|at| text.get(at)) {
             pieces(rest).for_each(|piece| self.add("text", piece));

@@ -111,7 +111,9 @@ impl Pair<'_> {
     fn regions(&mut self, number: u64, before: &Records<'_>, after: &Records<'_>) {
         for region in before.regions() {
             let (old, new) = (before.bytes().get(region.at.clone()), after.bytes().get(region.at.clone()));
-            let Some(old) = old.filter(|old| Some(*old) == new && !self.judge.keeps_region(region.what, old)) else { continue };
+            let Some(old) = old.filter(|old| Some(*old) == new && !self.judge.keeps_region(region.what, old)) else {
+                continue;
+            };
             let kind = match region.what {
                 Meta::Ipv4 => Some("ipv4"),
                 Meta::Ipv6 => Some("ipv6"),

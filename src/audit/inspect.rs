@@ -327,7 +327,6 @@ fn link_name(link: u32) -> String {
     name.to_owned()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

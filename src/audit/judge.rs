@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::detect::{self, DetectorId, Enabled, Finding, UserDetector};
 use crate::capture::Meta;
 use crate::decode::What;
+use crate::detect::{self, DetectorId, Enabled, Finding, UserDetector};
 use crate::protocol::{Encoding, Field, Role};
 use crate::rules::{Action, Addresses, Decider, Pattern, Payload, Policy, Ruling};
 
@@ -92,10 +92,13 @@ impl Judge {
         };
         let host = host.strip_suffix(b".").unwrap_or(host);
         let labels: Vec<&[u8]> = host.split(|b| *b == b'.').collect();
-        let Some(([first, inner @ ..], top)) = labels.split_last().map(|(top, below)| (below, top)) else { return false };
+        let Some(([first, inner @ ..], top)) = labels.split_last().map(|(top, below)| (below, top)) else {
+            return false;
+        };
         let country = top.len() == 2;
         let public = |label: &&[u8]| self.policy.is_vocabulary(label);
-        let second_level = |label: &&[u8]| country && [&b"co"[..], b"com", b"ac", b"org", b"net", b"gov"].contains(label);
+        let second_level =
+            |label: &&[u8]| country && [&b"co"[..], b"com", b"ac", b"org", b"net", b"gov"].contains(label);
         top.iter().all(u8::is_ascii_alphabetic)
             && public(&first)
             && inner.iter().enumerate().all(|(n, label)| public(label) || n + 1 == inner.len() && second_level(label))
@@ -104,7 +107,8 @@ impl Judge {
     /// Host, segments, names and values of parameters are public, each of them.
     fn is_public_url(&self, text: &[u8]) -> bool {
         let Some(colon) = text.windows(3).position(|three| three == b"://") else { return false };
-        let (host, rest) = text[colon + 3..].split_at(text[colon + 3..].iter().position(|b| b"/?#".contains(b)).unwrap_or(text.len() - colon - 3));
+        let (host, rest) = text[colon + 3..]
+            .split_at(text[colon + 3..].iter().position(|b| b"/?#".contains(b)).unwrap_or(text.len() - colon - 3));
         let (path, query) = rest.split_at(rest.iter().position(|b| b"?#".contains(b)).unwrap_or(rest.len()));
         let public = |part: &[u8]| part.is_empty() || self.policy.is_vocabulary(part);
         let pair = |pair: &[u8]| match pair.iter().position(|b| *b == b'=') {
@@ -262,10 +266,19 @@ mod tests {
 
     #[test]
     fn what_is_everybodys_tells_nothing() {
-        for text in ["http://127.0.0.1:8080/", "localhost:80", "192.0.2.7, ::1", "xxxx-10010", "[2001:db8::7]", "ff:ff:ff:ff:ff:ff"] {
+        for text in [
+            "http://127.0.0.1:8080/",
+            "localhost:80",
+            "192.0.2.7, ::1",
+            "xxxx-10010",
+            "[2001:db8::7]",
+            "ff:ff:ff:ff:ff:ff",
+        ] {
             assert!(!tells_something(text.as_bytes()), "{text}");
         }
-        for text in ["http://127.0.0.1:8080/a", "10.1.2.3", "fe80::1234:5678:9abc:def0", "9c:1c:42:8a:9b:7c", "Bäcker", "7"] {
+        for text in
+            ["http://127.0.0.1:8080/a", "10.1.2.3", "fe80::1234:5678:9abc:def0", "9c:1c:42:8a:9b:7c", "Bäcker", "7"]
+        {
             assert!(tells_something(text.as_bytes()), "{text}");
         }
     }

@@ -216,7 +216,9 @@ impl Visitor for Probe<'_, '_> {
     fn keep(&mut self, stream: Stream, at: Range<u64>, spans: &[Span]) {
         let raw = match self.scope {
             Scope::All => Vec::new(),
-            Scope::Kept => self.streams.slice(&(stream, None), &at).map(|(bytes, _)| bytes.to_vec()).unwrap_or_default(),
+            Scope::Kept => {
+                self.streams.slice(&(stream, None), &at).map(|(bytes, _)| bytes.to_vec()).unwrap_or_default()
+            }
         };
         self.decide(stream, &[at], &raw, spans, true);
     }

@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn every_disguise_is_found_where_it_stands() {
-        let mut list = values(&["Anna.Baker@shop.example", "4929 1234 5678 9012", "0d5c2f31-9d1c-4a52-8a3b-1f0e9ad7c111"]);
+        let mut list =
+            values(&["Anna.Baker@shop.example", "4929 1234 5678 9012", "0d5c2f31-9d1c-4a52-8a3b-1f0e9ad7c111"]);
         list.push(Value { shape: Shape::Mac, kind: "mac", bytes: [0x9c, 0x1c, 0x42, 0x8a, 0x9b, 0x7c].into() });
         list.push(Value { shape: Shape::Ipv6, kind: "ipv6", bytes: (7..23).collect() });
         let needles = Needles::new(&list);
@@ -199,7 +200,8 @@ mod tests {
         let texts: Vec<String> = (0..2000).map(|n| format!("https://shop.example/customer/{n:06}")).collect();
         let list = values(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         let needles = Needles::new(&list);
-        let raw = needles.wide.entries.iter().filter(|e| e.disguise == 0 && needles.wide.chain(e_key(&list, e)).count() > 64);
+        let raw =
+            needles.wide.entries.iter().filter(|e| e.disguise == 0 && needles.wide.chain(e_key(&list, e)).count() > 64);
         assert_eq!(raw.count(), 0);
         fn e_key(list: &[Value<'_>], e: &Entry) -> u64 {
             key::<8>(&list[e.value as usize].bytes.to_ascii_lowercase(), usize::from(e.shift))

@@ -12,13 +12,8 @@ use crate::protocol::{Field, PartKind, Window};
 
 /// Lists what detectors find in fields and in bytes that nobody understands.
 pub fn single(input: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
-    let mut suspicion = Suspicion {
-        judge,
-        decoded: Decoded::default(),
-        residue: Lines::default(),
-        packet: 0,
-        texts: 0,
-    };
+    let mut suspicion =
+        Suspicion { judge, decoded: Decoded::default(), residue: Lines::default(), packet: 0, texts: 0 };
     let run = dissect::run(input.open()?, &mut suspicion);
     let reader = run.map_err(|source| AuditError::Capture { file: input.to_string(), source })?;
     let residue = suspicion.residue.into_residue();

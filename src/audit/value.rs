@@ -81,7 +81,9 @@ fn is_ipv4(text: &[u8]) -> bool {
         None => (text, &b""[..]),
     };
     let number = |part: &[u8]| (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
-    host.split(|b| *b == b'.').count() == 4 && host.split(|b| *b == b'.').all(number) && port.iter().all(u8::is_ascii_digit)
+    host.split(|b| *b == b'.').count() == 4
+        && host.split(|b| *b == b'.').all(number)
+        && port.iter().all(u8::is_ascii_digit)
 }
 
 /// A part of all values, by their hash: what one pass looks for.

@@ -275,15 +275,17 @@ fn runs<'t>(text: &'t [u8], least: usize, class: fn(u8) -> bool) -> impl Iterato
 }
 
 fn sextet(byte: u8) -> Option<u32> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    }
-    .into())
+    Some(
+        match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        }
+        .into(),
+    )
 }
 
 /// Both alphabets, at each of the four places where a run may have begun.
@@ -365,7 +367,8 @@ fn gzip_data(member: &[u8]) -> Option<&[u8]> {
 
 /// RFC 1950, wherever something looks like its header.
 fn zlib(bytes: &[u8], out: &mut Vec<Reading>) {
-    let headers = memchr::memchr_iter(0x78, bytes).filter(|at| matches!(bytes.get(at + 1), Some(1 | 0x5e | 0x9c | 0xda)));
+    let headers =
+        memchr::memchr_iter(0x78, bytes).filter(|at| matches!(bytes.get(at + 1), Some(1 | 0x5e | 0x9c | 0xda)));
     for at in headers.take(256) {
         let inflated = inflate(&bytes[at + 2..]).filter(|(plain, _)| plain.len() >= 8);
         out.extend(inflated.map(|(plain, read)| Reading::other(plain, at..at + 2 + read)));
@@ -428,7 +431,12 @@ mod tests {
             ("quoted-printable", b"Anna B=C3=A4cker =\r\n<anna=40x.example>".to_vec()),
             ("base64", in_base64),
             ("hex", secret.bytes().map(|b| format!("{b:02X}")).collect::<String>().into_bytes()),
-            ("chunked", "\r\n9\r\nAnna B\u{e4}c\r\n13;\r\n\r\n0\r\n".replace("13;\r\n", "13\r\nker <anna@x.example>").into_bytes()),
+            (
+                "chunked",
+                "\r\n9\r\nAnna B\u{e4}c\r\n13;\r\n\r\n0\r\n"
+                    .replace("13;\r\n", "13\r\nker <anna@x.example>")
+                    .into_bytes(),
+            ),
             ("zlib", zlibbed.finish().unwrap()),
         ];
         for (view, haystack) in views {

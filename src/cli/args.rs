@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Reads packet captures of production, masks what is sensitive, proves that nothing survived, and replays the result.
 #[derive(Debug, Parser)]
 #[command(name = "standin", version, propagate_version = true, max_term_width = 110, help_expected = true)]
-#[command(after_help = "Exit codes: 0 clean, 1 negative verdict, 2 command line, rules or profile wrong, 3 input or system, 70 bug, 130 interrupted")]
+#[command(
+    after_help = "Exit codes: 0 clean, 1 negative verdict, 2 command line, rules or profile wrong, 3 input or system, 70 bug, 130 interrupted"
+)]
 pub(super) struct Arguments {
     /// Say less on stderr
     #[arg(short, long, global = true)]
@@ -80,7 +82,9 @@ pub(super) struct InspectArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  standin mask prod.pcapng -o safe.pcapng --key team.key\n  tcpdump -w - | standin mask - -o - | ssh vendor 'cat > safe.pcap'")]
+#[command(
+    after_help = "Examples:\n  standin mask prod.pcapng -o safe.pcapng --key team.key\n  tcpdump -w - | standin mask - -o - | ssh vendor 'cat > safe.pcap'"
+)]
 pub(super) struct MaskArgs {
     /// Captures (pcap, pcapng, also gzip or zstd); `-` is stdin
     #[arg(required = true, value_name = "IN")]

@@ -49,7 +49,8 @@ pub(super) fn input(path: &Path) -> Result<Input, Failure> {
         return Ok(Input::from(path));
     }
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map_err(|e| Failure::io("cannot read", path, &e))?;
+    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+        .map_err(|e| Failure::io("cannot read", path, &e))?;
     Ok(Input::Bytes("stdin".into(), bytes.into()))
 }
 

@@ -58,7 +58,8 @@ pub(super) fn run(args: &DemoArgs, talk: &Talk) -> Result<Exit, Failure> {
         grouped(manifest.ledger.blanked),
     ))?;
 
-    let report = audit::compare(&Input::from(&*original), &Input::from(&*masked), &judge).map_err(super::audit::failure)?;
+    let report =
+        audit::compare(&Input::from(&*original), &Input::from(&*masked), &judge).map_err(super::audit::failure)?;
     write_json(&folder.join("audit.json"), &report)?;
     add(&mut results, "audit", &report)?;
     let passed = report.verdict == Verdict::Pass;
@@ -93,7 +94,10 @@ pub(super) fn run(args: &DemoArgs, talk: &Talk) -> Result<Exit, Failure> {
     let page = folder.join("report.html");
     write(&page, html.as_bytes())?;
     print(&format!("6  report   {}\n", page.display()))?;
-    talk.say(&format!("{:.1} s; the captures, manifest, audit and runs lie beside the report", began.elapsed().as_secs_f64()));
+    talk.say(&format!(
+        "{:.1} s; the captures, manifest, audit and runs lie beside the report",
+        began.elapsed().as_secs_f64()
+    ));
     Ok(if passed && valid { Exit::Clean } else { Exit::Negative })
 }
 
@@ -122,7 +126,8 @@ fn mask(original: &Path, masked: &Path, policy: &Arc<Policy>) -> Result<sanitize
 fn replay(path: &Path, stop: &Stop) -> Result<RunResult, Failure> {
     let file = std::fs::File::open(path).map_err(|e| Failure::io("cannot read", path, &e))?;
     let workload = super::replay::workload(Box::new(file)).map_err(|failure| failure.of(path))?;
-    let profile = Profile { mode: Mode::Sessions, ..Profile::built_in("sessions").map_err(|e| Failure::usage(e.to_string()))? };
+    let profile =
+        Profile { mode: Mode::Sessions, ..Profile::built_in("sessions").map_err(|e| Failure::usage(e.to_string()))? };
     let options = Options { cancel: stop.flag(), ..Options::new("embedded", profile) };
     replay::run(Arc::new(workload), options).map_err(|e| Failure::system(e.to_string()))
 }

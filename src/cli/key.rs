@@ -10,7 +10,11 @@ pub(super) fn run(args: &KeyArgs, talk: &Talk) -> Result<Exit, Failure> {
         KeyCommand::New { output } => {
             let key = Key::fresh()?;
             key.write_new(output)?;
-            talk.say(&format!("{}: key {} (whoever has it can undo or repeat the masking)", output.display(), key.id()));
+            talk.say(&format!(
+                "{}: key {} (whoever has it can undo or repeat the masking)",
+                output.display(),
+                key.id()
+            ));
             Ok(Exit::Clean)
         }
     }

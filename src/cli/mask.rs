@@ -82,7 +82,8 @@ fn plan(args: &MaskArgs) -> Result<Vec<Job>, Failure> {
 
 /// Flags of the interface that this version has no code for: said, not ignored.
 fn refuse_what_is_not_there(args: &MaskArgs) -> Result<(), Failure> {
-    let missing = [(args.sequence, "--sequence"), (args.follow, "--follow"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
+    let missing =
+        [(args.sequence, "--sequence"), (args.follow, "--follow"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, flag)) => Err(Failure::usage(format!("{flag} is not in this version"))
             .hint("mask the files one by one with one --key: equal values get equal pseudonyms")),
@@ -90,7 +91,14 @@ fn refuse_what_is_not_there(args: &MaskArgs) -> Result<(), Failure> {
     }
 }
 
-fn mask_one(job: &Job, policy: &Arc<Policy>, key: &Key, args: &MaskArgs, stop: &Stop, talk: &Talk) -> Result<Exit, Failure> {
+fn mask_one(
+    job: &Job,
+    policy: &Arc<Policy>,
+    key: &Key,
+    args: &MaskArgs,
+    stop: &Stop,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let fail = |path: &Path, error: &std::io::Error| Failure::io("cannot write", path, error);
     let reader = Reader::open(input::open(&job.input, stop)?).map_err(|e| Failure::capture(&job.input, &e))?;
     let mut output = Output::create(&job.output).map_err(|e| fail(&job.output, &e))?;
@@ -108,14 +116,21 @@ fn mask_one(job: &Job, policy: &Arc<Policy>, key: &Key, args: &MaskArgs, stop: &
             FormatName::Pcapng => Container::PcapNg,
         }),
     };
-    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !from_pipe)
-        .map_err(|e| if stop.asked() { Failure::interrupted() } else { Failure::sanitize(&job.input, &job.output, &e) })?;
+    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !from_pipe).map_err(|e| {
+        if stop.asked() { Failure::interrupted() } else { Failure::sanitize(&job.input, &job.output, &e) }
+    })?;
     if args.tls_keys.is_some() {
-        manifest.warnings.push("TLS is not decrypted by this version: --tls-keys was not used, TLS records are blanked".to_owned());
+        manifest
+            .warnings
+            .push("TLS is not decrypted by this version: --tls-keys was not used, TLS records are blanked".to_owned());
     }
     output.commit().map_err(|e| fail(&job.output, &e))?;
     if let (Some(ledger), Some(path)) = (ledger, &job.ledger) {
-        ledger.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(Output::commit).map_err(|e| fail(path, &e))?;
+        ledger
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)
+            .and_then(Output::commit)
+            .map_err(|e| fail(path, &e))?;
     }
     if let Some(path) = &job.manifest {
         write_json(path, &manifest)?;
@@ -157,18 +172,28 @@ fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
         percent(ledger.recomputed),
         percent(ledger.blanked),
     ));
-    let kinds: Vec<String> = manifest.kinds.iter().map(|(name, kind)| format!("{name} {}", grouped(kind.values))).collect();
+    let kinds: Vec<String> =
+        manifest.kinds.iter().map(|(name, kind)| format!("{name} {}", grouped(kind.values))).collect();
     if !kinds.is_empty() {
         talk.say(&format!("masked values by kind: {}", kinds.join(", ")));
     }
     for what in &manifest.not_understood {
-        talk.say(&format!("not understood, blanked: {} ({} packets, {} bytes)", what.what, grouped(what.packets), grouped(what.bytes)));
+        talk.say(&format!(
+            "not understood, blanked: {} ({} packets, {} bytes)",
+            what.what,
+            grouped(what.packets),
+            grouped(what.bytes)
+        ));
     }
     for (kind, values) in &manifest.degraded {
         talk.say(&format!("degraded in compressed bodies: {kind} ({} values)", grouped(*values)));
     }
     for hit in &manifest.limits_hit {
-        talk.warn(&format!("the bound `{}` was hit {} times; what lay beyond it was blanked", hit.limit, grouped(hit.times)));
+        talk.warn(&format!(
+            "the bound `{}` was hit {} times; what lay beyond it was blanked",
+            hit.limit,
+            grouped(hit.times)
+        ));
     }
     if manifest.late_copy > 0 {
         talk.say(&format!("late copies blanked: {}", grouped(manifest.late_copy)));

@@ -28,7 +28,11 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
             print_json(&plan)?;
         } else {
             for request in &plan {
-                print(&format!("{}  ({} replacements)\n", super::text::harmless(&request.line), request.replacements.len()))?;
+                print(&format!(
+                    "{}  ({} replacements)\n",
+                    super::text::harmless(&request.line),
+                    request.replacements.len()
+                ))?;
             }
         }
         return Ok(Exit::Clean);
@@ -84,8 +88,11 @@ fn only_if_masked(args: &ReplayArgs) -> Result<(), Failure> {
     if masked || args.allow_unmasked {
         return Ok(());
     }
-    Err(Failure::usage(format!("{} was not masked by standin (no manifest beside it that speaks of it)", args.capture.display()))
-        .hint("mask it first, or say --allow-unmasked if it may be sent"))
+    Err(Failure::usage(format!(
+        "{} was not masked by standin (no manifest beside it that speaks of it)",
+        args.capture.display()
+    ))
+    .hint("mask it first, or say --allow-unmasked if it may be sent"))
 }
 
 fn failure(error: ReplayError) -> Failure {
@@ -102,7 +109,8 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
     let usage = |what: String| Failure::usage(what);
     let path = Path::new(&args.profile);
     let mut profile = if path.extension().is_some() || path.exists() {
-        let text = std::fs::read_to_string(path).map_err(|e| usage(format!("cannot read the profile {}: {e}", args.profile)))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| usage(format!("cannot read the profile {}: {e}", args.profile)))?;
         Profile::parse(&args.profile, &text)
     } else {
         Profile::built_in(&args.profile)
@@ -154,8 +162,15 @@ fn explain(workload: &Workload, profile: &Profile, json: bool) -> Result<Exit, F
     for request in &followed {
         print(&format!("{}\n", super::text::harmless(&request.endpoint)))?;
         for replacement in &request.replacements {
-            let from = replacement.from_step.map_or_else(String::new, |step| format!(" of the response to request {step} of the session"));
-            print(&format!("  {} bytes at {} follow {}{from}\n", replacement.len, replacement.at, super::text::harmless(&replacement.with)))?;
+            let from = replacement
+                .from_step
+                .map_or_else(String::new, |step| format!(" of the response to request {step} of the session"));
+            print(&format!(
+                "  {} bytes at {} follow {}{from}\n",
+                replacement.len,
+                replacement.at,
+                super::text::harmless(&replacement.with)
+            ))?;
         }
     }
     Ok(Exit::Clean)

@@ -51,7 +51,10 @@ pub(super) fn harmless(text: &str) -> String {
 /// Data on stdout. A reader that went away is no error.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| Failure::io("cannot write to", "stdout".as_ref(), &e))
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|e| Failure::io("cannot write to", "stdout".as_ref(), &e))
 }
 
 /// A JSON value on stdout, in lines.

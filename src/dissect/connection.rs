@@ -74,7 +74,13 @@ impl Connection {
     }
 
     /// Reads one packet of the connection.
-    pub(super) fn segment<V: Visitor>(&mut self, packet: &Packet<'_>, transport: &Transport, forward: bool, scene: &mut Scene<'_, V>) {
+    pub(super) fn segment<V: Visitor>(
+        &mut self,
+        packet: &Packet<'_>,
+        transport: &Transport,
+        forward: bool,
+        scene: &mut Scene<'_, V>,
+    ) {
         let Some(tcp) = transport.tcp else { return };
         let side = self.side(forward);
         let payload = packet.frame.get(transport.payload.clone()).unwrap_or_default();
@@ -106,7 +112,13 @@ impl Connection {
     }
 
     /// Decides by blanking what keeps `packet` waiting. False if nothing could be done yet.
-    pub(super) fn give_up<V: Visitor>(&mut self, side: Side, packet: PacketId, gap_only: bool, scene: &mut Scene<'_, V>) -> bool {
+    pub(super) fn give_up<V: Visitor>(
+        &mut self,
+        side: Side,
+        packet: PacketId,
+        gap_only: bool,
+        scene: &mut Scene<'_, V>,
+    ) -> bool {
         let direction = &self.directions[index(side)];
         let in_order_done = direction.cover.decided_to() >= direction.order.next();
         if let Some(gap) = direction.order.gap()
@@ -160,7 +172,13 @@ impl Connection {
         if !arrival.early.is_empty() {
             let direction = &mut self.directions[index(side)];
             let bytes = payload.to_vec();
-            direction.order.keep(Segment { at, bytes, missing: from.missing, packet: from.packet, frame_at: from.frame_at });
+            direction.order.keep(Segment {
+                at,
+                bytes,
+                missing: from.missing,
+                packet: from.packet,
+                frame_at: from.frame_at,
+            });
             if direction.order.overfull() {
                 scene.visitor.limit("out_of_order");
                 let gap = direction.order.gap().unwrap_or(0);
@@ -280,7 +298,8 @@ impl Connection {
     /// Looks for a protocol in the first bytes of a direction. True when the conversation may read.
     fn recognise<V: Visitor>(&mut self, side: Side, new: &[u8], end: bool, scene: &mut Scene<'_, V>) -> bool {
         let direction = &mut self.directions[index(side)];
-        let at = if direction.unread.is_empty() { direction.order.next() - new.len() as u64 } else { direction.unread_at };
+        let at =
+            if direction.unread.is_empty() { direction.order.next() - new.len() as u64 } else { direction.unread_at };
         let joined;
         let first = if direction.unread.is_empty() {
             new
@@ -356,7 +375,6 @@ impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
             self.decided.end = range.end;
         }
     }
-
 }
 
 impl<V> Report<'_, '_, V> {

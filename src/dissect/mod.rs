@@ -129,7 +129,13 @@ impl Dissector {
             None => self.open(key, forward, transport, layers, visitor),
         };
         let Some(flow) = self.flows.get_mut(slot) else { return };
-        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now: packet.time_ns, spans: &mut self.spans };
+        let mut scene = connection::Scene {
+            waiting: &mut self.waiting,
+            visitor,
+            slot,
+            now: packet.time_ns,
+            spans: &mut self.spans,
+        };
         flow.segment(packet, transport, forward, &mut scene);
     }
 
@@ -171,7 +177,8 @@ impl Dissector {
             let now = self.now;
             let Some(flow) = self.flows.get_mut(slot) else { return };
             let gap_only = !bulky && age <= limits::HOLD_NANOS_MAX;
-            let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+            let mut scene =
+                connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
             if !flow.give_up(side, id, gap_only, &mut scene) {
                 return;
             }
@@ -199,4 +206,3 @@ fn other(side: Side) -> Side {
         Side::Server => Side::Client,
     }
 }
-

@@ -30,7 +30,14 @@ struct Entry<T> {
 impl<T> Table<T> {
     /// An empty table of at most `max` flows.
     pub fn new(max: usize) -> Self {
-        Table { slots: Vec::new(), free: Vec::new(), by_key: HashMap::new(), idle: VecDeque::new(), clock: 0, max: max.max(1) }
+        Table {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            idle: VecDeque::new(),
+            clock: 0,
+            max: max.max(1),
+        }
     }
 
     /// The open flow with this key, marked as touched now.

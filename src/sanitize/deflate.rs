@@ -79,7 +79,13 @@ pub(super) fn deflate_to(
 
 /// A finished stream of exactly `room` bytes: what is left over goes in front of it, as empty blocks. The length is that
 /// of the stream alone where the two do not add up.
-fn finish_to(plain: &[u8], dictionary: &[u8], deflater: &mut Compress, room: usize, out: &mut Vec<u8>) -> Option<usize> {
+fn finish_to(
+    plain: &[u8],
+    dictionary: &[u8],
+    deflater: &mut Compress,
+    room: usize,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
     let start = out.len();
     let length = compress(plain, dictionary, deflater, FlushCompress::Finish, room, out)?;
     let rest = room.checked_sub(length).filter(|rest| reachable(*rest));
@@ -233,7 +239,8 @@ mod tests {
 
     fn inflate(bytes: &[u8]) -> (Vec<u8>, Status) {
         let mut out = Vec::with_capacity(1 << 20);
-        let status = Decompress::new(false).decompress_vec(bytes, &mut out, FlushDecompress::Sync).expect("valid deflate");
+        let status =
+            Decompress::new(false).decompress_vec(bytes, &mut out, FlushDecompress::Sync).expect("valid deflate");
         (out, status)
     }
 

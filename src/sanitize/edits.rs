@@ -84,7 +84,11 @@ impl<'a> Editor<'a> {
                     bytes.fill(0);
                     held.claim(at.clone(), Label::Blanked, Because(0));
                     if what != "padding" {
-                        self.tally.not_understood(what, u64::from(record.packet.is_some()), u64::from(at.end - at.start));
+                        self.tally.not_understood(
+                            what,
+                            u64::from(record.packet.is_some()),
+                            u64::from(at.end - at.start),
+                        );
                     }
                 }
                 Meta::Ipv4 | Meta::Ipv6 | Meta::Mac => {
@@ -116,7 +120,15 @@ impl<'a> Editor<'a> {
     }
 
     /// Puts `new` where `old` stands, in every packet that holds it.
-    fn put(&mut self, stream: Stream, at: &[Range<u64>], old: &[u8], new: &[u8], spans: &[Span], why: (Label, Because)) {
+    fn put(
+        &mut self,
+        stream: Stream,
+        at: &[Range<u64>],
+        old: &[u8],
+        new: &[u8],
+        spans: &[Span],
+        why: (Label, Because),
+    ) {
         for span in spans {
             let Some(mut held) = self.hold.packet(span.packet) else { continue };
             let (from, len) = (span.offset as usize, (span.at.end - span.at.start) as usize);

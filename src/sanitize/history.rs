@@ -134,7 +134,9 @@ impl History {
             let bytes = match past.position {
                 None => vec![0; now.len()],
                 // A blank does not depend on what it covers.
-                Some(position) if run.label == Label::Blanked || self.load(position + (from - past.at), now.len()) == now => {
+                Some(position)
+                    if run.label == Label::Blanked || self.load(position + (from - past.at), now.len()) == now =>
+                {
                     self.load(position + past.len + (from - past.at), now.len())
                 }
                 Some(_) => continue,

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
+use super::SanitizeError;
 use super::ledger::{Because, Claim, Label, Ledger};
 use super::output::Output;
-use super::SanitizeError;
 use crate::capture::{Batch, Interface, PacketId, Record};
 use crate::decode::Checksum;
 

@@ -27,8 +27,8 @@ use edits::Editor;
 use hold::Hold;
 pub use ledger::{Because, Claim, Label, Ledger};
 pub use manifest::{Input, Kind, Labels, LimitHit, Manifest, Matched, NotUnderstood, Written};
-pub use output::Probe;
 use output::Output;
+pub use output::Probe;
 use values::Values;
 
 /// What masking needs beside the capture.
@@ -83,7 +83,12 @@ pub fn mask<'a>(
     output.open(&reader);
     let hold = Hold::new(ledger, output);
     let mut editor = Editor::new(hold, values, policy.addresses, policy.payload);
-    let mut run = Run { dissector: Dissector::default(), frame: Vec::new(), packets: 0, dissect: policy.payload == Payload::Dissect };
+    let mut run = Run {
+        dissector: Dissector::default(),
+        frame: Vec::new(),
+        packets: 0,
+        dissect: policy.payload == Payload::Dissect,
+    };
     let mut batch = Batch::default();
     while reader.next_batch(&mut batch)? {
         if stop() {
@@ -109,9 +114,12 @@ pub fn mask<'a>(
     let (output_probe, output_blake3) = output.finish().map_err(SanitizeError::Output)?;
     let (kinds, degraded, rules) = values.tell();
     let mut warnings: Vec<String> = reader.damage().map(|damage| damage.to_string()).into_iter().collect();
-    warnings.extend(rules.iter().filter(|rule| rule.matched == 0 && is_of_a_file(&policy, &rule.id)).map(|rule| {
-        format!("rule `{}` matched nothing: is its field path right?", rule.id)
-    }));
+    warnings.extend(
+        rules
+            .iter()
+            .filter(|rule| rule.matched == 0 && is_of_a_file(&policy, &rule.id))
+            .map(|rule| format!("rule `{}` matched nothing: is its field path right?", rule.id)),
+    );
     Ok(Manifest {
         standin: env!("CARGO_PKG_VERSION").to_owned(),
         schema: 1,
@@ -126,7 +134,11 @@ pub fn mask<'a>(
             .into_iter()
             .map(|(what, (packets, bytes))| NotUnderstood { what: what.to_owned(), packets, bytes })
             .collect(),
-        limits_hit: tally.limits.into_iter().map(|(limit, times)| LimitHit { limit: limit.to_owned(), times }).collect(),
+        limits_hit: tally
+            .limits
+            .into_iter()
+            .map(|(limit, times)| LimitHit { limit: limit.to_owned(), times })
+            .collect(),
         late_copy: tally.late_copy,
         payload_kept: tally.payload_kept,
         key_id: key.id(),
@@ -174,7 +186,8 @@ impl Run {
         for index in 0..records {
             let batch = editor.hold.newest();
             let record = batch.records[index].clone();
-            let regions = if record.regions.is_empty() { Vec::new() } else { batch.regions[record.regions.clone()].to_vec() };
+            let regions =
+                if record.regions.is_empty() { Vec::new() } else { batch.regions[record.regions.clone()].to_vec() };
             let Some(meta) = &record.packet else {
                 editor.hold.record(record.clone(), None);
                 editor.regions(&record, &regions);

@@ -81,14 +81,21 @@ impl<'a> Output<'a> {
     }
 
     /// A record is final: its labels are counted, and it is converted if it must be.
-    pub(super) fn record(&mut self, record: &Record, bytes: &[u8], runs: &[Claim], ledger: &mut Ledger<'_>) -> io::Result<()> {
+    pub(super) fn record(
+        &mut self,
+        record: &Record,
+        bytes: &[u8],
+        runs: &[Claim],
+        ledger: &mut Ledger<'_>,
+    ) -> io::Result<()> {
         self.packets += u64::from(record.packet.is_some());
         if !self.converting {
             return runs.iter().try_for_each(|run| ledger.label(run.len as usize, run.label, run.because));
         }
         let (Some(converter), Some(packet)) = (&self.converter, &record.packet) else { return Ok(()) };
         let before = self.converted.len();
-        let data = converter.packet(packet, &bytes[packet.data.clone()], &mut self.converted).map_err(io::Error::other)?;
+        let data =
+            converter.packet(packet, &bytes[packet.data.clone()], &mut self.converted).map_err(io::Error::other)?;
         let framing = Because(1);
         ledger.label(data.start - before, Label::Structural, framing)?;
         for run in runs {

@@ -306,8 +306,7 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
     let find = move |text: &[u8], parts: &mut Vec<Part>| {
         let mut findings = Vec::new();
         scanner.scan(text, &mut findings);
-        let part =
-            |found: Finding| MethodId::named(scanner.method(&found)).map(|method| Part { at: found.at, method });
+        let part = |found: Finding| MethodId::named(scanner.method(&found)).map(|method| Part { at: found.at, method });
         parts.extend(findings.into_iter().filter_map(part));
     };
     Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
@@ -341,7 +340,9 @@ fn has_text(text: &[u8]) -> bool {
 
 /// Names of values that other messages refer to: a replay can follow them only as long as they are distinct.
 fn names_an_identifier(name: &str) -> bool {
-    let ends = ["id", "Id", "ID"].iter().any(|end| name.strip_suffix(end).is_some_and(|rest| !rest.ends_with(char::is_lowercase) || *end != "id"));
+    let ends = ["id", "Id", "ID"]
+        .iter()
+        .any(|end| name.strip_suffix(end).is_some_and(|rest| !rest.ends_with(char::is_lowercase) || *end != "id"));
     ends || ["token", "csrf", "session", "uuid", "etag", "next", "href"].iter().any(|part| name.contains(part))
 }
 
@@ -362,4 +363,3 @@ fn class_of(text: &[u8], found: bool) -> Class {
         _ => Class::Plain,
     }
 }
-

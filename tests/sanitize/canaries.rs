@@ -91,10 +91,8 @@ fn found(values: &[[String; 3]], haystacks: &[Vec<u8>]) -> BTreeSet<usize> {
         .enumerate()
         .flat_map(|(index, [_, value, _])| disguises(value).into_iter().map(move |pattern| (index, pattern)))
         .collect();
-    let searcher = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build(patterns.iter().map(|(_, pattern)| pattern))
-        .unwrap();
+    let searcher =
+        AhoCorasick::builder().ascii_case_insensitive(true).build(patterns.iter().map(|(_, pattern)| pattern)).unwrap();
     let mut found = BTreeSet::new();
     for haystack in haystacks {
         found.extend(searcher.find_overlapping_iter(haystack).map(|hit| patterns[hit.pattern().as_usize()].0));

@@ -78,8 +78,14 @@ fn an_email_is_one_pseudonym_in_every_encoding() {
     let escaped = email.replace('@', "%40");
     let mut wire = Wire::connected();
     wire.say(From::Client, post("/people", "", "application/json", format!(r#"{{"email":"{email}"}}"#).as_bytes()));
-    wire.say(From::Client, post("/people", "", "application/x-www-form-urlencoded", format!("email={escaped}").as_bytes()));
-    wire.say(From::Client, format!("GET /people?email={escaped} HTTP/1.1\r\nHost: a.example\r\nX-User: {email}\r\n\r\n"));
+    wire.say(
+        From::Client,
+        post("/people", "", "application/x-www-form-urlencoded", format!("email={escaped}").as_bytes()),
+    );
+    wire.say(
+        From::Client,
+        format!("GET /people?email={escaped} HTTP/1.1\r\nHost: a.example\r\nX-User: {email}\r\n\r\n"),
+    );
     let masked = mask(&wire.close().file);
     let client = text(&masked.bytes, From::Client);
     let new = between(&client, "{\"email\":\"", &['"']);
@@ -96,7 +102,10 @@ fn an_email_is_one_pseudonym_in_every_encoding() {
 fn distinct_stays_distinct() {
     let ids: Vec<String> = (0..400).map(|n| format!("{}", 10_000 + n * 7)).collect();
     let mut wire = Wire::connected();
-    wire.say(From::Client, post("/bulk", "", "application/json", format!(r#"{{"ids":[{}]}}"#, ids.join(",")).as_bytes()));
+    wire.say(
+        From::Client,
+        post("/bulk", "", "application/json", format!(r#"{{"ids":[{}]}}"#, ids.join(",")).as_bytes()),
+    );
     let masked = mask(&wire.close().file);
     let client = text(&masked.bytes, From::Client);
     let new: Vec<&str> = between(&client, "\"ids\":[", &[']']).split(',').collect();

@@ -97,7 +97,8 @@ fn other_containers_hold_the_same_packets() {
             let converted = How { format: Some(container), ..How::default() }.mask(&input);
             assert!(is_right(format(&converted.bytes)), "{name} as {container:?}");
             assert_eq!(packets(&converted.bytes), expected, "{name} as {container:?}");
-            let total: usize = converted.ledger.lines().map(|l| l.split('\t').nth(1).unwrap().parse::<usize>().unwrap()).sum();
+            let total: usize =
+                converted.ledger.lines().map(|l| l.split('\t').nth(1).unwrap().parse::<usize>().unwrap()).sum();
             assert_eq!(total, converted.bytes.len(), "{name} as {container:?}");
         }
     }

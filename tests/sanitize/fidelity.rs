@@ -42,7 +42,9 @@ fn shapes(file: &[u8]) -> Vec<Shape> {
 fn packets_keep_their_shape() {
     for name in CAPTURES {
         let input = fixture(name);
-        for rules in if name == CAPTURES[0] { &["default", "blank", "headers-only", "addresses-only"][..] } else { &["default"] } {
+        for rules in
+            if name == CAPTURES[0] { &["default", "blank", "headers-only", "addresses-only"][..] } else { &["default"] }
+        {
             let masked = masked_fixture(name, rules);
             assert_eq!(format(&input), format(&masked.bytes));
             for (at, (old, new)) in shapes(&input).iter().zip(&shapes(&masked.bytes)).enumerate() {

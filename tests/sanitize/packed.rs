@@ -21,7 +21,11 @@ const CODECS: [Codec; 3] = [Codec::Gzip, Codec::Zlib, Codec::Deflate];
 
 fn pack(codec: Codec, plain: &[u8], level: u32) -> Vec<u8> {
     let level = Compression::new(level);
-    let mut packers = (GzEncoder::new(Vec::new(), level), ZlibEncoder::new(Vec::new(), level), DeflateEncoder::new(Vec::new(), level));
+    let mut packers = (
+        GzEncoder::new(Vec::new(), level),
+        ZlibEncoder::new(Vec::new(), level),
+        DeflateEncoder::new(Vec::new(), level),
+    );
     let packer: &mut dyn Write = match codec {
         Codec::Gzip => &mut packers.0,
         Codec::Zlib => &mut packers.1,
@@ -113,7 +117,8 @@ fn people(count: usize, seed: u64) -> String {
     let family = ["Marchbanks", "Fothergill", "Oxenholme", "Pumphrey"];
     let one = |_| {
         let (g, f) = (given[number(5) as usize], family[number(4) as usize]);
-        let (id, phone, token) = (number(90_000_000) + 10_000_000, number(9_000_000) + 1_000_000, number(u64::MAX >> 33));
+        let (id, phone, token) =
+            (number(90_000_000) + 10_000_000, number(9_000_000) + 1_000_000, number(u64::MAX >> 33));
         format!(
             r#"{{"id":{id},"name":"{g} {f}","email":"{}.{}{}@crags.example","phone":"+44 20 {phone}","token":"{token:032x}","active":true}}"#,
             g.to_lowercase(),
@@ -176,7 +181,8 @@ fn levels_of_compression() {
 /// A body of one name many times over packs so well that distinct pseudonyms of e-mails do not fit.
 #[test]
 fn what_does_not_fit_is_counted() {
-    let names = (0..400).map(|n| format!(r#""Zelda Fothergill {}""#, ["Oxenholme", "Pumphrey"][n % 2])).collect::<Vec<_>>();
+    let names =
+        (0..400).map(|n| format!(r#""Zelda Fothergill {}""#, ["Oxenholme", "Pumphrey"][n % 2])).collect::<Vec<_>>();
     let plain = format!("[{}]", names.join(","));
     let packed = pack(Codec::Gzip, plain.as_bytes(), 9);
     let (masked, body) = through(Codec::Gzip, &packed, None);
@@ -233,7 +239,11 @@ fn bodies_that_cannot_be_read() {
 
     let bomb = pack(Codec::Gzip, &vec![b'7'; 40 << 20], 9);
     let (masked, _) = through(Codec::Gzip, &bomb, None);
-    assert!(masked.manifest.not_understood.iter().any(|what| what.bytes > 20_000), "{:?}", masked.manifest.not_understood);
+    assert!(
+        masked.manifest.not_understood.iter().any(|what| what.bytes > 20_000),
+        "{:?}",
+        masked.manifest.not_understood
+    );
 }
 
 proptest! {

@@ -12,7 +12,8 @@ use standin::sanitize::{self, Options};
 use super::wire::{ACK, FIN, From, RST, SYN, Segment, Wire, answer, payloads, post, said};
 use super::{Masked, assert_ledger, mask, policy};
 
-const JSON: &str = r#"{"name":"Anna Baker","email":"anna.baker@brookfield-mills.com","cards":["4929123456781234"],"id":83125977}"#;
+const JSON: &str =
+    r#"{"name":"Anna Baker","email":"anna.baker@brookfield-mills.com","cards":["4929123456781234"],"id":83125977}"#;
 
 /// What client and server say in turn: login, a chunked answer, a form, a gzip answer.
 fn turns() -> [(From, Vec<u8>); 6] {
@@ -28,7 +29,15 @@ fn turns() -> [(From, Vec<u8>); 6] {
     [
         (From::Client, post("/login", "Cookie: sid=f3b0c44298fc1c149afb\r\n", "application/json", JSON.as_bytes())),
         (From::Server, chunked.into_bytes()),
-        (From::Client, post("/people/83125977", "", "application/x-www-form-urlencoded", b"email=anna.baker%40brookfield-mills.com&n=3")),
+        (
+            From::Client,
+            post(
+                "/people/83125977",
+                "",
+                "application/x-www-form-urlencoded",
+                b"email=anna.baker%40brookfield-mills.com&n=3",
+            ),
+        ),
         (From::Server, answer("200 OK", "Content-Encoding: gzip\r\n", "application/json", &gzip.finish().unwrap())),
         (From::Client, b"GET /cart?id=83125977 HTTP/1.1\r\nHost: shop.example\r\n\r\n".to_vec()),
         (From::Server, b"HTTP/1.1 204 No Content\r\nX-Request-Id: 0c91d2e4a773\r\n\r\n".to_vec()),
@@ -197,7 +206,8 @@ fn overlaps_that_disagree_do_not_leak() {
     // And early ones: both wait for the byte before them.
     let mut wire = Wire::connected();
     let request = wire.segment(From::Client, ACK, &post("/login", "", "application/json", JSON.as_bytes()));
-    let early = |at: usize, bytes: &[u8]| Segment { seq: request.seq + at as u32, payload: bytes.to_vec(), ..request.clone() };
+    let early =
+        |at: usize, bytes: &[u8]| Segment { seq: request.seq + at as u32, payload: bytes.to_vec(), ..request.clone() };
     wire.send(&early(40, &request.payload[40..])).send(&early(120, b"secret secret secret"));
     wire.send(&early(0, &request.payload[..40]));
     let masked = mask(&wire.close().file);
@@ -261,7 +271,8 @@ fn ports_are_used_again() {
         assert_ledger(&wire.file, &masked);
         let reference = said(&plain().bytes, From::Client);
         let (a, b) = reference.split_at(turns()[0].1.len());
-        let new: Vec<Vec<u8>> = payloads(&masked.bytes).into_iter().map(|p| p.bytes).filter(|b| b.starts_with(b"POST")).collect();
+        let new: Vec<Vec<u8>> =
+            payloads(&masked.bytes).into_iter().map(|p| p.bytes).filter(|b| b.starts_with(b"POST")).collect();
         assert_eq!(new.len(), 2, "end {end}");
         assert!(new[0] == a && b.starts_with(&new[1]), "end {end}");
     }
@@ -273,7 +284,8 @@ fn keep_alive_probes_are_copies() {
     wire.say(From::Client, &turns()[0].1).say(From::Server, &turns()[1].1);
     let last = *turns()[0].1.last().unwrap();
     for byte in [last, 0] {
-        let probe = Segment { from: From::Client, flags: ACK, seq: wire.next[0] - 1, ack: wire.next[1], payload: vec![byte] };
+        let probe =
+            Segment { from: From::Client, flags: ACK, seq: wire.next[0] - 1, ack: wire.next[1], payload: vec![byte] };
         wire.micros += 15_000_000;
         wire.send(&probe);
     }
@@ -304,7 +316,8 @@ fn frames_cut_by_the_snaplen() {
         wire.say(From::Client, &turns()[0].1).say(From::Server, &turns()[1].1);
     }
     let masked = mask(&wire.close().file);
-    let starts = payloads(&masked.bytes).iter().filter(|p| p.bytes.starts_with(b"POST /login HTTP/1.1\r\nHost: ")).count();
+    let starts =
+        payloads(&masked.bytes).iter().filter(|p| p.bytes.starts_with(b"POST /login HTTP/1.1\r\nHost: ")).count();
     assert_eq!(starts, 5);
 }
 

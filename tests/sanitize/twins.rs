@@ -52,17 +52,32 @@ fn conversation(p: &Person, fault: u16, cut: usize) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::none());
     gzip.write_all(json.as_bytes()).unwrap();
     let packed = gzip.finish().unwrap();
-    let part = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}.txt\"\r\n\r\n{}\r\n--b--\r\n", p.name, p.card);
+    let part = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}.txt\"\r\n\r\n{}\r\n--b--\r\n",
+        p.name, p.card
+    );
     let get = format!(
         "GET /people/{}?q={} HTTP/1.1\r\nHost: shop.example\r\nCookie: session={}\r\nX-Forwarded-For: {}\r\nAuthorization: Bearer {}\r\n\r\n",
-        p.token, p.card, p.token, std::net::Ipv4Addr::from(p.client), p.token
+        p.token,
+        p.card,
+        p.token,
+        std::net::Ipv4Addr::from(p.client),
+        p.token
     );
     // Padded, so that texts of different length do not count as another shape.
     let get = format!("{get:<400}").replacen("\r\n\r\n", "\r\nX-Pad: ", 1).trim_end().to_owned();
     let get = format!("{get}{}\r\n\r\n", "p".repeat(400 - get.len()));
     wire.connect();
     wire.say(From::Client, post("/people", "", "application/json", json.as_bytes()));
-    wire.say(From::Server, answer("201 Created", &format!("Set-Cookie: session={}; Path=/\r\n", p.token), "application/json", json.as_bytes()));
+    wire.say(
+        From::Server,
+        answer(
+            "201 Created",
+            &format!("Set-Cookie: session={}; Path=/\r\n", p.token),
+            "application/json",
+            json.as_bytes(),
+        ),
+    );
     wire.say(From::Client, post("/login", "", "application/x-www-form-urlencoded", form.as_bytes()));
     wire.say(From::Server, answer("200 OK", "Content-Encoding: gzip\r\n", "application/json", &packed));
     wire.say(From::Client, post("/upload", "", "multipart/form-data; boundary=b", part.as_bytes()));

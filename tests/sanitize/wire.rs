@@ -129,7 +129,8 @@ impl Wire {
     pub(super) fn frame(&mut self, frame: &[u8]) -> &mut Wire {
         self.micros += 1_000;
         let captured = frame.len().min(self.snaplen);
-        let words = [(self.micros / 1_000_000) as u32, (self.micros % 1_000_000) as u32, captured as u32, frame.len() as u32];
+        let words =
+            [(self.micros / 1_000_000) as u32, (self.micros % 1_000_000) as u32, captured as u32, frame.len() as u32];
         for word in words {
             self.file.extend(word.to_le_bytes());
         }
@@ -158,7 +159,8 @@ pub(super) fn post(target: &str, headers: &str, media_type: &str, body: &[u8]) -
 
 /// A response with a body of a media type.
 pub(super) fn answer(status: &str, headers: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 {status}\r\n{headers}Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
@@ -179,7 +181,12 @@ pub(super) fn payloads(file: &[u8]) -> Vec<Payload> {
         let transport = layers.transport.as_ref()?;
         let seq = transport.tcp?.seq;
         let ends = format!("{:?} {:?}", transport.src, transport.dst);
-        Some(Payload { ends, source_port: transport.src.1, seq, bytes: packet.frame[transport.payload.clone()].to_vec() })
+        Some(Payload {
+            ends,
+            source_port: transport.src.1,
+            seq,
+            bytes: packet.frame[transport.payload.clone()].to_vec(),
+        })
     };
     super::packets(file).into_iter().filter_map(payload).collect()
 }
