@@ -100,7 +100,7 @@ impl Judge {
         let second_level =
             |label: &&[u8]| country && [&b"co"[..], b"com", b"ac", b"org", b"net", b"gov"].contains(label);
         top.iter().all(u8::is_ascii_alphabetic)
-            && public(&first)
+            && public(first)
             && inner.iter().enumerate().all(|(n, label)| public(label) || n + 1 == inner.len() && second_level(label))
     }
 

@@ -270,7 +270,7 @@ fn quoted_printable(text: &[u8], out: &mut Vec<Reading>) {
 }
 
 /// Runs of at least `least` bytes of a class.
-fn runs<'t>(text: &'t [u8], least: usize, class: fn(u8) -> bool) -> impl Iterator<Item = &'t [u8]> {
+fn runs(text: &[u8], least: usize, class: fn(u8) -> bool) -> impl Iterator<Item = &[u8]> {
     text.split(move |b| !class(*b)).filter(move |run| run.len() >= least)
 }
 

@@ -38,6 +38,18 @@ pub(super) enum Color {
     Never,
 }
 
+impl Color {
+    /// Makes it so for all messages.
+    pub(super) fn apply(self) {
+        let choice = match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Tell the whole story on a bundled capture: inspect, mask, audit, replay, report
@@ -49,7 +61,7 @@ pub(super) enum Command {
     /// Prove that nothing survived (two files), or look for what still seems sensitive (one file)
     Audit(AuditArgs),
     /// Replay a masked capture against a service, and measure it
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// Turn results of runs into a report
     Report(ReportArgs),
     /// Map values, one a line, to their pseudonyms

@@ -177,6 +177,9 @@ fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
     if !kinds.is_empty() {
         talk.say(&format!("masked values by kind: {}", kinds.join(", ")));
     }
+    for rule in &manifest.rules {
+        talk.add(&format!("rule {}: {} values", rule.id, grouped(rule.matched)));
+    }
     for what in &manifest.not_understood {
         talk.say(&format!(
             "not understood, blanked: {} ({} packets, {} bytes)",

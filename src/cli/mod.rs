@@ -37,7 +37,8 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
-    let talk = text::Talk { quiet: arguments.quiet };
+    let talk = text::Talk { quiet: arguments.quiet, verbose: arguments.verbose > 0 };
+    arguments.color.apply();
     match std::panic::catch_unwind(|| run(arguments)) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {
@@ -51,7 +52,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let talk = text::Talk { quiet: arguments.quiet };
+    let talk = text::Talk { quiet: arguments.quiet, verbose: arguments.verbose > 0 };
     match arguments.command {
         Command::Demo(args) => demo::run(&args, &talk),
         Command::Inspect(args) => inspect::run(&args, &talk),

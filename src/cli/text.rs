@@ -1,6 +1,6 @@
 //! Conversation: messages on stderr, and text that may hold captured strings made harmless for a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use super::Failure;
 
@@ -8,6 +8,7 @@ use super::Failure;
 #[derive(Clone, Copy)]
 pub(super) struct Talk {
     pub(super) quiet: bool,
+    pub(super) verbose: bool,
 }
 
 impl Talk {
@@ -15,6 +16,13 @@ impl Talk {
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
             let _ = writeln!(io::stderr(), "{}", harmless(text));
+        }
+    }
+
+    /// Something that only somebody who asked for more wants to know.
+    pub(super) fn add(&self, text: &str) {
+        if self.verbose {
+            self.say(text);
         }
     }
 
@@ -30,11 +38,6 @@ impl Talk {
         if let Some(hint) = failure.next_step() {
             let _ = writeln!(stderr, "{}hint{}: {}", CYAN, RESET, harmless(hint));
         }
-    }
-
-    /// May a progress bar be drawn?
-    pub(super) fn shows_progress(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
     }
 }
 
@@ -69,7 +72,7 @@ pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

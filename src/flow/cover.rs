@@ -196,7 +196,7 @@ mod tests {
         cover.add(10, 10, PacketId(2), 66, false);
         cover.add(5, 10, PacketId(3), 54, true);
         let mut spans = Vec::new();
-        cover.spans(&[8..12], &mut spans);
+        cover.spans(std::slice::from_ref(&(8..12)), &mut spans);
         let seen: Vec<_> = spans.iter().map(|s| (s.packet.0, s.at.clone(), s.offset, s.copy)).collect();
         assert_eq!(seen, vec![(1, 62..64, 0, false), (2, 66..68, 2, false), (3, 57..61, 0, true)]);
     }

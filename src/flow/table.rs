@@ -112,7 +112,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn key(port: u16) -> FlowKey {
-        let host = |n| std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, n));
+        let host = |n| IpAddr::V4(Ipv4Addr::new(10, 0, 0, n));
         FlowKey::new((host(1), port), (host(2), 80)).0
     }
 

@@ -86,17 +86,17 @@ impl Body {
         let start = out.len();
         let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
         write_header(window, out);
-        for step in self.step..STEPS.len() {
+        for (step, levels) in STEPS.iter().enumerate().skip(self.step) {
             plain.clear();
             for part in window.parts {
                 let first = step == self.step;
-                mask_part(part, &window.plain[part.at.clone()], &STEPS[step], first, values, plain);
+                mask_part(part, &window.plain[part.at.clone()], levels, first, values, plain);
             }
             if deflate_to(plain, &self.dictionary, room, window.last, deflaters, out) {
                 self.step = step;
                 if step > 0 {
                     for part in window.parts {
-                        count_degraded(part, &window.plain[part.at.clone()], &STEPS[step], values);
+                        count_degraded(part, &window.plain[part.at.clone()], levels, values);
                     }
                 }
                 self.advance(plain);

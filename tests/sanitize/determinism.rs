@@ -115,7 +115,7 @@ fn conversion_does_not_depend_on_reads() {
         let mut body = vec![id, 0, 0, 0, 0, 0, 0, 0, 64, 66, 15, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4];
         wrap(6, &mut body)
     };
-    fn wrap(kind: u32, body: &mut Vec<u8>) -> Vec<u8> {
+    fn wrap(kind: u32, body: &mut [u8]) -> Vec<u8> {
         let length = (body.len() as u32 + 12).to_le_bytes();
         [&kind.to_le_bytes()[..], &length, body, &length].concat()
     }
