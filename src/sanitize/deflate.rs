@@ -13,7 +13,7 @@ const LEVELS: [(u32, usize); 5] = [(2, 30), (5, 10), (9, 0), (6, 0), (3, 0)];
 /// as the best, so their outcome tells nothing.
 const REPETITIVE: usize = 12;
 /// Of less, the best level costs little, and cheap ones with their fixed codes tell nothing.
-const SMALL: usize = 8 << 10;
+const SMALL: usize = 2 << 10;
 /// The best level's place.
 const BEST: usize = 2;
 

@@ -259,7 +259,9 @@ impl Visitor for Editor<'_> {
         let mut new = std::mem::take(&mut self.scratch);
         new.clear();
         if self.bodies.mask(stream, window, &mut self.values, &mut new) {
-            self.put(stream, at, window.packed, &new, spans, (Label::Pseudonym, PACKED));
+            // A window without a value, or of values that stay, may come out as it was.
+            let label = if new == window.packed { Label::Kept } else { Label::Pseudonym };
+            self.put(stream, at, window.packed, &new, spans, (label, PACKED));
         } else {
             self.tally.not_understood("compressed body", spans.len() as u64, window.packed.len() as u64);
             at.iter().for_each(|range| self.history.push_blank(stream, range.clone()));

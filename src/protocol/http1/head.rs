@@ -170,7 +170,7 @@ fn constant(emit: &mut Emit<'_>, at: Range<usize>, path: &Path, is: impl Fn(&[u8
 }
 
 fn is_version(version: &[u8]) -> bool {
-    version.len() <= 8 && version.iter().all(|b| b"HTTPICYhtp/.0123456789".contains(b))
+    version.len() <= 10 && version.iter().all(|b| b"HTTPICYhtp/.0123456789".contains(b))
 }
 
 /// Reports header (or trailer) lines, from where `emit` is done.
