@@ -19,7 +19,7 @@ use crate::dissect::{self, Packet, Stream, Visitor};
 use crate::flow::Span;
 use crate::limits::AUDIT_UNPAIRED_MAX;
 use crate::protocol::encoding::{Decoded, decode};
-use crate::protocol::{Field, Mark, PartKind, Window};
+use crate::protocol::{Field, Mark, PartKind, Role, Window};
 
 /// Packets and sights between two messages of the masked capture's thread.
 const PACKETS_PER_MESSAGE: u64 = 64;
@@ -71,6 +71,8 @@ struct Spot {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum What {
     Field,
+    /// A name that is no identifier. Its pseudonym may look like one, which nobody reports.
+    Name,
     /// In the plain bytes of a compressed body.
     Inside(u64),
     Opaque,
@@ -129,7 +131,8 @@ impl<S: Side> Visitor for Watch<S> {
 
     fn field(&mut self, stream: Stream, field: &Field<'_>, at: &[Range<u64>], spans: &[Span]) {
         if let Some(first) = at.first() {
-            self.value(Spot { stream, what: What::Field, at: first.start }, Some(field), field.raw, spans);
+            let what = if field.role == Role::Name { What::Name } else { What::Field };
+            self.value(Spot { stream, what, at: first.start }, Some(field), field.raw, spans);
         }
     }
 
@@ -276,7 +279,7 @@ impl Pairs<'_> {
         match spot.what {
             What::Request if !same => self.fidelity.differ(mine.packet, "HTTP request method"),
             What::Response if !same => self.fidelity.differ(mine.packet, "HTTP response status"),
-            What::Field | What::Inside(_) | What::Opaque if same => {
+            What::Field | What::Name | What::Inside(_) | What::Opaque if same => {
                 if let Some(place) = place {
                     self.residue.add("value", &place, "unchanged", theirs.packet, 1);
                 }
@@ -306,7 +309,7 @@ impl Pairs<'_> {
                 What::Response => "HTTP response",
                 What::End => "HTTP message end",
                 // Re-encoded bodies and blanked bytes may fall into other parts.
-                What::Inside(_) | What::Opaque => continue,
+                What::Inside(_) | What::Opaque | What::Name => continue,
             };
             self.fidelity.differ(sight.packet, format!("{who} this {what}"));
         }
