@@ -633,55 +633,6 @@ fn addresses_in_text_follow_those_in_headers_in_their_own_style() {
     assert_eq!(dotted.replace('.', ""), mac.map(|octet| format!("{octet:02x}")).concat());
 }
 
-#[test]
-#[ignore = "figures, not a check"]
-fn figures() {
-    use std::hint::black_box;
-    use std::time::Instant;
-    let time = |name: &str, texts: &[String], f: &mut dyn FnMut(&str)| {
-        let start = Instant::now();
-        for text in texts {
-            f(text);
-        }
-        println!("{name}: {:.0} ns", start.elapsed().as_nanos() as f64 / texts.len() as f64);
-    };
-    let many =
-        |f: &dyn Fn(u64) -> String| (0..200_000u64).map(|n| f(n.wrapping_mul(0x9e3779b97f4a7c15))).collect::<Vec<_>>();
-    for (name, texts) in [
-        ("word", many(&|n| format!("{n:x}").bytes().map(|b| (b'a' + b % 26) as char).take(8).collect())),
-        ("number", many(&|n| format!("{}", n % 1_000_000))),
-        ("hex16", many(&|n| format!("{n:016x}"))),
-        ("token20", many(&|n| format!("Zz{:018}", n % 1_000_000_000_000_000_000))),
-        ("email", many(&|n| format!("user{}@mail{}.com", n % 10000, n % 77))),
-        ("prose", many(&|n| format!("Mozilla/5.0 (X11; Linux x86_64; rv:{n}) Gecko/20100101 Firefox/109.0"))),
-        ("cached", many(&|n| format!("order-{}", n % 1000))),
-    ] {
-        let mut masker = masker(1);
-        let mut out = Vec::new();
-        let email = Part { at: 0..0, method: MethodId::named("email").unwrap() };
-        time(&format!("mask {name}"), &texts, &mut |text| {
-            out.clear();
-            match name {
-                "email" => masker.text(text.as_bytes(), &[Part { at: 0..text.len(), ..email.clone() }], &mut out),
-                _ => masker.text(text.as_bytes(), &[], &mut out),
-            }
-            black_box(&out);
-        });
-        let mut found = Vec::new();
-        time(&format!("scan {name} ({} bytes)", texts[0].len()), &texts, &mut |text| {
-            found.clear();
-            standin::detect::scan(text.as_bytes(), standin::detect::Enabled::ALL, &[], &mut found);
-            black_box(&found);
-        });
-    }
-    let mut masker = masker(1);
-    let texts = many(&|n| n.to_string());
-    time("ipv4", &texts, &mut |text| {
-        let n: u64 = text.parse().unwrap();
-        black_box(masker.ipv4((n as u32).to_be_bytes()));
-    });
-}
-
 /// The label before the public suffix names an owner, even where the word alone is public.
 #[test]
 fn a_registered_name_never_stays() {
