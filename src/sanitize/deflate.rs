@@ -17,6 +17,17 @@ const SMALL: usize = 2 << 10;
 /// The best level's place.
 const BEST: usize = 2;
 
+/// Whether a text could be deflated to a length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It was.
+    Exactly,
+    /// It is shorter, by a few bytes that no empty block fills: another text of about its entropy may fit.
+    NotQuite,
+    /// It is longer.
+    No,
+}
+
 /// Compressors by level, used again and again: a new one costs more than a small window.
 #[derive(Default)]
 pub(super) struct Deflaters([Option<Compress>; 10]);
@@ -38,7 +49,7 @@ impl Deflaters {
 }
 
 /// Compresses `plain` into exactly `room` bytes behind what `out` holds, readable after `dictionary` (the plain bytes
-/// before, at most 32 KiB of them are used). `last` ends the deflate stream. False if it cannot be done: `out` is as it was.
+/// before, at most 32 KiB of them are used). `last` ends the deflate stream. `out` is as it was unless it fits.
 pub(super) fn deflate_to(
     plain: &[u8],
     dictionary: &[u8],
@@ -46,7 +57,7 @@ pub(super) fn deflate_to(
     last: bool,
     deflaters: &mut Deflaters,
     out: &mut Vec<u8>,
-) -> bool {
+) -> Fit {
     let start = out.len();
     let first = if plain.len() < SMALL || plain.len() / REPETITIVE > room { BEST } else { 0 };
     let mut near = false;
@@ -59,14 +70,14 @@ pub(super) fn deflate_to(
         let Some(length) = length else {
             deflaters.discard(level);
             out.truncate(start);
-            return false;
+            return Fit::No;
         };
         if last && length == room {
-            return true;
+            return Fit::Exactly;
         }
         let rest = room.checked_sub(length).filter(|_| !last);
         if rest.is_some_and(|rest| pad_middle(rest, out)) {
-            return true;
+            return Fit::Exactly;
         }
         out.truncate(start);
         near |= length < room;
@@ -74,7 +85,11 @@ pub(super) fn deflate_to(
             break;
         }
     }
-    last && near && flush_to(plain, dictionary, room, deflaters, out)
+    match (near, last && near && flush_to(plain, dictionary, room, deflaters, out)) {
+        (_, true) => Fit::Exactly,
+        (true, false) => Fit::NotQuite,
+        (false, false) => Fit::No,
+    }
 }
 
 /// A finished stream of exactly `room` bytes: what is left over goes in front of it, as empty blocks. The length is that
@@ -269,7 +284,8 @@ mod tests {
             let mut deflaters = Deflaters::default();
             let length = compress(&plain, &[], deflaters.fresh(9), FlushCompress::Sync, plain.len(), &mut best);
             let room = length.expect("compresses") + 10;
-            assert!(deflate_to(&plain, &[], room, true, &mut deflaters, &mut Vec::new()), "{times} times");
+            let fit = deflate_to(&plain, &[], room, true, &mut deflaters, &mut Vec::new());
+            assert_eq!(fit, Fit::Exactly, "{times} times");
         }
     }
 
@@ -284,9 +300,10 @@ mod tests {
             let (first, second) = plain.split_at(cut.min(plain.len()));
             let mut out = Vec::new();
             let mut deflaters = Deflaters::default();
-            prop_assume!(deflate_to(first, &[], first.len() + 40, false, &mut deflaters, &mut out));
+            prop_assume!(deflate_to(first, &[], first.len() + 40, false, &mut deflaters, &mut out) == Fit::Exactly);
             prop_assert_eq!(out.len(), first.len() + 40);
-            prop_assert!(deflate_to(second, first, second.len() + 40 + spare, true, &mut deflaters, &mut out));
+            let fit = deflate_to(second, first, second.len() + 40 + spare, true, &mut deflaters, &mut out);
+            prop_assert_eq!(fit, Fit::Exactly);
             prop_assert_eq!(out.len(), plain.len() + 80 + spare);
             let (inflated, status) = inflate(&out);
             prop_assert_eq!(inflated, plain);

@@ -6,12 +6,17 @@
 
 use hashbrown::HashMap;
 
-use super::deflate::{Deflaters, adler32, deflate_to};
+use super::deflate::{Deflaters, Fit, adler32, deflate_to};
 use super::values::{Class, Level, Values};
 use crate::dissect::Stream;
 use crate::protocol::{Codec, Part, PartKind, Side, Window};
 
 const DICTIONARY_BYTES: usize = 32 << 10;
+
+/// Letters that take the places of fillers, one after another, where a text is a few bytes too short to be padded.
+const OTHER_FILLERS: &[u8] = b"qjzkvwg";
+/// How many of them are tried.
+const VARIANTS_MAX: usize = 24;
 
 /// How far each class of values has degraded; tried in order until the window fits.
 const STEPS: [[Level; 3]; 8] = [
@@ -88,11 +93,23 @@ impl Body {
         write_header(window, out);
         for (step, levels) in STEPS.iter().enumerate().skip(self.step) {
             plain.clear();
+            let mut fillers = Vec::new();
             for part in window.parts {
                 let first = step == self.step;
-                mask_part(part, &window.plain[part.at.clone()], levels, first, values, plain);
+                let start = plain.len();
+                if mask_part(part, &window.plain[part.at.clone()], levels, first, values, plain) == Level::Filler {
+                    fillers.extend((start..plain.len()).filter(|&at| plain[at] == b'x'));
+                }
             }
-            if deflate_to(plain, &self.dictionary, room, window.last, deflaters, out) {
+            let mut fit = deflate_to(plain, &self.dictionary, room, window.last, deflaters, out);
+            let mut fillers = fillers.into_iter().zip(OTHER_FILLERS.iter().cycle()).take(VARIANTS_MAX);
+            while fit == Fit::NotQuite
+                && let Some((at, other)) = fillers.next()
+            {
+                plain[at] = *other;
+                fit = deflate_to(plain, &self.dictionary, room, window.last, deflaters, out);
+            }
+            if fit == Fit::Exactly {
                 self.step = step;
                 if step > 0 {
                     for part in window.parts {
@@ -158,15 +175,24 @@ fn write_header(window: &Window<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn mask_part(part: &Part, raw: &[u8], step: &[Level; 3], first: bool, values: &mut Values, plain: &mut Vec<u8>) {
+/// Appends what stands for a part, and says at which level it is masked.
+fn mask_part(
+    part: &Part,
+    raw: &[u8],
+    step: &[Level; 3],
+    first: bool,
+    values: &mut Values,
+    plain: &mut Vec<u8>,
+) -> Level {
     match &part.what {
         PartKind::Keep => plain.extend_from_slice(raw),
         PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
         PartKind::Field { path, name, encoding, role } => {
             let field = crate::protocol::Field { path, name, raw, encoding: *encoding, role: *role };
-            values.masked(&field, step, first, plain);
+            return values.masked(&field, step, first, plain);
         }
     }
+    Level::Full
 }
 
 fn count_degraded(part: &Part, raw: &[u8], step: &[Level; 3], values: &mut Values) {

@@ -132,17 +132,21 @@ impl Values {
     }
 
     /// As [`Values::replace`], at the level that `step` has for the value's class. The `first` of several tries counts.
-    pub(super) fn masked(&mut self, field: &Field<'_>, step: &[Level; 3], first: bool, out: &mut Vec<u8>) {
+    ///
+    /// Gives back the level that the value got.
+    pub(super) fn masked(&mut self, field: &Field<'_>, step: &[Level; 3], first: bool, out: &mut Vec<u8>) -> Level {
         let start = out.len();
         let outcome = self.decide(field, Level::Full, out);
         if first {
             self.count(field, &outcome);
         }
         let level = step[outcome.class as usize];
-        if level != Level::Full && outcome.label == Label::Pseudonym {
-            out.truncate(start);
-            self.decide(field, level, out);
+        if level == Level::Full || outcome.label != Label::Pseudonym {
+            return Level::Full;
         }
+        out.truncate(start);
+        self.decide(field, level, out);
+        level
     }
 
     /// Counts a value that stayed below its full pseudonym.
