@@ -138,8 +138,10 @@ impl<'a> Editor<'a> {
                 self.tally.late_copy += 1;
                 continue;
             }
+            // Of a deflated body, a piece in front may have come out as it was.
+            let same = why.1 == PACKED && *bytes == new[from..from + len];
             bytes.copy_from_slice(&new[from..from + len]);
-            held.claim(span.at.clone(), why.0, why.1);
+            held.claim(span.at.clone(), if same { Label::Kept } else { why.0 }, why.1);
         }
         let mut done = 0;
         for range in at {
