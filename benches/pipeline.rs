@@ -69,7 +69,7 @@ fn http1(c: &mut Criterion) {
     group.bench_function("http1", |b| {
         b.iter(|| {
             for connection in &turns.0 {
-                converse(&mut *Http1.open(), connection);
+                converse(&mut *Http1.open(0), connection);
             }
         });
     });

@@ -40,6 +40,8 @@ pub const NESTING_MAX: usize = 128;
 pub const WINDOW_BYTES: usize = 16 << 10;
 /// Plain bytes one window may inflate to; more is a bomb, and the body is blanked from there.
 pub const WINDOW_PLAIN_MAX: usize = 1 << 20;
+/// Conversations within one another (a proxy's tunnel in a tunnel); what is deeper is not read.
+pub const TUNNELS_MAX: u32 = 8;
 /// Requests waiting for their response on one connection; more, and responses are read without knowing the method.
 pub const PIPELINE_MAX: usize = 1024;
 /// One field's path; names that would make it longer are left out.

@@ -121,7 +121,11 @@ impl Talk {
     /// Feeds every turn in segments of the lengths that `next_len` gives.
     fn hear(&self, mut next_len: impl FnMut() -> usize) -> Seen {
         let mut seen = Seen::default();
-        let mut conversation = protocol::http1::Http1.open();
+        let first = self.0.first().map_or(&[][..], |(_, bytes)| bytes);
+        let mut conversation = match protocol::recognise(first) {
+            protocol::Recognised::As(protocol, _) => protocol.open(0),
+            _ => protocol::http1::Http1.open(0),
+        };
         let mut waiting: [(u64, Vec<u8>); 2] = Default::default();
         for (side, bytes) in &self.0 {
             let mut rest = &bytes[..];
@@ -238,8 +242,123 @@ fn talks() -> Vec<(&'static str, Talk)> {
         ("no json", content("application/json", b"{\"a\":1}\n[2]\nnothing {\"b\":3}\n")),
         ("image", content("image/png", b"\x89PNG\r\n\x1a\nrest of it")),
         ("no type", content("", b"  [1,\"a\"]")),
+        ("tls", Talk::new(&[(C, &client_hello()), (S, &server_hello()), (C, b"\x14\x03\x03\x00\x01\x01\x16\x03\x03\x00\x04\x14\x00\x00\x0c\x17\x03\x03\x00\x05hello"), (S, b"\x15\x03\x03\x00\x02\x01\x00")])),
+        (
+            "tls through a proxy",
+            Talk::new(&[
+                (C, b"CONNECT shop.example.com:443 HTTP/1.1\r\n\r\n"),
+                (S, b"HTTP/1.1 200 OK\r\n\r\n"),
+                (C, &client_hello()),
+                (S, &server_hello()),
+            ]),
+        ),
+        (
+            "socks 4a",
+            Talk::new(&[
+                (C, b"\x04\x01\x00\x50\x00\x00\x00\x01anna\x00shop.example.com\x00"),
+                (S, b"\x00\x5a\x00\x50\xc0\x00\x02\x07"),
+                (C, b"GET /a HTTP/1.1\r\n\r\n"),
+                (S, b"HTTP/1.1 204 No Content\r\n\r\n"),
+            ]),
+        ),
+        (
+            "socks 5",
+            Talk::new(&[
+                (C, b"\x05\x02\x00\x02"),
+                (S, b"\x05\x02"),
+                (C, b"\x01\x04anna\x05horse"),
+                (S, b"\x01\x00"),
+                (C, b"\x05\x01\x00\x03\x10shop.example.com\x00\x50"),
+                (S, b"\x05\x00\x00\x01\xc0\x00\x02\x07\x00\x50"),
+                (C, b"GET /a HTTP/1.1\r\n\r\n"),
+                (S, b"HTTP/1.1 204 No Content\r\n\r\n"),
+            ]),
+        ),
+        ("jpeg", content("image/jpeg", b"\xff\xd8\xff\xe0\x00\x05abc\xff\xda\x00\x02scan\xff\x00\xff\xd9")),
         ("no http", Talk::new(&[(C, b"hello there\nGET / HTTP/1.1\r\n\r\n"), (S, b"\x00\x01\x02")])),
     ]
+}
+
+/// A length of `width` bytes before `bytes`.
+fn vector(width: usize, bytes: &[u8]) -> Vec<u8> {
+    [&bytes.len().to_be_bytes()[8 - width..], bytes].concat()
+}
+
+fn extension(kind: u16, data: &[u8]) -> Vec<u8> {
+    [&kind.to_be_bytes()[..], &vector(2, data)].concat()
+}
+
+fn hello(kind: u8, suites: &[u8], extensions: &[Vec<u8>]) -> Vec<u8> {
+    let random = *b"0123456789abcdef0123456789abcdef";
+    let body =
+        [&[3, 3][..], &random, &vector(1, b"a session of anna"), suites, &vector(2, &extensions.concat())].concat();
+    [&[22, 3, 1][..], &vector(2, &[&[kind][..], &vector(3, &body)].concat())].concat()
+}
+
+fn client_hello() -> Vec<u8> {
+    let names = vector(2, &[&[0][..], &vector(2, b"shop.example.com")].concat());
+    let protocols = vector(2, &[vector(1, b"h2"), vector(1, b"anna/1")].concat());
+    let shares = vector(2, &[&[0, 29][..], &vector(2, b"a public key")].concat());
+    let extensions = [
+        extension(0, &names),
+        extension(16, &protocols),
+        extension(51, &shares),
+        extension(43, &[2, 3, 4]),
+        extension(0x1234, b"unknown"),
+    ];
+    hello(1, &[&vector(2, &[0x13, 1, 0xc0, 0x2f])[..], &[1, 0]].concat(), &extensions)
+}
+
+/// With a certificate behind it that goes on in the next record.
+fn server_hello() -> Vec<u8> {
+    let hello = hello(2, &[0x13, 1, 0], &[extension(51, &[&[0, 29][..], &vector(2, b"a public key")].concat())]);
+    [hello, b"\x16\x03\x03\x00\x08\x0b\x00\x00\x08cert\x16\x03\x03\x00\x08more\x0e\x00\x00\x00".to_vec()].concat()
+}
+
+#[test]
+fn a_hello_tells_its_versions_and_hides_the_rest() {
+    let talk = talks().into_iter().find(|(name, _)| *name == "tls").unwrap().1;
+    let seen = talk.whole();
+    assert_eq!(seen.fields, ["tls.server-name=shop.example.com", "tls.alpn=anna/1"]);
+    let mut blank = [client_hello(), server_hello()];
+    for (side, bytes) in blank.iter_mut().enumerate() {
+        for (at, what) in &seen.events[side] {
+            let at = at.start as usize..(at.end as usize).min(bytes.len());
+            if what != "keep" && !at.is_empty() && at.start < bytes.len() {
+                bytes[at].fill(b'_');
+            }
+        }
+        for secret in [&b"0123456789"[..], b"session", b"public", b"unknown", b"shop", b"anna", b"cert", b"more"] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", secret.escape_ascii());
+        }
+        for kept in [&b"\x13\x01"[..], b"\x00\x33\x00", b"\x03\x03"] {
+            assert!(bytes.windows(kept.len()).any(|window| window == kept), "{}", kept.escape_ascii());
+        }
+    }
+    assert!(blank[1].ends_with(b"\x0b\x00\x00\x08____\x16\x03\x03\x00\x08____\x0e\x00\x00\x00"));
+}
+
+#[test]
+fn what_goes_through_a_proxy_is_read() {
+    let talk = |wanted| talks().into_iter().find(|(name, _)| *name == wanted).unwrap().1.whole();
+    let seen = talk("socks 5");
+    assert_eq!(seen.fields[..3], ["socks.user=anna", "socks.password=horse", "socks.host=shop.example.com"]);
+    assert_eq!(seen.marks[0], "Client GET /a at 39");
+    let seen = talk("socks 4a");
+    assert_eq!(seen.fields[..2], ["socks.user=anna", "socks.host=shop.example.com"]);
+    assert_eq!(seen.marks[0], "Client GET /a at 30");
+    let seen = talk("tls through a proxy");
+    assert!(seen.fields.contains(&"tls.server-name=shop.example.com".to_string()), "{:?}", seen.fields);
+}
+
+#[test]
+fn proxies_in_proxies_end_somewhere() {
+    let connect = b"CONNECT a:1 HTTP/1.1\r\n\r\n";
+    let ok = b"HTTP/1.1 200 OK\r\n\r\n";
+    let turns: Vec<_> = (0..200).flat_map(|_| [(C, &connect[..]), (S, &ok[..])]).collect();
+    let seen = Talk::new(&turns).whole();
+    let asked = seen.marks.iter().filter(|mark| mark.contains("CONNECT")).count();
+    assert_eq!(asked, 1 + standin::limits::TUNNELS_MAX as usize);
 }
 
 #[test]
@@ -443,7 +562,7 @@ fn a_bomb_is_opaque() {
 #[test]
 fn a_body_goes_on_behind_a_gap() {
     let mut seen = Seen { side: 1, ..Seen::default() };
-    let mut conversation = protocol::http1::Http1.open();
+    let mut conversation = protocol::http1::Http1.open(0);
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nabc";
     let at = head.len() as u64;
     assert_eq!(conversation.read(S, 0, head, true, &mut seen), head.len());
@@ -461,12 +580,23 @@ fn a_body_goes_on_behind_a_gap() {
 
 #[test]
 fn probes_go_by_bytes() {
-    let probe = |bytes: &[u8]| protocol::ALL.iter().map(|p| p.probe(bytes)).collect::<Vec<_>>();
-    assert_eq!(probe(b"GET / HTTP/1.1\r\n"), [Probe::Certain(Side::Client)]);
-    assert_eq!(probe(b"HTTP/1.1 200"), [Probe::Certain(Side::Server)]);
-    assert_eq!(probe(b"GE"), [Probe::Undecided]);
-    assert_eq!(probe(b"USER anna\r\n"), [Probe::Decline]);
-    assert_eq!(probe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), [Probe::Decline]);
+    let probe = |bytes: &[u8]| {
+        let said = protocol::ALL.iter().map(|p| (p.id(), p.probe(bytes)));
+        said.filter(|(_, probe)| *probe != Probe::Decline).collect::<Vec<_>>()
+    };
+    assert_eq!(probe(b"GET / HTTP/1.1\r\n"), [("http1", Probe::Certain(Side::Client))]);
+    assert_eq!(probe(b"HTTP/1.1 200"), [("http1", Probe::Certain(Side::Server))]);
+    assert_eq!(probe(b"GE"), [("http1", Probe::Undecided)]);
+    assert_eq!(probe(b"USER anna\r\n"), []);
+    assert_eq!(probe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), []);
+    assert_eq!(probe(&client_hello()), [("tls", Probe::Certain(Side::Client))]);
+    assert_eq!(probe(&server_hello()), [("tls", Probe::Certain(Side::Server))]);
+    assert_eq!(probe(b"\x16\x03"), [("tls", Probe::Undecided)]);
+    assert_eq!(probe(b"\x17\x03\x03\x00\x05"), [("tls", Probe::Certain(Side::Client))]);
+    assert_eq!(probe(b"\x17\x03\x03\xff\xff"), []);
+    assert_eq!(probe(b"\x05\x01\x00"), [("socks", Probe::Certain(Side::Client))]);
+    assert_eq!(probe(b"\x05\x02\x00"), [("socks", Probe::Undecided)]);
+    assert_eq!(probe(b"\x05\x01\x00\x00"), []);
 }
 
 /// One header line's events: kept text as it is, fields as `<role path last-part>`.

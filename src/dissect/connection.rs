@@ -309,7 +309,7 @@ impl Connection {
         };
         match protocol::recognise(first) {
             Recognised::As(protocol, speaker) => {
-                self.talk = Some(protocol.open());
+                self.talk = Some(protocol.open(0));
                 self.swapped = speaker != side;
                 true
             }

@@ -48,6 +48,25 @@ impl<'a> Emit<'a> {
         self.done
     }
 
+    /// What is not reported yet.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.done..]
+    }
+
+    /// The next `len` bytes are grammar; nothing when there are fewer.
+    pub fn keep(&mut self, len: usize) -> Option<&'a [u8]> {
+        let bytes = self.rest().get(..len)?;
+        self.keep_to(self.done + len);
+        Some(bytes)
+    }
+
+    /// The next `len` bytes are not understood; nothing when there are fewer.
+    pub fn skip(&mut self, len: usize, what: &'static str) -> Option<()> {
+        self.rest().get(..len)?;
+        self.opaque_to(self.done + len, what);
+        Some(())
+    }
+
     /// Grammar up to `end`.
     pub fn keep_to(&mut self, end: usize) {
         self.put_to(end, What::Keep);

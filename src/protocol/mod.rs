@@ -12,11 +12,15 @@ pub mod encoding;
 pub mod http1;
 pub mod name;
 pub mod path;
+pub mod socks;
+pub mod tls;
+pub mod tunnel;
+pub mod websocket;
 pub mod window;
 
 /// Every protocol that is read. Each is asked for its [`Probe`] of a stream's first bytes; the first that is certain
 /// gets the stream.
-pub const ALL: &[&dyn Protocol] = &[&http1::Http1];
+pub const ALL: &[&dyn Protocol] = &[&http1::Http1, &tls::Tls, &socks::Socks];
 
 /// A protocol that can be recognised by its first bytes, never by a port.
 pub trait Protocol: Sync {
@@ -26,8 +30,8 @@ pub trait Protocol: Sync {
     fn about(&self) -> &'static str;
     /// Looks at the first bytes of one side of a connection.
     fn probe(&self, first_bytes: &[u8]) -> Probe;
-    /// A reader for a new connection.
-    fn open(&self) -> Box<dyn Conversation>;
+    /// A reader for a new connection that goes through `depth` others (see [`tunnel`]).
+    fn open(&self, depth: u32) -> Box<dyn Conversation>;
 }
 
 /// What a protocol says about first bytes.

@@ -31,7 +31,7 @@ pub(super) struct Value<'a> {
 
 /// Calls `found` with each value of a request and of its response, in order.
 pub(super) fn read(request: &[u8], response: &[u8], found: &mut dyn FnMut(Side, &Value<'_>)) {
-    let mut conversation = http1::Http1.open();
+    let mut conversation = http1::Http1.open(0);
     for (side, bytes) in [(Side::Client, request), (Side::Server, response)] {
         let mut collect = Collect { side, ordinals: HashMap::new(), decoded: Decoded::default(), found };
         feed(conversation.as_mut(), side, bytes, &mut collect);

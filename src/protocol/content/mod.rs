@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod events;
 pub mod form;
+pub mod image;
 pub mod json;
 pub mod markup;
 pub mod multipart;

@@ -1,12 +1,13 @@
-//! A content that nobody reads: opaque but for the signature of a well-known format.
+//! A content that nobody reads: opaque but for the signature of a well-known format, and the frame of some images.
 
+use super::image::{Format, Parts};
 use super::{Content, Media, Until};
 use crate::protocol::emit::Emit;
 
+/// The signatures of formats whose parts are found; a JPEG image's next marker is a part's.
+const FRAMED: &[(&[u8], Format)] = &[(b"\x89PNG\r\n\x1a\n", Format::Png), (b"\xff\xd8", Format::Jpeg)];
 /// First bytes that tell a format and nothing else.
 const SIGNATURES: &[&[u8]] = &[
-    b"\x89PNG\r\n\x1a\n",
-    b"\xff\xd8\xff",
     b"GIF87a",
     b"GIF89a",
     b"%PDF-",
@@ -22,24 +23,25 @@ const SIGNATURES: &[&[u8]] = &[
     b"ID3",
     b"\x1aE\xdf\xa3",
 ];
-/// The longest of [`SIGNATURES`].
+/// The longest of both.
 const SIGNATURE_MAX: usize = 8;
 
 /// Reader of what is not understood.
 pub struct Opaque {
     what: &'static str,
     begun: bool,
+    parts: Option<Parts>,
 }
 
 impl Opaque {
     /// For a body of type `media`.
     pub fn new(media: &Media) -> Self {
-        Opaque { what: reason(&media.essence), begun: false }
+        Opaque { what: reason(&media.essence), begun: false, parts: None }
     }
 
     /// For the rest of a body that was understood up to here.
     pub fn rest(what: &'static str) -> Self {
-        Opaque { what, begun: true }
+        Opaque { what, begun: true, parts: None }
     }
 }
 
@@ -51,8 +53,17 @@ impl Content for Opaque {
                 return;
             }
             self.begun = !rest.is_empty();
-            if let Some(signature) = SIGNATURES.iter().find(|signature| rest.starts_with(signature)) {
-                emit.keep_to(emit.done() + signature.len());
+            if let Some((signature, format)) = FRAMED.iter().find(|(signature, _)| rest.starts_with(signature)) {
+                emit.keep(signature.len());
+                self.parts = Some(Parts::new(*format));
+            } else if let Some(signature) = SIGNATURES.iter().find(|signature| rest.starts_with(signature)) {
+                emit.keep(signature.len());
+            }
+        }
+        if let Some(parts) = &mut self.parts {
+            parts.read(emit, self.what);
+            if until == Until::More {
+                return;
             }
         }
         emit.opaque_to(emit.bytes().len(), self.what);

@@ -230,7 +230,8 @@ impl SizeLine {
 
     /// Nothing when the line is not whole yet.
     fn read(bytes: &[u8]) -> Result<Option<Self>, NoSizeLine> {
-        let start = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        // Blanks before the size are wrong, and sent; vertical tabs and form feeds too.
+        let start = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t' | 0x0b | 0x0c)).count();
         let digits = bytes[start..].iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let after = start + digits;
         let Some(&behind) = bytes.get(after) else {

@@ -57,7 +57,7 @@ pub enum Coding {
 /// What a head says about its body and the connection.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// The first Content-Length that is a number.
+    /// The last Content-Length that is a number: where several differ (RFC 9110 §8.6 forbids it), peers do too.
     pub length: Option<u64>,
     /// Transfer-Encoding names chunked.
     pub chunked: bool,
@@ -87,7 +87,7 @@ impl Facts {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let names = |word: &str| contains_word(value, word.as_bytes());
         match name.len() {
-            14 if is("content-length") => self.length = self.length.or_else(|| first_number(value)),
+            14 if is("content-length") => self.length = first_number(value).or(self.length),
             17 if is("transfer-encoding") => {
                 self.chunked |= names("chunked");
                 self.add_codings(value);
@@ -154,7 +154,7 @@ pub fn response(emit: &mut Emit<'_>, path: &mut Path) {
     let parts = status_line(&bytes[line.clone()]);
     let shift = |part: Range<usize>| line.start + part.start..line.start + part.end;
     constant(emit, shift(parts.version), path, is_version);
-    constant(emit, shift(parts.code), path, |code| code.len() <= 4 && code.iter().all(u8::is_ascii_digit));
+    constant(emit, shift(parts.code), path, is_code);
     constant(emit, shift(parts.reason), path, is_reason);
     emit.keep_to(next);
     header_lines(emit, path);
@@ -171,6 +171,11 @@ fn constant(emit: &mut Emit<'_>, at: Range<usize>, path: &Path, is: impl Fn(&[u8
 
 fn is_version(version: &[u8]) -> bool {
     version.len() <= 10 && version.iter().all(|b| b"HTTPICYhtp/.0123456789".contains(b))
+}
+
+/// A number, or a broken one: `2xx`.
+fn is_code(code: &[u8]) -> bool {
+    code.len() <= 4 && code.iter().enumerate().all(|(at, b)| b.is_ascii_digit() || (at > 0 && *b == b'x'))
 }
 
 /// Reports header (or trailer) lines, from where `emit` is done.

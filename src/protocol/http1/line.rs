@@ -50,6 +50,8 @@ const METHODS: &[&[u8]] = &[
 ];
 /// Longest method.
 const METHOD_MAX: usize = 24;
+/// Length of a version that sticks to the target.
+const STUCK_VERSION: usize = "HTTP/1.1".len();
 /// A line with an unknown method is one by its end; this far it is looked for.
 const LINE_MAX: usize = 8 << 10;
 
@@ -98,21 +100,25 @@ fn by_its_end(bytes: &[u8]) -> Look {
         None if bytes.len() < LINE_MAX && !bytes.iter().any(is_binary) => return Look::Unclear,
         None => return Look::Neither,
     };
-    let line = line.trim_ascii_end();
-    // A version may stick to the target.
-    let ends = version_at(line).is_some() || line.ends_with(b"HTTP/1.1") || line.ends_with(b"HTTP/1.0");
-    if ends { Look::Request } else { Look::Neither }
+    if version_at(line.trim_ascii_end()).is_some() { Look::Request } else { Look::Neither }
 }
 
 fn is_binary(b: &u8) -> bool {
     b.is_ascii_control() && !b.is_ascii_whitespace()
 }
 
-/// Where the version begins: the last word, if it is one.
+/// Where the version begins: the last word, if it is one, or the end of the last word: a version may stick to the
+/// target.
 fn version_at(line: &[u8]) -> Option<usize> {
     let at = memchr::memrchr2(b' ', b'\t', line)? + 1;
-    let is_version = line[at..].len() <= 12 && starts_like(&line[at..], b"HTTP/") == Some(true);
-    is_version.then_some(at)
+    let sticks = line.ends_with(b"HTTP/1.1") || line.ends_with(b"HTTP/1.0");
+    is_version(&line[at..]).then_some(at).or(sticks.then(|| line.len() - STUCK_VERSION))
+}
+
+/// `HTTP/` and a number; a text that ends with `HTTP/2.</p>` is no request.
+fn is_version(word: &[u8]) -> bool {
+    let number = word.split_at_checked(b"HTTP/".len()).filter(|(name, _)| name.eq_ignore_ascii_case(b"HTTP/"));
+    number.is_some_and(|(_, number)| number.len() <= 8 && number.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
 }
 
 /// The parts of a request line, as positions in the line.
@@ -137,7 +143,7 @@ pub fn request_line(line: &[u8]) -> RequestLine {
     RequestLine { method: 0..method, target: target..target_end, version: version..end }
 }
 
-/// A version, or what was to be one: a last word that begins like it.
+/// A version, or what was to be one: a short last word that begins like it.
 fn version_or_word(line: &[u8]) -> Option<usize> {
     version_at(line).or_else(|| {
         let at = memchr::memrchr2(b' ', b'\t', line)? + 1;
@@ -202,6 +208,7 @@ mod tests {
             (b"\x16\x03\x01", Look::Neither),
             (b"{\"a\":1}", Look::Neither),
             (b"PRI * HTTP/2.0\r\n", Look::Neither),
+            (b"ng tool</a> for HTTP/2.</p>\n", Look::Neither),
         ];
         for (bytes, expected) in cases {
             assert_eq!(look(bytes), *expected, "{}", bytes.escape_ascii());
@@ -214,6 +221,9 @@ mod tests {
         let parts = request_line(line);
         assert_eq!(&line[parts.target], b"/a b");
         assert_eq!(&line[parts.version], b"HTT");
+        let line = b"GET /HTTP/1.1";
+        let parts = request_line(line);
+        assert_eq!((&line[parts.target], &line[parts.version]), (&b"/"[..], &b"HTTP/1.1"[..]));
         assert_eq!(request_line(b"GET /").version.len(), 0);
         assert_eq!(request_line(b"GET").target.len(), 0);
         let line = b"HTTP/1.1  200   All well ";

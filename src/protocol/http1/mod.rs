@@ -18,6 +18,8 @@ use self::head::Facts;
 use self::line::{Look, look};
 use super::emit::{Emit, Together};
 use super::path::Path;
+use super::tunnel::Tunnel;
+use super::websocket::WebSocket;
 use super::{Conversation, Mark, Probe, Protocol, Side, Sink};
 use crate::limits::{HEAD_BYTES_MAX, PIPELINE_MAX};
 
@@ -42,8 +44,8 @@ impl Protocol for Http1 {
         }
     }
 
-    fn open(&self) -> Box<dyn Conversation> {
-        Box::new(Connection::default())
+    fn open(&self, depth: u32) -> Box<dyn Conversation> {
+        Box::new(Connection { depth, bodies: u64::from(depth) << 32, ..Connection::default() })
     }
 }
 
@@ -52,7 +54,6 @@ const GAP: &str = "http behind a gap";
 const TOO_LONG: &str = "http head too long";
 const CUT: &str = "http head cut";
 const CHUNKS: &str = "http chunks damaged";
-const TUNNEL: &str = "http tunnel";
 
 /// Bytes that may wait when it is unclear whether they begin a start line and there is no reason to expect one.
 const ANCHOR_WAIT: usize = 256;
@@ -72,8 +73,12 @@ struct Connection {
     asked: VecDeque<Asked>,
     /// Whether `asked` may be wrong.
     unsure: bool,
-    /// Counts compressed bodies.
+    /// Counts compressed bodies, apart from those of the conversations around this one.
     bodies: u64,
+    /// How many conversations are around this one.
+    depth: u32,
+    /// What both sides speak since an upgrade, or through a tunnel.
+    through: Option<Box<dyn Conversation>>,
 }
 
 /// What a request's method means for the response.
@@ -105,8 +110,6 @@ enum State {
     Start,
     /// Out of step, for this reason, up to the next start line at the beginning of a segment.
     Lost(&'static str),
-    /// Another protocol.
-    Switched(&'static str),
     /// In a message's body.
     Body(Box<Body>),
 }
@@ -142,7 +145,7 @@ struct Input<'a> {
 impl Conversation for Connection {
     fn read(&mut self, side: Side, at: u64, bytes: &[u8], end: bool, sink: &mut dyn Sink) -> usize {
         let mut done = 0;
-        loop {
+        while self.through.is_none() {
             let input = Input { side, at: at + done as u64, bytes: &bytes[done..], fresh: done == 0, end };
             let step = self.step(input, sink);
             done += step.used;
@@ -150,6 +153,9 @@ impl Conversation for Connection {
             if !step.go_on {
                 break;
             }
+        }
+        if let Some(through) = &mut self.through {
+            return done + through.read(side, at + done as u64, &bytes[done..], end, sink);
         }
         if end && done < bytes.len() {
             let input = Input { side, at: at + done as u64, bytes: &bytes[done..], fresh: false, end };
@@ -161,11 +167,13 @@ impl Conversation for Connection {
     }
 
     fn gap(&mut self, side: Side, missing: u64) {
+        if let Some(through) = &mut self.through {
+            return through.gap(side, missing);
+        }
         self.unsure = true;
         let half = self.half(side);
         half.scanned = 0;
         let goes_on = match &mut half.state {
-            State::Switched(_) => true,
             State::Body(body) => body.gap(missing),
             State::Start | State::Lost(_) => false,
         };
@@ -175,7 +183,10 @@ impl Conversation for Connection {
     }
 
     fn flush(&mut self, side: Side, sink: &mut dyn Sink) {
-        let Connection { client, server, bodies, .. } = self;
+        let Connection { client, server, bodies, through, .. } = self;
+        if let Some(through) = through {
+            return through.flush(side, sink);
+        }
         let half = if side == Side::Client { client } else { server };
         if let State::Body(body) = &mut half.state {
             body.flush(half.at, bodies, sink);
@@ -183,6 +194,9 @@ impl Conversation for Connection {
     }
 
     fn pending(&self, side: Side) -> usize {
+        if let Some(through) = &self.through {
+            return through.pending(side);
+        }
         let half = if side == Side::Client { &self.client } else { &self.server };
         match &half.state {
             State::Body(body) => body.pending(),
@@ -203,10 +217,6 @@ impl Connection {
         match &mut self.half(input.side).state {
             State::Start => self.start(input, sink),
             State::Body(_) => self.body(input, sink),
-            State::Switched(what) => {
-                let what = *what;
-                opaque(input, what, sink)
-            }
             State::Lost(what) => {
                 let what = *what;
                 let blank = blank_len(input.bytes);
@@ -268,8 +278,7 @@ impl Connection {
         // A request of HTTP/0.9 is a line; one that has no target either is just wrong.
         let is_simple = kind == Look::Request && input.bytes[..next].ends_with(b"\n") && {
             let parts = line::request_line(&input.bytes[line]);
-            let target = &input.bytes[parts.target];
-            parts.version.is_empty() && !target.is_empty() && !target.ends_with(b"HTTP/1.1")
+            parts.version.is_empty() && !parts.target.is_empty()
         };
         if is_simple { Some(next) } else { head::end(input.bytes, &mut self.half(input.side).scanned) }
     }
@@ -334,8 +343,13 @@ impl Connection {
         let asked = self.asked.pop_front().unwrap_or(Asked::Other);
         let success = (200..300).contains(&status);
         if status == 101 || (asked == Asked::Connect && success) {
-            let what = if facts.websocket { "websocket" } else { "http upgraded" };
-            return self.switch(input, len, status == 101, what, sink);
+            sink.mark(input.side, Mark::End { end: input.at + len as u64 });
+            self.through = Some(match (status, facts.websocket) {
+                (101, true) => Box::new(WebSocket::default()),
+                (101, false) => Box::new(Tunnel::new("http upgraded", self.depth)),
+                _ => Box::new(Tunnel::new("http tunnel", self.depth)),
+            });
+            return Step::wait(len);
         }
         let framing = match facts.length {
             _ if asked == Asked::Head || matches!(status, 204 | 304) => Framing::Length(0),
@@ -344,24 +358,6 @@ impl Connection {
             None => Framing::Close,
         };
         self.begin_body(input, len, "http.response", &facts, framing, doubtful, sink)
-    }
-
-    /// Both sides speak another protocol from here. In a tunnel it may be HTTP again.
-    fn switch(
-        &mut self,
-        input: Input<'_>,
-        len: usize,
-        for_good: bool,
-        what: &'static str,
-        sink: &mut dyn Sink,
-    ) -> Step {
-        let state = || if for_good { State::Switched(what) } else { State::Lost(TUNNEL) };
-        sink.mark(input.side, Mark::End { end: input.at + len as u64 });
-        for half in [&mut self.client, &mut self.server] {
-            half.state = state();
-            half.scanned = 0;
-        }
-        Step::go(len)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a message's parts, each once")]
