@@ -29,6 +29,10 @@ enum State {
     Over,
 }
 
+/// What the data of an application segment begin with; readers know the format by it.
+const IDENTIFIERS: &[&[u8]] = &[b"JFIF\0", b"JFXX\0", b"Exif\0\0", b"Adobe\0"];
+/// The longest of them.
+const IDENTIFIER_MAX: usize = 6;
 /// Chunks that are registered.
 const CHUNKS: &[&[u8; 4]] = &[
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"tEXt", b"zTXt",
@@ -77,6 +81,9 @@ fn chunk(emit: &mut Emit<'_>) -> Option<State> {
         return Some(State::Over);
     }
     emit.keep(8);
+    if kind == b"IEND" {
+        return Some(State::Over);
+    }
     Some(State::Data((u32::from_be_bytes(*length) as usize).saturating_add(4)))
 }
 
@@ -87,6 +94,16 @@ fn segment(emit: &mut Emit<'_>) -> Option<State> {
         [0xff, 0xff, ..] => emit.keep(1).map(|_| State::Header),
         [0xff, 0xd9, ..] => emit.keep(2).map(|_| State::Over),
         [0xff, 0x01 | 0xd0..=0xd8, ..] => emit.keep(2).map(|_| State::Header),
+        [0xff, 0xe0..=0xef, high, low, ref data @ ..] => {
+            let length = usize::from(u16::from_be_bytes([high, low])).saturating_sub(2);
+            if data.len() < length.min(IDENTIFIER_MAX) {
+                return None;
+            }
+            let known = IDENTIFIERS.iter().find(|known| data.starts_with(known) && known.len() <= length);
+            let kept = known.map_or(0, |known| known.len());
+            emit.keep(4 + kept)?;
+            Some(State::Data(length - kept))
+        }
         [0xff, 0xc0..=0xfe, high, low, ..] => {
             let length = usize::from(u16::from_be_bytes([high, low])).saturating_sub(2);
             let marker = emit.keep(4)?[1];
@@ -149,9 +166,9 @@ mod tests {
     fn frames_stay_and_data_go() {
         let png = b"\0\0\0\x03IHDRabcCRC!\0\0\0\x04tEXtAnnaCRC!\0\0\0\0IENDCRC!secret";
         let bare = b"\0\0\0\x03IHDR\0\0\0\0\0\0\0\0\0\0\x04tEXt\0\0\0\0\0\0\0\0\0\0\0\0IEND\0\0\0\0\0\0\0\0\0\0";
-        let jpeg = b"\xff\xe0\0\x05abc\xff\xfe\0\x06Anna\xff\xda\0\x03cscan\xff\x00\xff\xd1more\xff\xd9secret";
+        let jpeg = b"\xff\xe0\0\x0aJFIF\0abc\xff\xe1\0\x04ab\xff\xfe\0\x06Anna\xff\xda\0\x03cscan\xff\x00\xff\xd1more\xff\xd9secret";
         let plain =
-            b"\xff\xe0\0\x05\0\0\0\xff\xfe\0\x06\0\0\0\0\xff\xda\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xd9\0\0\0\0\0\0";
+            b"\xff\xe0\0\x0aJFIF\0\0\0\0\xff\xe1\0\x04\0\0\xff\xfe\0\x06\0\0\0\0\xff\xda\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xd9\0\0\0\0\0\0";
         for len in 1..=png.len() {
             assert_eq!(blanked(Format::Png, png, len), bare, "pieces of {len}");
         }
