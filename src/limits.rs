@@ -46,7 +46,9 @@ pub const TUNNELS_MAX: u32 = 8;
 pub const PIPELINE_MAX: usize = 1024;
 /// One field's path; names that would make it longer are left out.
 pub const PATH_BYTES_MAX: usize = 1 << 10;
-/// Pseudonyms cached.
+/// Memory for texts and their pseudonyms, wherever they stand; behind it those not asked for lately are made again.
+pub const CACHED_TEXTS_BYTES_MAX: usize = 2 << 20;
+/// Addresses of a kind whose pseudonyms are cached.
 pub const CACHE_ENTRIES_MAX: usize = 1 << 13;
 /// Longest value whose pseudonym is remembered as it stands.
 pub const CACHED_VALUE_BYTES_MAX: usize = 1024;

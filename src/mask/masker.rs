@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::key::Key;
 use super::keyring::{Finder, Kept, Keyring};
+use super::memory::Memory;
 use super::{MethodId, Part, degrade, run};
 use crate::limits;
 
@@ -19,7 +20,7 @@ const AGAIN_MAX: usize = 64;
 /// Masks texts and addresses under one key.
 pub struct Masker {
     keyring: Keyring,
-    texts: HashMap<Box<[u8]>, Box<[u8]>>,
+    texts: Memory<()>,
     ipv4: HashMap<[u8; 4], [u8; 4]>,
     ipv6: HashMap<[u8; 16], [u8; 16]>,
     mac: HashMap<[u8; 6], [u8; 6]>,
@@ -38,7 +39,7 @@ impl Masker {
     pub fn with_finder(key: &Key, kept: Kept, finder: Finder) -> Masker {
         Masker {
             keyring: Keyring::new(key, kept, finder),
-            texts: HashMap::new(),
+            texts: Memory::new(limits::CACHED_TEXTS_BYTES_MAX),
             ipv4: HashMap::new(),
             ipv6: HashMap::new(),
             mac: HashMap::new(),
@@ -60,13 +61,12 @@ impl Masker {
             self.lookup.extend_from_slice(&(at.end as u16).to_le_bytes());
         }
         self.lookup.push(parts.len().min(255) as u8);
-        if let Some(known) = self.texts.get(self.lookup.as_slice()) {
+        if let Some((known, ())) = self.texts.get(&self.lookup) {
             return out.extend_from_slice(known);
         }
         let start = out.len();
         self.keyring.text(text, parts, out);
-        let image = out[start..].into();
-        remember(&mut self.texts, self.lookup.as_slice().into(), image);
+        self.texts.insert(&self.lookup, &out[start..], ());
     }
 
     /// Appends what one method makes of the whole text; what it does not understand is masked as a text.

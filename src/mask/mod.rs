@@ -10,6 +10,7 @@ mod degrade;
 mod key;
 mod keyring;
 mod masker;
+pub mod memory;
 mod permutation;
 mod run;
 mod slots;

@@ -9,7 +9,6 @@ mod history;
 mod hold;
 mod ledger;
 mod manifest;
-mod memory;
 mod output;
 mod packed;
 mod values;

@@ -4,12 +4,15 @@
 //! and prose first, values without a detector's kind next, tokens and ids last: full pseudonym, 12-bit tag, filler.
 //! The step depends on the masked text and the room only.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 
 use super::deflate::{Deflaters, Fit, adler32, deflate_to};
-use super::values::{Class, Level, Values};
+use super::ledger::Label;
+use super::values::{Level, Outcome, Values};
 use crate::dissect::Stream;
-use crate::protocol::{Codec, Part, PartKind, Side, Window};
+use crate::protocol::{Codec, Field, Part, PartKind, Side, Window};
 
 const DICTIONARY_BYTES: usize = 32 << 10;
 
@@ -91,38 +94,33 @@ impl Body {
         let start = out.len();
         let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
         write_header(window, out);
-        for (step, levels) in STEPS.iter().enumerate().skip(self.step) {
-            plain.clear();
-            let mut fillers = Vec::new();
-            for part in window.parts {
-                let first = step == self.step;
-                let start = plain.len();
-                if mask_part(part, &window.plain[part.at.clone()], levels, first, values, plain) == Level::Filler {
-                    fillers.extend((start..plain.len()).filter(|&at| plain[at] == b'x'));
-                }
-            }
-            let mut fit = deflate_to(plain, &self.dictionary, room, window.last, deflaters, out);
-            let mut fillers = fillers.into_iter().zip(OTHER_FILLERS.iter().cycle()).take(VARIANTS_MAX);
+        let mut masked = Masked::new(window, values, std::mem::take(plain));
+        let first = std::mem::replace(&mut self.step, STEPS.len());
+        for (step, levels) in STEPS.iter().enumerate().skip(first) {
+            masked.degrade(window, levels, values);
+            let mut fit = deflate_to(&masked.plain, &self.dictionary, room, window.last, deflaters, out);
+            let mut fillers = masked.fillers().into_iter().zip(OTHER_FILLERS.iter().cycle()).take(VARIANTS_MAX);
             while fit == Fit::NotQuite
                 && let Some((at, other)) = fillers.next()
             {
-                plain[at] = *other;
-                fit = deflate_to(plain, &self.dictionary, room, window.last, deflaters, out);
+                masked.plain[at] = *other;
+                fit = deflate_to(&masked.plain, &self.dictionary, room, window.last, deflaters, out);
             }
             if fit == Fit::Exactly {
                 self.step = step;
-                if step > 0 {
-                    for part in window.parts {
-                        count_degraded(part, &window.plain[part.at.clone()], levels, values);
-                    }
-                }
-                self.advance(plain);
-                self.write_trailer(window, out);
-                return out.len() - start == window.packed.len();
+                break;
             }
         }
-        out.truncate(start);
-        false
+        let fits = self.step < STEPS.len();
+        if fits {
+            masked.count(values);
+            self.advance(&masked.plain);
+            self.write_trailer(window, out);
+        } else {
+            out.truncate(start);
+        }
+        *plain = masked.plain;
+        fits && out.len() - start == window.packed.len()
     }
 
     fn advance(&mut self, plain: &[u8]) {
@@ -175,29 +173,79 @@ fn write_header(window: &Window<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends what stands for a part, and says at which level it is masked.
-fn mask_part(
-    part: &Part,
-    raw: &[u8],
-    step: &[Level; 3],
-    first: bool,
-    values: &mut Values,
-    plain: &mut Vec<u8>,
-) -> Level {
-    match &part.what {
-        PartKind::Keep => plain.extend_from_slice(raw),
-        PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
-        PartKind::Field { path, name, encoding, role } => {
-            let field = crate::protocol::Field { path, name, raw, encoding: *encoding, role: *role };
-            return values.masked(&field, step, first, plain);
-        }
-    }
-    Level::Full
+/// A window's plain bytes, masked part by part; a part is masked again only when its level changes.
+struct Masked {
+    plain: Vec<u8>,
+    /// By part of the window.
+    pieces: Vec<Piece>,
 }
 
-fn count_degraded(part: &Part, raw: &[u8], step: &[Level; 3], values: &mut Values) {
-    if let PartKind::Field { path, name, encoding, role } = &part.what {
-        let field = crate::protocol::Field { path, name, raw, encoding: *encoding, role: *role };
-        values.count_degraded(&field, |class: Class| step[class as usize]);
+/// What stands for a part.
+struct Piece {
+    /// In the masked plain bytes.
+    at: Range<usize>,
+    level: Level,
+    /// Of a field.
+    outcome: Option<Outcome>,
+}
+
+impl Masked {
+    /// Everything in full, in `plain`.
+    fn new(window: &Window<'_>, values: &mut Values, mut plain: Vec<u8>) -> Self {
+        plain.clear();
+        let piece = |part: &Part| {
+            let (start, raw) = (plain.len(), &window.plain[part.at.clone()]);
+            let outcome = field(part, raw).map(|field| values.replace(&field, &mut plain));
+            match &part.what {
+                PartKind::Keep => plain.extend_from_slice(raw),
+                PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
+                PartKind::Field { .. } => {}
+            }
+            Piece { at: start..plain.len(), level: Level::Full, outcome }
+        };
+        let pieces = window.parts.iter().map(piece).collect();
+        Masked { plain, pieces }
+    }
+
+    /// Brings every pseudonym to its class's level.
+    fn degrade(&mut self, window: &Window<'_>, levels: &[Level; 3], values: &mut Values) {
+        let wanted = |outcome: &Outcome| levels[outcome.class() as usize];
+        let mut scratch = Vec::new();
+        for (piece, part) in self.pieces.iter_mut().zip(window.parts) {
+            let Some(outcome) = piece.outcome.filter(|outcome| outcome.label == Label::Pseudonym) else { continue };
+            let level = wanted(&outcome);
+            // A variant of the step before may have changed a filler.
+            if level == Level::Full || (level == piece.level && level != Level::Filler) {
+                continue;
+            }
+            if let Some(field) = field(part, &window.plain[part.at.clone()]) {
+                scratch.clear();
+                values.degrade(&field, level, &mut scratch);
+                if scratch.len() == piece.at.len() {
+                    self.plain[piece.at.clone()].copy_from_slice(&scratch);
+                    piece.level = level;
+                }
+            }
+        }
+    }
+
+    /// Where the fillers' letters stand.
+    fn fillers(&self) -> Vec<usize> {
+        let filled = self.pieces.iter().filter(|piece| piece.level == Level::Filler);
+        filled.flat_map(|piece| piece.at.clone()).filter(|&at| self.plain[at] == b'x').take(VARIANTS_MAX).collect()
+    }
+
+    fn count(&self, values: &mut Values) {
+        let degraded = self.pieces.iter().filter(|piece| piece.level != Level::Full);
+        degraded.flat_map(|piece| &piece.outcome).for_each(|outcome| values.count_degraded(outcome));
+    }
+}
+
+fn field<'a>(part: &'a Part, raw: &'a [u8]) -> Option<Field<'a>> {
+    match &part.what {
+        PartKind::Field { path, name, encoding, role } => {
+            Some(Field { path, name, raw, encoding: *encoding, role: *role })
+        }
+        PartKind::Keep | PartKind::Opaque(_) => None,
     }
 }

@@ -8,9 +8,9 @@ use hashbrown::{DefaultHashBuilder, HashSet};
 
 use super::ledger::{Because, Label};
 use super::manifest::{Kind, Matched};
-use super::memory::Memory;
 use crate::detect::{Finding, Scanner};
 use crate::limits;
+use crate::mask::memory::Memory;
 use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
 use crate::protocol::{Field, Role};
@@ -70,7 +70,7 @@ pub(super) struct Values {
     degraded: BTreeMap<&'static str, u64>,
     matched: Vec<u64>,
     /// Values seen before in the same setting, with what they became.
-    known: Memory<(Box<[u8]>, Outcome)>,
+    known: Memory<Outcome>,
     /// The value at hand in its setting: all that its replacement depends on, as a key of `known`.
     seen: Vec<u8>,
     /// The value at hand was remembered, and so was counted before.
@@ -92,6 +92,13 @@ pub(super) struct Outcome {
     pub(super) because: Because,
     kind: Option<&'static str>,
     class: Class,
+}
+
+impl Outcome {
+    /// When it degrades.
+    pub(super) fn class(&self) -> Class {
+        self.class
+    }
 }
 
 impl Values {
@@ -131,31 +138,14 @@ impl Values {
         outcome
     }
 
-    /// As [`Values::replace`], at the level that `step` has for the value's class. The `first` of several tries counts.
-    ///
-    /// Gives back the level that the value got.
-    pub(super) fn masked(&mut self, field: &Field<'_>, step: &[Level; 3], first: bool, out: &mut Vec<u8>) -> Level {
-        let start = out.len();
-        let outcome = self.decide(field, Level::Full, out);
-        if first {
-            self.count(field, &outcome);
-        }
-        let level = step[outcome.class as usize];
-        if level == Level::Full || outcome.label != Label::Pseudonym {
-            return Level::Full;
-        }
-        out.truncate(start);
+    /// Appends what stands instead of a value that degrades, of the same length. The value was counted in full.
+    pub(super) fn degrade(&mut self, field: &Field<'_>, level: Level, out: &mut Vec<u8>) {
         self.decide(field, level, out);
-        level
     }
 
     /// Counts a value that stayed below its full pseudonym.
-    pub(super) fn count_degraded(&mut self, field: &Field<'_>, level: impl Fn(Class) -> Level) {
-        let mut scratch = Vec::new();
-        let outcome = self.decide(field, Level::Full, &mut scratch);
-        if outcome.label == Label::Pseudonym && level(outcome.class) != Level::Full {
-            *self.degraded.entry(outcome.kind.unwrap_or("text")).or_default() += 1;
-        }
+    pub(super) fn count_degraded(&mut self, outcome: &Outcome) {
+        *self.degraded.entry(outcome.kind.unwrap_or("text")).or_default() += 1;
     }
 
     /// Kinds, degraded values and rule matches, for the manifest.
@@ -184,17 +174,14 @@ impl Values {
         self.seen.extend_from_slice(field.raw);
         let setting = [field.encoding as u8, field.role as u8, u8::from(name_like), level as u8];
         self.seen.extend_from_slice(&setting);
-        let known = self.known.look_up(&self.seen, |(masked, outcome)| {
+        if let Some((masked, outcome)) = self.known.get(&self.seen) {
             out.extend_from_slice(masked);
-            *outcome
-        });
-        if let Some(outcome) = known {
             self.remembered = true;
             return outcome;
         }
         let start = out.len();
         let outcome = self.compute(field, name_like, None, level, out);
-        self.known.insert(self.seen.as_slice().into(), (out[start..].into(), outcome));
+        self.known.insert(&self.seen, &out[start..], outcome);
         outcome
     }
 
