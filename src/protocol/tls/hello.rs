@@ -48,16 +48,14 @@ const PROTOCOLS: &[&[u8]] = &[
     b"tds/8.0",
     b"postgresql",
 ];
-/// Longest list of numbers that is kept.
-const NUMBERS_MAX: usize = 512;
 
 /// A ClientHello, its header left out. Nothing when it is cut or damaged: what is left is no hello's.
 pub fn client(emit: &mut Emit<'_>) -> Option<()> {
     emit.keep(2)?;
     emit.skip(32, RANDOM)?;
     vector(emit, 1, |emit| all_opaque(emit, SESSION))?;
-    vector(emit, 2, suites)?;
-    vector(emit, 1, numbers)?;
+    vector(emit, 2, |emit| pairs(emit, |high| matches!(high, 0x00 | 0x13 | 0x56 | 0xc0 | 0xc1 | 0xcc | 0xd0 | 0xfe)))?;
+    vector(emit, 1, |emit| bytes(emit, 64))?;
     extensions(emit, true)
 }
 
@@ -90,10 +88,22 @@ fn extensions(emit: &mut Emit<'_>, from_client: bool) -> Option<()> {
 fn extension(emit: &mut Emit<'_>, kind: u16, from_client: bool) -> Option<()> {
     match kind {
         0 => vector(emit, 2, server_names),
-        // Max fragment length, groups, point formats, signature algorithms, certificate compression, record size,
-        // versions, exchange modes, certificates' signature algorithms.
-        1 | 10 | 11 | 13 | 27 | 28 | 43 | 45 | 50 => numbers(emit),
-        5 if emit.rest() == [1, 0, 0, 0, 0] => numbers(emit),
+        // Max fragment length, record size.
+        1 | 28 => all_kept(emit, 2),
+        // Status request without a list of responders.
+        5 if emit.rest() == [1, 0, 0, 0, 0] => all_kept(emit, 5),
+        10 => {
+            vector(emit, 2, |emit| pairs(emit, |high| matches!(high, 0..=2 | 0x11 | 0x2a..=0x2f | 0x63 | 0xfe | 0xff)))
+        }
+        // Point formats, exchange modes.
+        11 | 45 => vector(emit, 1, |emit| bytes(emit, 2)),
+        // Signature algorithms, those of certificates.
+        13 | 50 => vector(emit, 2, |emit| pairs(emit, |high| matches!(high, 0..=9 | 0xfe))),
+        // Certificate compression.
+        27 => vector(emit, 1, |emit| pairs(emit, |high| high == 0)),
+        // Versions: a list from the client, one from the server.
+        43 if from_client => vector(emit, 1, |emit| pairs(emit, |high| matches!(high, 3 | 0x7e | 0x7f | 0xfe))),
+        43 => all_kept(emit, 2),
         16 => vector(emit, 2, |emit| {
             while !emit.rest().is_empty() {
                 vector(emit, 1, protocol)?;
@@ -101,7 +111,7 @@ fn extension(emit: &mut Emit<'_>, kind: u16, from_client: bool) -> Option<()> {
             Some(())
         }),
         41 if from_client => pre_shared_keys(emit),
-        41 => numbers(emit),
+        41 => all_kept(emit, 2),
         51 if from_client => vector(emit, 2, |emit| {
             while !emit.rest().is_empty() {
                 key_share(emit)?;
@@ -160,19 +170,23 @@ fn pre_shared_keys(emit: &mut Emit<'_>) -> Option<()> {
     })
 }
 
-/// Cipher suites: kept when all are of registered blocks.
-fn suites(emit: &mut Emit<'_>) -> Option<()> {
-    let registered = |suite: &[u8]| {
-        let is_grease = suite[0] == suite[1] && suite[0] & 0x0f == 0x0a;
-        is_grease || matches!(suite[0], 0x00 | 0x13 | 0x56 | 0xc0 | 0xc1 | 0xcc | 0xd0 | 0xfe)
-    };
+/// Two-byte numbers: kept when all are of blocks that the registry uses, or GREASE (RFC 8701).
+fn pairs(emit: &mut Emit<'_>, registered: fn(u8) -> bool) -> Option<()> {
+    let is_grease = |pair: &[u8; 2]| pair[0] == pair[1] && pair[0] & 0x0f == 0x0a;
     let (pairs, odd) = emit.rest().as_chunks::<2>();
-    if odd.is_empty() && pairs.iter().all(|suite| registered(suite)) { numbers(emit) } else { Some(()) }
+    let known = odd.is_empty() && pairs.iter().all(|pair| registered(pair[0]) || is_grease(pair));
+    if known { all_kept(emit, usize::MAX) } else { Some(()) }
 }
 
-/// Registered numbers.
-fn numbers(emit: &mut Emit<'_>) -> Option<()> {
-    emit.keep(emit.rest().len().min(NUMBERS_MAX)).map(drop)
+/// One-byte numbers: kept when none is larger.
+fn bytes(emit: &mut Emit<'_>, largest: u8) -> Option<()> {
+    if emit.rest().iter().all(|byte| *byte <= largest) { all_kept(emit, usize::MAX) } else { Some(()) }
+}
+
+/// Keeps what is there if it is not longer.
+fn all_kept(emit: &mut Emit<'_>, longest: usize) -> Option<()> {
+    let len = emit.rest().len();
+    if len <= longest { emit.keep(len).map(drop) } else { Some(()) }
 }
 
 fn all_opaque(emit: &mut Emit<'_>, what: &'static str) -> Option<()> {
