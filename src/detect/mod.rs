@@ -168,6 +168,10 @@ pub fn scan(text: &[u8], enabled: Enabled, users: &[UserDetector], out: &mut Vec
             detector.find(text, &mut found);
             add(id, &mut found, start, out);
         }
+        // What holds the whole text leaves nothing to those that follow.
+        if out.get(start).is_some_and(|first| first.at == (0..text.len())) {
+            break;
+        }
     }
     out[start..].sort_unstable_by_key(|finding| finding.at.start);
 }

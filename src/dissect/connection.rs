@@ -348,17 +348,19 @@ impl Arriving {
 }
 
 /// Hands what a conversation reports to the visitor, with the packets that hold it.
-struct Report<'a, 'b, V> {
+struct Report<'a, 'b, V: Visitor> {
     stream: Stream,
     cover: &'a mut Cover,
     scene: &'a mut Scene<'b, V>,
+    /// Grammar that was not told yet: a parser reports it piece by piece.
+    kept: Range<u64>,
     /// Reported, and not yet told to `cover`: most events follow one another.
     decided: Range<u64>,
 }
 
 impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
     fn new(flow: u64, side: Side, direction: &'a mut Direction, scene: &'a mut Scene<'b, V>) -> Self {
-        Report { stream: Stream { flow, side }, cover: &mut direction.cover, scene, decided: 0..0 }
+        Report { stream: Stream { flow, side }, cover: &mut direction.cover, scene, kept: 0..0, decided: 0..0 }
     }
 
     fn find(&mut self, at: &[Range<u64>]) {
@@ -377,7 +379,16 @@ impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
     }
 }
 
-impl<V> Report<'_, '_, V> {
+impl<V: Visitor> Report<'_, '_, V> {
+    fn tell_kept(&mut self) {
+        let at = std::mem::take(&mut self.kept);
+        if !at.is_empty() {
+            self.find(std::slice::from_ref(&at));
+            self.scene.visitor.keep(self.stream, at.clone(), self.scene.spans);
+            self.decide(&[at]);
+        }
+    }
+
     fn settle(&mut self) {
         let waiting = &mut *self.scene.waiting;
         self.cover.decide(self.decided.clone(), |packet, bytes| waiting.settle(packet, bytes));
@@ -385,20 +396,24 @@ impl<V> Report<'_, '_, V> {
     }
 }
 
-impl<V> Drop for Report<'_, '_, V> {
+impl<V: Visitor> Drop for Report<'_, '_, V> {
     fn drop(&mut self) {
+        self.tell_kept();
         self.settle();
     }
 }
 
 impl<V: Visitor> Sink for Report<'_, '_, V> {
     fn keep(&mut self, at: Range<u64>) {
-        self.find(std::slice::from_ref(&at));
-        self.scene.visitor.keep(self.stream, at.clone(), self.scene.spans);
-        self.decide(&[at]);
+        if self.kept.end != at.start {
+            self.tell_kept();
+            self.kept.start = at.start;
+        }
+        self.kept.end = at.end;
     }
 
     fn field(&mut self, at: &[Range<u64>], field: &Field<'_>) {
+        self.tell_kept();
         self.find(at);
         self.scene.visitor.field(self.stream, field, at, self.scene.spans);
         self.decide(at);
@@ -408,6 +423,7 @@ impl<V: Visitor> Sink for Report<'_, '_, V> {
         if at.is_empty() {
             return;
         }
+        self.tell_kept();
         self.settle();
         for part in self.cover.undecided(at) {
             self.find(std::slice::from_ref(&part));
@@ -417,12 +433,14 @@ impl<V: Visitor> Sink for Report<'_, '_, V> {
     }
 
     fn window(&mut self, at: &[Range<u64>], window: &Window<'_>) {
+        self.tell_kept();
         self.find(at);
         self.scene.visitor.window(self.stream, window, at, self.scene.spans);
         self.decide(at);
     }
 
     fn mark(&mut self, _side: Side, mark: Mark<'_>) {
+        self.tell_kept();
         let begins = match mark {
             Mark::Request { at, .. } | Mark::Response { at, .. } => self.cover.packet_at(at),
             Mark::End { .. } => None,
