@@ -56,6 +56,12 @@ pub const CACHED_VALUE_BYTES_MAX: usize = 1024;
 pub const KNOWN_VALUES_BYTES_MAX: usize = 16 << 20;
 /// Distinct values counted per kind; the count stays there.
 pub const COUNTED_VALUES_MAX: usize = 1 << 16;
+/// IP datagrams of which fragments are missing; the oldest is given up, and what cannot be read without them is blanked.
+pub const DATAGRAMS_MAX: usize = 1024;
+/// Bytes of such datagrams, likewise.
+pub const DATAGRAM_BYTES_MAX: usize = 4 << 20;
+/// Fragments of one datagram, copies included; more are blanked. A datagram has some 45 on Ethernet.
+pub const FRAGMENTS_MAX: usize = 1024;
 /// Nested link, tunnel and extension headers in one frame.
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.

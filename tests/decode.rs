@@ -54,7 +54,9 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
     let gaps = layers.not_understood.iter().map(|(why, at)| Ok((at.clone(), format!("[{why}]{}", at.len()))));
     let payload = layers.transport.iter().filter(|transport| !transport.payload.is_empty());
     let payload = payload.map(|t| Ok((t.payload.clone(), format!("payload{}", t.payload.len()))));
-    let mut all = pieces.chain(gaps).chain(payload).collect::<Result<Vec<_>, _>>()?;
+    let fragment = layers.fragment.iter().filter(|fragment| !fragment.payload.is_empty());
+    let fragment = fragment.map(|f| Ok((f.payload.clone(), format!("fragment{}", f.payload.len()))));
+    let mut all = pieces.chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
     if !layers.pieces.is_sorted_by_key(|piece| piece.start) {
         return Err("pieces out of order".into());
     }
@@ -163,8 +165,8 @@ fn what_is_not_understood_is_said() {
         (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 [esp]25"),
         (101, TCP4.replace("40 06", "40 fe"), "keep10 sum:Bad ip4 ip4 [ip protocol]25"),
         (101, format!("{TCP4} 01 02"), "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5 [trailer]2"),
-        (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 [ip fragment]25"),
-        (101, TCP4.replacen("12 34 00 00", "12 34 00 01", 1), "keep10 sum:Bad ip4 ip4 [ip fragment]25"),
+        (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 fragment25"),
+        (101, TCP4.replacen("12 34 00 00", "12 34 00 01", 1), "keep10 sum:Bad ip4 ip4 fragment25"),
         (101, TCP4.replacen("50 18", "40 18", 1), "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep2 [malformed]5"),
     ] {
         let frame = hex(&frame);
@@ -262,7 +264,7 @@ fn ipv6_extension_headers() {
     let via = routed.replacen("00 02", "00 99", 1);
     assert_decodes(101, &via, "ipv6 tcp", "keep8 ip6 ip6 keep8 ip6 keep16 sum:Good keep2 payload5");
     // A fragment, and a fragment header on a whole packet.
-    assert_decodes(101, &frame("0021", "2c", "06 00 00 01 00 00 00 07"), "ipv6", "keep8 ip6 ip6 keep8 [ip fragment]25");
+    assert_decodes(101, &frame("0021", "2c", "06 00 00 01 00 00 00 07"), "ipv6", "keep8 ip6 ip6 keep8 fragment25");
     assert_decodes(
         101,
         &frame("0021", "2c", "06 00 00 00 00 00 00 07"),

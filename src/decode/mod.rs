@@ -1,7 +1,7 @@
 //! A frame's bytes as labelled pieces of its layers, and the state of its checksums.
 //!
-//! What is not understood is said, never skipped: pieces, the transport's payload and `not_understood` together cover
-//! the frame, each byte once. Bytes in no piece are blanked by whoever masks.
+//! What is not understood is said, never skipped: pieces, the payload (of the transport or of a fragment) and
+//! `not_understood` together cover the frame, each byte once. Bytes in no piece are blanked by whoever masks.
 //!
 //! One file per layer. A layer's `walk` labels its header and says what comes `walker::Next`; the loop in
 //! [`decode`] goes there. A new tunnel is one file and one match arm.
@@ -10,6 +10,7 @@ mod arp;
 mod checksum;
 mod cooked;
 mod ethernet;
+mod fragment;
 mod geneve;
 mod gre;
 mod gtp;
@@ -34,6 +35,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::limits;
+pub use fragment::{DatagramId, Fragment, decode_datagram, unfragment};
 use walker::{Next, Walker};
 
 /// Decodes one captured frame of link type `link` (tcpdump.org registry) into `layers`, which is cleared first.
@@ -117,12 +119,15 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
 /// What [`decode`] found in one frame. Reused from packet to packet: no allocation on the hot path.
 #[derive(Default)]
 pub struct Layers {
-    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`.
+    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`
+    /// or `fragment`.
     pub pieces: Vec<Piece>,
     /// Innermost first, so that outer ones are computed over finished inner ones.
     pub checksums: Vec<Checksum>,
     /// The innermost TCP or UDP header, when its payload can be attributed to a flow.
     pub transport: Option<Transport>,
+    /// The innermost IP header is that of a fragment.
+    pub fragment: Option<Fragment>,
     /// Short names of the layers, outermost first: "eth", "vlan", "ip", "tcp" …
     pub names: Vec<&'static str>,
     /// Bytes that no layer claimed and why (a bounded set of constants), in no order, without overlap.
@@ -135,6 +140,7 @@ impl Layers {
         self.pieces.clear();
         self.checksums.clear();
         self.transport = None;
+        self.fragment = None;
         self.names.clear();
         self.not_understood.clear();
     }

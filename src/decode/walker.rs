@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::{Checksum, ChecksumState, Layers, Piece, Pseudo, Tcp, Transport, What};
+use super::{Checksum, ChecksumState, DatagramId, Fragment, Layers, Piece, Pseudo, Tcp, Transport, What};
 
 /// What stands at the cursor, as the layer before it says.
 #[derive(Clone, Copy)]
@@ -26,6 +26,8 @@ pub(super) enum Next {
 /// Where the addresses of the innermost IP header stand that count for checksums and flows.
 #[derive(Clone, Copy)]
 pub(super) struct Addresses {
+    /// Offset of the IP header.
+    pub(super) header: usize,
     /// Offset of the source.
     pub(super) src: usize,
     /// Offset of the (final) destination.
@@ -158,7 +160,7 @@ impl<'a> Walker<'a> {
 
     /// The pseudo-header of the upper-layer header that began at `start` and goes to the stated end.
     pub(super) fn pseudo(&self, protocol: u8, start: usize) -> Option<Pseudo> {
-        let Addresses { src, dst, len } = self.addresses?;
+        let Addresses { src, dst, len, .. } = self.addresses?;
         let length = u32::try_from(self.stated.saturating_sub(start)).unwrap_or(u32::MAX);
         Some(Pseudo { src: src..src + len, dst: dst..dst + len, protocol, length })
     }
@@ -238,6 +240,20 @@ impl<'a> Walker<'a> {
             wire_payload: u32::try_from(wire).unwrap_or(u32::MAX),
             tcp,
         });
+        self.at = self.end;
+        None
+    }
+
+    /// The rest of the layer belongs at offset `at` of a datagram's payload.
+    pub(super) fn fragment(&mut self, protocol: u8, id: u32, at: u32, more: bool) -> Option<Next> {
+        if self.quoted {
+            return self.stop("quoted payload");
+        }
+        let Addresses { header, src, dst, len } = self.addresses?;
+        let datagram = DatagramId { src: self.address(src, len)?, dst: self.address(dst, len)?, protocol, id };
+        let wire_len = u32::try_from(self.stated.saturating_sub(self.at)).unwrap_or(u32::MAX);
+        let (header, payload) = (header..self.at, self.at..self.end);
+        self.layers.fragment = Some(Fragment { datagram, header, payload, at, len: wire_len, more });
         self.at = self.end;
         None
     }

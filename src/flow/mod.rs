@@ -1,15 +1,18 @@
 //! Packets as ordered byte streams, with the way back from stream offset to packet bytes.
 //!
 //! [`Table`] finds the flow of a packet, [`Order`] puts the segments of one direction in order, [`Cover`] remembers
-//! which packet bytes hold which stream bytes until all of them are decided.
+//! which packet bytes hold which stream bytes until all of them are decided. Before that, [`Fragments`] become the
+//! datagrams that they were.
 
 use std::net::IpAddr;
 
 mod cover;
+mod datagram;
 mod order;
 mod table;
 
 pub use cover::{Cover, Span};
+pub use datagram::{Datagram, Fragments, Gathered, Part};
 pub use order::{Arrival, Order, Segment};
 pub use table::{Slot, Table};
 

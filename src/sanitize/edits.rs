@@ -12,7 +12,7 @@ use super::values::{ADDRESS, GRAMMAR, KEPT_PAYLOAD, PACKED, SPECIAL_USE, Values}
 use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
-use crate::flow::Span;
+use crate::flow::{Datagram, Part, Span};
 use crate::protocol::{Encoding, Field, Role, Side, Window};
 use crate::rules::{Addresses, Payload};
 
@@ -20,12 +20,12 @@ use crate::rules::{Addresses, Payload};
 pub(super) struct Editor<'a> {
     pub(super) hold: Hold<'a>,
     pub(super) values: Values,
-    addresses: Addresses,
-    payload: Payload,
+    pub(super) addresses: Addresses,
+    pub(super) payload: Payload,
     history: History,
     bodies: Bodies,
     pub(super) tally: Tally,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     /// The first error of the output; nothing is written after it.
     pub(super) failed: Option<io::Error>,
 }
@@ -119,6 +119,20 @@ impl<'a> Editor<'a> {
         held.claim(at, label, because);
     }
 
+    /// Counts what of a packet or datagram is not read.
+    pub(super) fn tally_unread(&mut self, layers: &Layers) {
+        for (what, at) in &layers.not_understood {
+            self.tally.not_understood(what, 1, at.len() as u64);
+        }
+        if let Some(transport) = &layers.transport
+            && !transport.payload.is_empty()
+            && (transport.tcp.is_none() || self.payload == Payload::Blank)
+        {
+            let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
+            self.tally.not_understood(what, 1, transport.payload.len() as u64);
+        }
+    }
+
     /// Puts `new` where `old` stands, in every packet that holds it.
     fn put(
         &mut self,
@@ -153,7 +167,12 @@ impl<'a> Editor<'a> {
 }
 
 /// Masks an address where it stands. Special-use addresses stay, and are said to.
-fn mask_address(what: What, bytes: &mut [u8], addresses: Addresses, values: &mut Values) -> (Label, Because) {
+pub(super) fn mask_address(
+    what: What,
+    bytes: &mut [u8],
+    addresses: Addresses,
+    values: &mut Values,
+) -> (Label, Because) {
     match addresses {
         Addresses::Keep => return (Label::Kept, ADDRESS),
         Addresses::Blank => {
@@ -204,19 +223,24 @@ impl Visitor for Editor<'_> {
         if self.payload == Payload::Keep {
             let end = packet.frame.len() as u32;
             self.tally.payload_kept += u64::from(done < end);
-            held.claim(done..end, Label::Kept, KEPT_PAYLOAD);
+            // What a fragment holds may be headers: that is decided with its datagram.
+            let fragment = layers
+                .fragment
+                .as_ref()
+                .map_or(end..end, |fragment| fragment.payload.start as u32..fragment.payload.end as u32);
+            held.claim(done..fragment.start, Label::Kept, KEPT_PAYLOAD);
+            held.claim(fragment.end..end, Label::Kept, KEPT_PAYLOAD);
             return;
         }
-        for (what, at) in &layers.not_understood {
-            self.tally.not_understood(what, 1, at.len() as u64);
-        }
-        if let Some(transport) = &layers.transport
-            && !transport.payload.is_empty()
-            && (transport.tcp.is_none() || self.payload == Payload::Blank)
-        {
-            let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
-            self.tally.not_understood(what, 1, transport.payload.len() as u64);
-        }
+        self.tally_unread(layers);
+    }
+
+    fn datagram(&mut self, datagram: &Datagram, layers: &Layers) {
+        self.put_datagram(datagram, layers);
+    }
+
+    fn stray(&mut self, what: &'static str, part: &Part) {
+        self.tally.not_understood(what, 1, u64::from(part.len));
     }
 
     fn keep(&mut self, stream: Stream, at: Range<u64>, spans: &[Span]) {
