@@ -60,6 +60,8 @@ pub const COUNTED_VALUES_MAX: usize = 1 << 16;
 pub const DATAGRAMS_MAX: usize = 1024;
 /// Bytes of such datagrams, likewise.
 pub const DATAGRAM_BYTES_MAX: usize = 4 << 20;
+/// Datagrams remembered when they are whole: later copies of their fragments (two taps, say) get the same decisions.
+pub const DATAGRAMS_REMEMBERED: usize = 64;
 /// Fragments of one datagram, copies included; more are blanked. A datagram has some 45 on Ethernet.
 pub const FRAGMENTS_MAX: usize = 1024;
 /// Nested link, tunnel and extension headers in one frame.

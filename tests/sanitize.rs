@@ -4,6 +4,7 @@ mod canaries;
 mod consistency;
 mod determinism;
 mod fidelity;
+mod fragments;
 mod ledger;
 mod packed;
 mod reassembly;

@@ -34,8 +34,8 @@ impl Part {
     /// What of it lies in a range of the datagram.
     pub fn within(&self, range: &Range<u32>) -> Option<Part> {
         let (from, to) = (self.at.max(range.start), (self.at + self.len).min(range.end));
-        let frame_at = self.frame_at + (from.checked_sub(self.at)?);
-        (from < to).then_some(Part { at: from, len: to - from, frame_at, ..*self })
+        let len = to.checked_sub(from).filter(|&len| len > 0)?;
+        Some(Part { at: from, len, frame_at: self.frame_at + (from - self.at), ..*self })
     }
 
     /// Where it stands in its packet's frame.
@@ -51,6 +51,8 @@ impl Part {
 /// Fragments put together.
 #[derive(Debug)]
 pub struct Datagram {
+    /// Tells datagrams apart. One that was whole comes again with its number, when copies of its fragments come late.
+    pub number: u64,
     /// The IP header, as if nothing had been cut, and the payload; zeros where bytes are missing.
     pub frame: Vec<u8>,
     /// How long the header is. Its parts are those of the first fragment.
@@ -73,17 +75,19 @@ impl Datagram {
 pub enum Gathered {
     /// Others are missing. It waits with the datagram of this number.
     Waits(u64),
-    /// It was the last one.
+    /// It was the last one; or it is a late copy, and those parts alone are told that hold it.
     Whole(Datagram),
     /// It fits nowhere: too long, or one of too many.
     Refused,
 }
 
-/// The datagrams of which fragments are missing.
+/// The datagrams of which fragments are missing, and those that were whole not long ago.
 #[derive(Default)]
 pub struct Fragments {
     /// By age.
     open: VecDeque<Gathering>,
+    /// Their parts are forgotten.
+    done: VecDeque<(DatagramId, Datagram)>,
     begun: u64,
     bytes: usize,
 }
@@ -119,6 +123,9 @@ impl Fragments {
     /// Takes a fragment in `frame`, which the packets of `parts` hold. Bytes of it that others hold already, and that
     /// differ, are left out: they are put to `clashes`.
     pub fn add(&mut self, fragment: &Fragment, frame: &[u8], parts: &[Part], clashes: &mut Vec<Part>) -> Gathered {
+        if let Some(datagram) = self.late(fragment, frame, parts) {
+            return Gathered::Whole(datagram);
+        }
         let index = match self.open.iter().rposition(|gathering| gathering.id == fragment.datagram) {
             Some(index) => index,
             None => self.begin(fragment.datagram),
@@ -133,8 +140,30 @@ impl Fragments {
         if !gathering.is_whole() {
             return Gathered::Waits(gathering.number);
         }
-        let whole = self.remove(index).and_then(Gathering::finish);
-        whole.map_or(Gathered::Refused, Gathered::Whole)
+        let Some(datagram) = self.remove(index).and_then(Gathering::finish) else { return Gathered::Refused };
+        self.remember(fragment.datagram, &datagram);
+        Gathered::Whole(datagram)
+    }
+
+    /// The datagram of which this fragment is a late copy. Other bytes are those of another datagram.
+    fn late(&mut self, fragment: &Fragment, frame: &[u8], parts: &[Part]) -> Option<Datagram> {
+        let index = self.done.iter().rposition(|(id, _)| *id == fragment.datagram)?;
+        let (_, done) = self.done.get(index)?;
+        let at = done.header + fragment.at as usize;
+        let bytes = frame.get(fragment.payload.clone())?;
+        if done.frame.get(at..at + bytes.len()) != Some(bytes) {
+            self.done.remove(index);
+            return None;
+        }
+        let copies = moved(parts, &fragment.payload, at as u32).map(|part| Part { copy: true, ..part });
+        Some(Datagram { frame: done.frame.clone(), parts: copies.collect(), ..*done })
+    }
+
+    fn remember(&mut self, id: DatagramId, datagram: &Datagram) {
+        if self.done.len() >= limits::DATAGRAMS_REMEMBERED {
+            self.done.pop_front();
+        }
+        self.done.push_back((id, Datagram { frame: datagram.frame.clone(), parts: Vec::new(), ..*datagram }));
     }
 
     /// Gives a datagram up: what there is of it, if its beginning is; else the parts that wait.
@@ -202,7 +231,7 @@ impl Gathering {
         }
         let missing = self.held.missing(&range);
         let mut done = range.start;
-        for gap in missing.into_iter().chain([range.end..range.end]) {
+        for gap in missing.into_iter().chain(std::iter::once(range.end..range.end)) {
             let slice = |range: &Range<u32>| {
                 bytes.get((range.start - part.at) as usize..(range.end - part.at) as usize).unwrap_or_default()
             };
@@ -237,7 +266,7 @@ impl Gathering {
         let whole_to = if self.end.is_none() { whole_to.min(frame.len().saturating_sub(1)) } else { whole_to };
         parts.extend(self.parts.into_iter().map(|part| part.moved(0, header as u32)));
         parts.sort_by_key(|part| (part.copy, part.at));
-        Some(Datagram { frame, header, whole_to, parts })
+        Some(Datagram { number: self.number, frame, header, whole_to, parts })
     }
 }
 

@@ -42,6 +42,7 @@ impl Editor<'_> {
             self.tally_unread(layers);
         }
         self.hold.datagram(Scattered {
+            number: datagram.number,
             parts: datagram.parts.clone(),
             len: datagram.frame.len(),
             checksums: layers.checksums.clone(),
@@ -73,44 +74,79 @@ impl Editor<'_> {
 
 /// Checksums of a datagram that lies in several packets.
 pub(super) struct Scattered {
+    number: u64,
     parts: Vec<Part>,
     len: usize,
     checksums: Vec<Checksum>,
 }
 
+/// What was written into the checksums of a datagram.
+pub(super) struct Written {
+    number: u64,
+    fields: Vec<(u32, [u8; 2])>,
+}
+
 impl Scattered {
     /// The first packet that holds some of it.
     pub(super) fn first(&self) -> PacketId {
-        self.packets().min().unwrap_or(PacketId(0))
+        self.parts.iter().map(|part| part.packet).min().unwrap_or(PacketId(0))
     }
 
-    /// The packets that hold it.
-    pub(super) fn packets(&self) -> impl Iterator<Item = PacketId> {
-        self.parts.iter().map(|part| part.packet)
+    /// Whether these are parts of the same datagram.
+    pub(super) fn is_of(&self, other: &Scattered) -> bool {
+        self.number == other.number
     }
 
-    /// Puts the checksums into the state that they had. The packets are decided, but none has left.
-    pub(super) fn finish(&self, hold: &mut Hold<'_>) {
-        self.packets().for_each(|packet| hold.blank(packet));
+    /// Takes late copies, of the same datagram, along.
+    pub(super) fn join(&mut self, copies: Scattered) {
+        self.parts.extend(copies.parts);
+    }
+
+    /// Puts the checksums into the state that they had. The originals are decided, and none of them has left.
+    pub(super) fn finish(&self, hold: &mut Hold<'_>) -> Written {
         let mut frame = vec![0; self.len];
         for part in self.parts.iter().filter(|part| !part.copy) {
-            let (at, len) = (part.at as usize, part.len as usize);
+            hold.blank(part.packet);
             if let Some(held) = hold.packet(part.packet)
-                && let Some(bytes) = held.frame.get(part.frame_at as usize..part.frame_at as usize + len)
-                && let Some(to) = frame.get_mut(at..at + len)
+                && let Some(bytes) = held.frame.get(in_frame(part))
+                && let Some(to) = frame.get_mut(part.at as usize..part.at as usize + bytes.len())
             {
                 to.copy_from_slice(bytes);
             }
         }
+        let mut written = Written { number: self.number, fields: Vec::new() };
         for checksum in &self.checksums {
             checksum.write(&mut frame);
-            let field = checksum.at as u32..checksum.at as u32 + 2;
-            for part in self.parts.iter().filter_map(|part| part.within(&field)) {
-                let new = frame.get(part.at as usize..(part.at + part.len) as usize);
-                if let (Some(held), Some(new)) = (hold.packet(part.packet), new) {
-                    held.frame[part.frame_at as usize..part.frame_at as usize + new.len()].copy_from_slice(new);
-                }
+            if let Some(&field) = frame.get(checksum.at..).and_then(|rest| rest.first_chunk()) {
+                self.put(checksum.at as u32, field, hold);
+                written.fields.push((checksum.at as u32, field));
+            }
+        }
+        written
+    }
+
+    /// Late copies get the checksums that were written before. False if these are of another datagram.
+    pub(super) fn repeat(&self, written: &Written, hold: &mut Hold<'_>) -> bool {
+        if written.number != self.number {
+            return false;
+        }
+        written.fields.iter().for_each(|&(at, field)| self.put(at, field, hold));
+        true
+    }
+
+    fn put(&self, at: u32, field: [u8; 2], hold: &mut Hold<'_>) {
+        for part in self.parts.iter().filter_map(|part| part.within(&(at..at + 2))) {
+            let new = field.get((part.at - at) as usize..(part.at - at + part.len) as usize);
+            let held = hold.packet(part.packet);
+            let bytes = held.and_then(|held| held.frame.get_mut(in_frame(&part)));
+            if let (Some(bytes), Some(new)) = (bytes, new) {
+                bytes.copy_from_slice(new);
             }
         }
     }
+}
+
+fn in_frame(part: &Part) -> Range<usize> {
+    let at = part.in_frame();
+    at.start as usize..at.end as usize
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::ops::Range;
 
 use super::SanitizeError;
-use super::datagrams::Scattered;
+use super::datagrams::{Scattered, Written};
 use super::ledger::{Because, Claim, Label, Ledger};
 use super::output::Output;
 use crate::capture::{Batch, Interface, PacketId, Record};
 use crate::decode::Checksum;
+use crate::limits;
 
 /// Why bytes that nobody claimed are blank.
 pub(super) const UNCLAIMED: Because = Because(0);
@@ -29,6 +30,8 @@ pub(super) struct Hold<'a> {
     spare: Vec<(Vec<Claim>, Vec<Checksum>)>,
     /// Datagrams in fragments whose first packet is held.
     datagrams: Vec<Scattered>,
+    /// Of those whose first packet has left.
+    written: VecDeque<Written>,
     /// Scratch.
     runs: Vec<Claim>,
     ledger: Ledger<'a>,
@@ -65,6 +68,7 @@ impl<'a> Hold<'a> {
             tail: Vec::new(),
             spare: Vec::new(),
             datagrams: Vec::new(),
+            written: VecDeque::new(),
             runs: Vec::new(),
             ledger,
             output,
@@ -116,7 +120,15 @@ impl<'a> Hold<'a> {
 
     /// Takes checksums over several packets: they are written before the first of these leaves.
     pub(super) fn datagram(&mut self, datagram: Scattered) {
-        self.datagrams.push(datagram);
+        if let Some(first) = self.datagrams.iter_mut().rfind(|first| first.is_of(&datagram)) {
+            first.join(datagram);
+            return;
+        }
+        let written = std::mem::take(&mut self.written);
+        if !written.iter().any(|written| datagram.repeat(written, self)) {
+            self.datagrams.push(datagram);
+        }
+        self.written = written;
     }
 
     /// The newest record that is no packet (or, with none after it, the newest packet's record), whole.
@@ -174,11 +186,12 @@ impl<'a> Hold<'a> {
     fn finish_datagrams(&mut self) {
         let mut datagrams = std::mem::take(&mut self.datagrams);
         let leaving = PacketId(self.first_packet);
-        datagrams
-            .iter()
-            .rev()
-            .filter(|datagram| datagram.first() <= leaving)
-            .for_each(|datagram| datagram.finish(self));
+        for datagram in datagrams.iter().rev().filter(|datagram| datagram.first() <= leaving) {
+            let written = datagram.finish(self);
+            self.written.push_back(written);
+        }
+        let old = self.written.len().saturating_sub(limits::DATAGRAMS_REMEMBERED);
+        self.written.drain(..old);
         datagrams.retain(|datagram| datagram.first() > leaving);
         self.datagrams = datagrams;
     }
