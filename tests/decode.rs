@@ -1,5 +1,7 @@
 //! Frames of every kind as written bytes, any bytes at all, and the captures at hand.
 
+mod wrappings;
+
 use std::path::Path;
 
 use etherparse::{LaxSlicedPacket, TransportSlice};
@@ -162,7 +164,7 @@ fn what_is_not_understood_is_said() {
         (1, format!("{ETHERNET} 1234 0102"), "mac mac keep2 [ethertype]2"),
         (1, format!("{ETHERNET} 0002 4242 ff"), "mac mac keep2 [spanning tree]2 [trailer]1"),
         (1, format!("{ETHERNET} 0800 05"), "mac mac keep2 [malformed]1"),
-        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 [esp]25"),
+        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 keep8 [esp payload]17"),
         (101, TCP4.replace("40 06", "40 fe"), "keep10 sum:Bad ip4 ip4 [ip protocol]25"),
         (101, format!("{TCP4} 01 02"), "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5 [trailer]2"),
         (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 fragment25"),
@@ -289,7 +291,7 @@ fn arp_igmp_and_neighbours() {
     );
     assert_decodes(
         1,
-        &format!("{ETHERNET} 0806 0006 0800 08 04 0001 0102"),
+        &format!("{ETHERNET} 0806 0006 86dd 08 10 0001 0102"),
         "eth arp",
         "mac mac keep10 [arp addresses]2",
     );
@@ -491,7 +493,10 @@ fn checksums_are_written_innermost_first() {
     assert_eq!(states, [ChecksumState::Good; 4]);
 }
 
-const LINKS: [u32; 20] = [0, 1, 9, 12, 14, 50, 101, 104, 105, 108, 113, 127, 192, 219, 228, 229, 239, 276, 147, 65535];
+const LINKS: [u32; 30] = [
+    0, 1, 6, 7, 9, 10, 12, 14, 50, 101, 104, 105, 108, 113, 127, 129, 147, 192, 219, 228, 229, 239, 258, 276, 281, 282,
+    284, 285, 300, 65535,
+];
 
 proptest! {
     /// Whatever the bytes: nothing panics, and each byte is a piece, payload or said to be not understood.

@@ -6,9 +6,12 @@
 //! One file per layer. A layer's `walk` labels its header and says what comes `walker::Next`; the loop in
 //! [`decode`] goes there. A new tunnel is one file and one match arm.
 
+mod arcnet;
 mod arp;
 mod checksum;
 mod cooked;
+mod dccp;
+mod esp;
 mod ethernet;
 mod fragment;
 mod geneve;
@@ -19,11 +22,17 @@ mod icmpv6;
 mod igmp;
 mod ipv4;
 mod ipv6;
+mod l2tp;
+mod macsec;
 mod mpls;
 mod ndp;
 mod nflog;
+mod nsh;
 mod null;
+mod pktap;
 mod ppp;
+mod ring;
+mod switch;
 mod tcp;
 mod teredo;
 mod udp;
@@ -72,16 +81,24 @@ fn link_layer(w: &mut Walker<'_>, link: u32) -> Option<Next> {
     match link {
         1 => ethernet::walk(w),
         0 | 108 => null::walk(w),
+        6 => ring::token_ring(w),
+        7 => arcnet::bsd(w),
         9 | 50 => ppp::walk(w),
+        10 => ring::fddi(w),
         104 => ppp::chdlc(w),
         12 | 14 | 101 | 228 | 229 => Some(Next::Ip),
         105 => wlan::walk(w),
         113 => cooked::v1(w),
         127 => wlan::radiotap(w),
+        129 => arcnet::linux(w),
         192 => wlan::ppi(w),
         219 => Some(Next::EtherType(0x8847)),
         239 => nflog::walk(w),
+        258 => pktap::walk(w),
         276 => cooked::v2(w),
+        281 | 284 => switch::short(w),
+        282 => switch::prepended(w),
+        285 => switch::long(w),
         _ => w.stop("link type"),
     }
 }
@@ -98,20 +115,21 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
         4 | 41 => Some(Next::Ip),
         6 => tcp::walk(w),
         17 => udp::walk(w),
+        33 => dccp::walk(w),
         47 => gre::walk(w),
+        50 => esp::walk(w),
         51 => ipv6::authentication(w),
+        115 => l2tp::over_ip(w),
+        136 => udp::lite(w),
         137 => Some(Next::EtherType(0x8847)),
-        33 => w.stop("dccp"),
+        145 => nsh::walk(w),
         46 => w.stop("rsvp"),
-        50 => w.stop("esp"),
         59 => w.stop("no next header"),
         88 => w.stop("eigrp"),
         89 => w.stop("ospf"),
         103 => w.stop("pim"),
         112 => w.stop("vrrp"),
-        115 => w.stop("l2tp"),
         132 => w.stop("sctp"),
-        136 => w.stop("udp-lite"),
         _ => w.stop("ip protocol"),
     }
 }

@@ -126,11 +126,18 @@ fn framed<'a>(packets: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
     wire.file
 }
 
+/// A datagram's protocol, and its pieces by offset.
+#[derive(Default)]
+struct Pieces {
+    protocol: u8,
+    by_offset: BTreeMap<usize, Vec<u8>>,
+}
+
 /// The packets that fragments make, in the order in which they begin: what an IP layer would pass on, tunnels opened. A reader of this test's own;
 /// of copies, both must say the same.
 fn put_together(packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut order = Vec::new();
-    let mut datagrams: BTreeMap<Vec<u8>, (Vec<u8>, BTreeMap<usize, Vec<u8>>)> = BTreeMap::new();
+    let mut datagrams: BTreeMap<Vec<u8>, Pieces> = BTreeMap::new();
     let mut fragmented = false;
     for (n, packet) in packets.into_iter().enumerate() {
         let v6 = packet[0] >> 4 == 6;
@@ -145,25 +152,23 @@ fn put_together(packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let at = if v6 { at & 0xfff8 } else { (at & 0x1fff) * 8 };
         fragmented |= !whole || matches!(next, 4 | 41);
         let key = [&[next, u8::from(whole)][..], &id].concat();
-        let (_, pieces) = datagrams.entry(key.clone()).or_insert_with(|| {
-            order.push(key);
-            let mut shell = packet[..20].to_vec();
-            shell[0] = if v6 { 0x60 } else { 0x45 };
-            (vec![next], BTreeMap::new())
-        });
-        if let Some(copy) = pieces.insert(at, packet[header..].to_vec()) {
+        if !datagrams.contains_key(&key) {
+            order.push(key.clone());
+        }
+        let pieces = datagrams.entry(key).or_default();
+        pieces.protocol = next;
+        if let Some(copy) = pieces.by_offset.insert(at, packet[header..].to_vec()) {
             assert_eq!(copy, packet[header..], "two copies of a fragment differ");
         }
     }
     let joined = order.iter().map(|key| {
-        let (next, pieces) = &datagrams[key];
         let mut payload = Vec::new();
-        for (at, piece) in pieces {
+        for (at, piece) in &datagrams[key].by_offset {
             assert!(*at <= payload.len(), "a hole");
             payload.truncate(*at);
             payload.extend(piece);
         }
-        (next[0], payload)
+        (datagrams[key].protocol, payload)
     });
     if !fragmented {
         return joined.map(|(_, payload)| payload).collect();
