@@ -64,6 +64,14 @@ pub const DATAGRAM_BYTES_MAX: usize = 4 << 20;
 pub const DATAGRAMS_REMEMBERED: usize = 64;
 /// Fragments of one datagram, copies included; more are blanked. A datagram has some 45 on Ethernet.
 pub const FRAGMENTS_MAX: usize = 1024;
+/// Open SCTP associations; the one idle longest is forgotten, and what waits in it is read as it stands.
+pub const ASSOCIATIONS_MAX: usize = 4096;
+/// Streams of one association that are read; the user data of others is blanked.
+pub const STREAMS_MAX: usize = 64;
+/// Chunks of an association that wait for others; beyond it the gap before the first one is given up.
+pub const CHUNKS_EARLY_MAX: usize = 256;
+/// Chunks of an association remembered, so that a retransmission is known as one.
+pub const CHUNKS_REMEMBERED: usize = 256;
 /// Nested link, tunnel and extension headers in one frame.
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.

@@ -58,7 +58,9 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
     let payload = payload.map(|t| Ok((t.payload.clone(), format!("payload{}", t.payload.len()))));
     let fragment = layers.fragment.iter().filter(|fragment| !fragment.payload.is_empty());
     let fragment = fragment.map(|f| Ok((f.payload.clone(), format!("fragment{}", f.payload.len()))));
-    let mut all = pieces.chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
+    let chunks = layers.sctp.iter().flat_map(|sctp| &sctp.data).filter(|data| !data.payload.is_empty());
+    let chunks = chunks.map(|data| Ok((data.payload.clone(), format!("data{}", data.payload.len()))));
+    let mut all = pieces.chain(chunks).chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
     if !layers.pieces.is_sorted_by_key(|piece| piece.start) {
         return Err("pieces out of order".into());
     }

@@ -1,6 +1,6 @@
 //! A frame's bytes as labelled pieces of its layers, and the state of its checksums.
 //!
-//! What is not understood is said, never skipped: pieces, the payload (of the transport or of a fragment) and
+//! What is not understood is said, never skipped: pieces, the payload (of the transport, SCTP's chunks, or a fragment) and
 //! `not_understood` together cover the frame, each byte once. Bytes in no piece are blanked by whoever masks.
 //!
 //! One file per layer. A layer's `walk` labels its header and says what comes `walker::Next`; the loop in
@@ -10,6 +10,7 @@ mod arcnet;
 mod arp;
 mod checksum;
 mod cooked;
+mod crc32c;
 mod dccp;
 mod esp;
 mod ethernet;
@@ -32,6 +33,7 @@ mod null;
 mod pktap;
 mod ppp;
 mod ring;
+mod sctp;
 mod switch;
 mod tcp;
 mod teredo;
@@ -45,6 +47,7 @@ use std::ops::Range;
 
 use crate::limits;
 pub use fragment::{DatagramId, Fragment, decode_datagram, unfragment};
+pub use sctp::{Data, Sctp};
 use walker::{Next, Walker};
 
 /// Decodes one captured frame of link type `link` (tcpdump.org registry) into `layers`, which is cleared first.
@@ -120,6 +123,7 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
         50 => esp::walk(w),
         51 => ipv6::authentication(w),
         115 => l2tp::over_ip(w),
+        132 => sctp::walk(w),
         136 => udp::lite(w),
         137 => Some(Next::EtherType(0x8847)),
         145 => nsh::walk(w),
@@ -129,7 +133,6 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
         89 => w.stop("ospf"),
         103 => w.stop("pim"),
         112 => w.stop("vrrp"),
-        132 => w.stop("sctp"),
         _ => w.stop("ip protocol"),
     }
 }
@@ -137,13 +140,15 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
 /// What [`decode`] found in one frame. Reused from packet to packet: no allocation on the hot path.
 #[derive(Default)]
 pub struct Layers {
-    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`
-    /// or `fragment`.
+    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`,
+    /// `sctp` or `fragment`.
     pub pieces: Vec<Piece>,
     /// Innermost first, so that outer ones are computed over finished inner ones.
     pub checksums: Vec<Checksum>,
     /// The innermost TCP or UDP header, when its payload can be attributed to a flow.
     pub transport: Option<Transport>,
+    /// The innermost transport is SCTP: its user data. The payload of `transport` is empty then.
+    pub sctp: Option<Sctp>,
     /// The innermost IP header is that of a fragment.
     pub fragment: Option<Fragment>,
     /// Short names of the layers, outermost first: "eth", "vlan", "ip", "tcp" …
@@ -158,6 +163,7 @@ impl Layers {
         self.pieces.clear();
         self.checksums.clear();
         self.transport = None;
+        self.sctp = None;
         self.fragment = None;
         self.names.clear();
         self.not_understood.clear();
@@ -190,10 +196,12 @@ pub enum What {
     Checksum,
 }
 
-/// An internet checksum (RFC 1071) field of the frame.
+/// A checksum field of the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksum {
-    /// Offset of the two bytes.
+    /// How it is computed.
+    pub algorithm: Algorithm,
+    /// Offset of the field.
     pub at: usize,
     /// The captured bytes that it covers (checksum field included; taken as zero).
     pub covers: Range<usize>,
@@ -203,6 +211,25 @@ pub struct Checksum {
     pub state: ChecksumState,
     /// Zero means "none" (UDP over IPv4), so that a computed zero is sent as 0xffff.
     pub zero_is_none: bool,
+}
+
+/// How a checksum is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RFC 1071: two bytes.
+    Internet,
+    /// RFC 9260: four bytes.
+    Crc32c,
+}
+
+impl Algorithm {
+    /// Bytes of the field.
+    pub fn len(self) -> usize {
+        match self {
+            Algorithm::Internet => 2,
+            Algorithm::Crc32c => 4,
+        }
+    }
 }
 
 /// Where the pseudo-header's parts stand.
@@ -233,7 +260,7 @@ pub enum ChecksumState {
     Cut,
 }
 
-/// The innermost TCP or UDP header.
+/// The innermost TCP or UDP (DCCP, SCTP) header.
 #[derive(Clone, Debug)]
 pub struct Transport {
     /// Source address and port.

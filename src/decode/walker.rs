@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::{Checksum, ChecksumState, DatagramId, Fragment, Layers, Piece, Pseudo, Tcp, Transport, What};
+use super::{
+    Algorithm, Checksum, ChecksumState, DatagramId, Fragment, Layers, Piece, Pseudo, Sctp, Tcp, Transport, What,
+};
 
 /// What stands at the cursor, as the layer before it says.
 #[derive(Clone, Copy)]
@@ -149,10 +151,25 @@ impl<'a> Walker<'a> {
         pseudo: Option<Pseudo>,
         zero_is_none: bool,
     ) -> Option<()> {
-        let at = self.whole(What::Checksum, 2)?;
+        self.sum(Algorithm::Internet, covers, pseudo, zero_is_none)
+    }
+
+    /// SCTP's checksum, over everything from `start` on.
+    pub(super) fn crc32c(&mut self, start: usize) -> Option<()> {
+        self.sum(Algorithm::Crc32c, start..self.stated, None, false)
+    }
+
+    fn sum(
+        &mut self,
+        algorithm: Algorithm,
+        covers: Range<usize>,
+        pseudo: Option<Pseudo>,
+        zero_is_none: bool,
+    ) -> Option<()> {
+        let at = self.whole(What::Checksum, algorithm.len())?;
         let unverified = if covers.end > self.end { ChecksumState::Cut } else { ChecksumState::Bad };
         let covers = covers.start..covers.end.min(self.end);
-        let mut checksum = Checksum { at, covers, pseudo, state: unverified, zero_is_none };
+        let mut checksum = Checksum { algorithm, at, covers, pseudo, state: unverified, zero_is_none };
         checksum.observe(self.frame);
         self.layers.checksums.push(checksum);
         Some(())
@@ -241,6 +258,26 @@ impl<'a> Walker<'a> {
             tcp,
         });
         self.at = self.end;
+        None
+    }
+
+    /// The rest of the layer is user data of a chunk.
+    pub(super) fn data(&mut self) -> Option<Range<usize>> {
+        if self.quoted {
+            return self.stop("quoted payload");
+        }
+        let data = self.at..self.end;
+        self.at = self.end;
+        Some(data)
+    }
+
+    /// The layer's chunks are user data between these ports.
+    pub(super) fn chunks(&mut self, src: u16, dst: u16, sctp: Sctp) -> Option<Next> {
+        self.stop::<()>("sctp chunk");
+        if !self.quoted {
+            self.payload(self.at, src, dst, None);
+            self.layers.sctp = Some(sctp);
+        }
         None
     }
 

@@ -14,7 +14,7 @@ use crate::protocol::{self, Conversation, Field, Mark, Recognised, Side, Sink, W
 pub(super) const FIN: u8 = 1;
 pub(super) const SYN: u8 = 2;
 pub(super) const RST: u8 = 4;
-const ACK: u8 = 16;
+pub(super) const ACK: u8 = 16;
 
 /// What a connection acts upon while one packet is read.
 pub(super) struct Scene<'a, V> {
@@ -324,6 +324,8 @@ impl Connection {
 
 /// A TCP segment, or the part of one that a fragment holds.
 pub(super) struct TcpSegment<'a> {
+    /// 0, or which stream of an SCTP association this is, from 1.
+    pub(super) lane: u32,
     pub(super) tcp: Tcp,
     pub(super) payload: &'a [u8],
     pub(super) from: Arriving,

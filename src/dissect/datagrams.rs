@@ -93,6 +93,9 @@ impl Dissector {
         {
             self.segments(datagram, transport, tcp, layers, visitor);
         }
+        if layers.sctp.is_some() {
+            self.chunks(&datagram.frame, &datagram.parts, layers, visitor);
+        }
     }
 
     /// A segment in fragments is read as several smaller ones; copies of fragments are retransmissions.
@@ -119,6 +122,7 @@ impl Dissector {
             let begins = u32::from(index > 0 && tcp.flags & SYN != 0);
             let seq = tcp.seq.wrapping_add(part.at - start).wrapping_add(begins);
             let segment = TcpSegment {
+                lane: 0,
                 tcp: Tcp { seq, flags: tcp.flags & !(past | to_come), ..tcp },
                 payload: datagram.frame.get(part.at as usize..(part.at + part.len) as usize).unwrap_or_default(),
                 from: Arriving { packet: part.packet, frame_at: part.frame_at, missing },

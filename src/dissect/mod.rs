@@ -4,6 +4,7 @@
 
 mod connection;
 mod datagrams;
+mod sctp;
 mod visitor;
 mod waiting;
 
@@ -11,11 +12,12 @@ use std::io::Read;
 
 use crate::capture::{Batch, CaptureError, PacketId, Reader};
 use crate::decode::{self, Layers, Transport};
-use crate::flow::{FlowKey, Fragments, Slot, Span, Table};
+use crate::flow::{FlowKey, Fragments, Part, Slot, Span, Table};
 use crate::limits;
 use crate::protocol::Side;
 
 use connection::{Arriving, Connection, TcpSegment};
+use sctp::Association;
 pub use visitor::{Packet, Stream, Visitor};
 use waiting::{Owner, Waiting};
 
@@ -51,6 +53,7 @@ pub struct Dissector {
     /// Streams are read.
     streams: bool,
     flows: Table<Connection>,
+    associations: Table<Association>,
     waiting: Waiting,
     opened: u64,
     /// Capture bytes seen.
@@ -66,6 +69,7 @@ impl Default for Dissector {
             fragments: Fragments::default(),
             streams: true,
             flows: Table::new(limits::FLOWS_MAX),
+            associations: Table::new(limits::ASSOCIATIONS_MAX),
             waiting: Waiting::default(),
             opened: 0,
             position: 0,
@@ -95,9 +99,12 @@ impl Dissector {
             let payload = packet.frame.get(transport.payload.clone()).unwrap_or_default();
             let missing = transport.wire_payload.saturating_sub(payload.len() as u32);
             let from = Arriving { packet: packet.id, frame_at: transport.payload.start as u32, missing };
-            self.segment(&TcpSegment { tcp, payload, from }, transport, &layers, visitor);
+            self.segment(&TcpSegment { lane: 0, tcp, payload, from }, transport, &layers, visitor);
         } else if layers.fragment.is_some() {
             self.fragment(packet, &mut layers, visitor);
+        } else if layers.sctp.is_some() {
+            let whole = [Part::whole(packet.id, packet.frame)];
+            self.chunks(packet.frame, &whole, &layers, visitor);
         }
         self.layers = layers;
         if let Some(last) = self.waiting.release() {
@@ -116,6 +123,9 @@ impl Dissector {
     pub fn finish(&mut self, visitor: &mut impl Visitor) {
         while let Some(oldest) = self.fragments.oldest() {
             self.give_up_datagram(oldest, visitor);
+        }
+        for slot in self.associations.slots() {
+            self.close_association(slot, visitor);
         }
         let mut slots = self.flows.slots();
         slots.sort_by_key(|&slot| self.flows.get_mut(slot).map(|flow| flow.id()));
@@ -138,6 +148,7 @@ impl Dissector {
             return;
         }
         let (key, forward) = FlowKey::new(transport.src, transport.dst);
+        let key = key.lane(segment.lane);
         let slot = match self.flows.find(&key) {
             Some(slot) if self.flows.get_mut(slot).is_some_and(|flow| !flow.is_reused(forward, segment.tcp)) => slot,
             Some(slot) => {
@@ -204,6 +215,11 @@ impl Dissector {
                 }
                 Some(Owner::Datagram(number)) => {
                     if !self.give_up_datagram(number, visitor) {
+                        self.waiting.settle(id, u32::MAX);
+                    }
+                }
+                Some(Owner::Association(slot)) => {
+                    if !self.skip_chunks(slot, visitor) {
                         self.waiting.settle(id, u32::MAX);
                     }
                 }

@@ -20,6 +20,8 @@ pub(super) struct Waiting {
 pub(super) enum Owner {
     /// A direction of a flow.
     Stream(Slot, Side),
+    /// An SCTP association of which chunks are missing.
+    Association(Slot),
     /// A datagram of which fragments are missing.
     Datagram(u64),
 }

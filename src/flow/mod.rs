@@ -21,11 +21,19 @@ pub use table::{Slot, Table};
 pub struct FlowKey {
     low: (IpAddr, u16),
     high: (IpAddr, u16),
+    lane: u32,
 }
 
 impl FlowKey {
+    /// The key of one of several flows between the same ends.
+    pub fn lane(self, lane: u32) -> FlowKey {
+        FlowKey { lane, ..self }
+    }
+
     /// The key, and whether `src` is the lesser end.
     pub fn new(src: (IpAddr, u16), dst: (IpAddr, u16)) -> (FlowKey, bool) {
-        if src <= dst { (FlowKey { low: src, high: dst }, true) } else { (FlowKey { low: dst, high: src }, false) }
+        let forward = src <= dst;
+        let (low, high) = if forward { (src, dst) } else { (dst, src) };
+        (FlowKey { low, high, lane: 0 }, forward)
     }
 }

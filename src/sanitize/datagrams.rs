@@ -83,7 +83,7 @@ pub(super) struct Scattered {
 /// What was written into the checksums of a datagram.
 pub(super) struct Written {
     number: u64,
-    fields: Vec<(u32, [u8; 2])>,
+    fields: Vec<(u32, Vec<u8>)>,
 }
 
 impl Scattered {
@@ -117,9 +117,9 @@ impl Scattered {
         let mut written = Written { number: self.number, fields: Vec::new() };
         for checksum in &self.checksums {
             checksum.write(&mut frame);
-            if let Some(&field) = frame.get(checksum.at..).and_then(|rest| rest.first_chunk()) {
+            if let Some(field) = frame.get(checksum.at..checksum.at + checksum.algorithm.len()) {
                 self.put(checksum.at as u32, field, hold);
-                written.fields.push((checksum.at as u32, field));
+                written.fields.push((checksum.at as u32, field.to_vec()));
             }
         }
         written
@@ -130,12 +130,13 @@ impl Scattered {
         if written.number != self.number {
             return false;
         }
-        written.fields.iter().for_each(|&(at, field)| self.put(at, field, hold));
+        written.fields.iter().for_each(|(at, field)| self.put(*at, field, hold));
         true
     }
 
-    fn put(&self, at: u32, field: [u8; 2], hold: &mut Hold<'_>) {
-        for part in self.parts.iter().filter_map(|part| part.within(&(at..at + 2))) {
+    fn put(&self, at: u32, field: &[u8], hold: &mut Hold<'_>) {
+        let range = at..at + field.len() as u32;
+        for part in self.parts.iter().filter_map(|part| part.within(&range)) {
             let new = field.get((part.at - at) as usize..(part.at - at + part.len) as usize);
             let held = hold.packet(part.packet);
             let bytes = held.and_then(|held| held.frame.get_mut(in_frame(&part)));

@@ -131,6 +131,12 @@ impl<'a> Editor<'a> {
             let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
             self.tally.not_understood(what, 1, transport.payload.len() as u64);
         }
+        if let Some(sctp) = &layers.sctp
+            && self.payload == Payload::Blank
+        {
+            let bytes: usize = sctp.data.iter().map(|data| data.payload.len()).sum();
+            self.tally.not_understood("sctp payload", 1, bytes as u64);
+        }
     }
 
     /// Puts `new` where `old` stands, in every packet that holds it.

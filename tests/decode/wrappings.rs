@@ -36,7 +36,7 @@ fn carriers() {
         (7, "be 50 d4 00 0001".into(), "arcnet", "[link address]2 keep14".into()),
         (129, "be 50 c300 f0".into(), "arcnet", "[link address]2 keep13".into()),
         (258, "10000000 01000000 65000000 656e3000".into(), "pktap", "keep12 [pktap]4 keep10".into()),
-        (284, format!("{} 40000000 0800", &ETHERNET[..]), "eth dsa", "mac mac keep16".into()),
+        (284, format!("{ETHERNET} 40000000 0800"), "eth dsa", "mac mac keep16".into()),
         (281, format!("{ETHERNET} 00000001 0800"), "eth dsa", "mac mac keep16".into()),
         (285, format!("{ETHERNET} dada 0000 40000000 0800"), "eth dsa", "mac mac keep20".into()),
         (282, format!("00000001 {ETHERNET} 0800"), "dsa eth", "keep4 mac mac keep12".into()),
