@@ -8,6 +8,7 @@ mod fragments;
 mod ledger;
 mod packed;
 mod reassembly;
+mod sctp;
 mod twins;
 mod wire;
 

@@ -143,3 +143,27 @@ fn headers_alone() {
         assert_decodes(link, &frame, names, &expected);
     }
 }
+
+#[test]
+fn sctp_chunks() {
+    let sctp = |chunks: &str| {
+        let chunks = chunks.replace(' ', "");
+        format!("{} c000 0050 01020304 00000000 {chunks}", ip("84", 12 + chunks.len() / 2))
+    };
+    let head = "keep10 sum:Zero ip4 ip4 keep8 sum:Zero";
+    for (chunks, expected) in [
+        ("0003 0013 00000001 0002 0000 00000000 616263 ff", "keep16 data3 [padding]1"),
+        (
+            "0300 0010 00000001 00001000 00000000 0003 0011 00000001 0002 0000 00000000 61 000000",
+            "keep32 data1 [padding]3",
+        ),
+        (
+            "0100 0028 00000001 00001000 00010001 00000001 0005 0008 0a010203 8000 0004 0007 0008 aabbccdd",
+            "keep24 ip4 keep8 [sctp parameter]4",
+        ),
+        ("0400 000c 0001 0008 0a010203", "keep4 [sctp chunk]8"),
+        ("0a00 0008 aabbccdd 0b00 0004", "keep4 [sctp chunk]4 keep4"),
+    ] {
+        assert_decodes(101, &sctp(chunks), "ip sctp", &format!("{head} {expected}"));
+    }
+}
