@@ -60,7 +60,10 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
     let fragment = fragment.map(|f| Ok((f.payload.clone(), format!("fragment{}", f.payload.len()))));
     let chunks = layers.sctp.iter().flat_map(|sctp| &sctp.data).filter(|data| !data.payload.is_empty());
     let chunks = chunks.map(|data| Ok((data.payload.clone(), format!("data{}", data.payload.len()))));
-    let mut all = pieces.chain(chunks).chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
+    let quote = layers.quote.iter().filter(|quote| !quote.payload.is_empty());
+    let quote = quote.map(|q| Ok((q.payload.clone(), format!("quote{}", q.payload.len()))));
+    let mut all =
+        pieces.chain(quote).chain(chunks).chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
     if !layers.pieces.is_sorted_by_key(|piece| piece.start) {
         return Err("pieces out of order".into());
     }

@@ -7,6 +7,7 @@ mod fidelity;
 mod fragments;
 mod ledger;
 mod packed;
+mod quotes;
 mod reassembly;
 mod sctp;
 mod twins;

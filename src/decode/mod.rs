@@ -1,7 +1,7 @@
 //! A frame's bytes as labelled pieces of its layers, and the state of its checksums.
 //!
-//! What is not understood is said, never skipped: pieces, the payload (of the transport, SCTP's chunks, or a fragment) and
-//! `not_understood` together cover the frame, each byte once. Bytes in no piece are blanked by whoever masks.
+//! What is not understood is said, never skipped: pieces, the payload (of the transport, of a quoted one, of SCTP's chunks,
+//! of a fragment) and `not_understood` together cover the frame, each byte once. Bytes in no piece are blanked by whoever masks.
 //!
 //! One file per layer. A layer's `walk` labels its header and says what comes `walker::Next`; the loop in
 //! [`decode`] goes there. A new tunnel is one file and one match arm.
@@ -60,6 +60,10 @@ pub fn decode(link: u32, frame: &[u8], wire_len: u32, layers: &mut Layers) {
     for _ in 0..limits::LAYERS_MAX {
         let Some(here) = next else { break };
         next = step(&mut walker, here);
+    }
+    if let Some(at) = walker.behind_quote.take() {
+        walker.enter(at);
+        icmp::extension(&mut walker);
     }
     walker.finish(next.is_some());
 }
@@ -141,12 +145,14 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
 #[derive(Default)]
 pub struct Layers {
     /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`,
-    /// `sctp` or `fragment`.
+    /// `quote`, `sctp` or `fragment`.
     pub pieces: Vec<Piece>,
     /// Innermost first, so that outer ones are computed over finished inner ones.
     pub checksums: Vec<Checksum>,
     /// The innermost TCP or UDP header, when its payload can be attributed to a flow.
     pub transport: Option<Transport>,
+    /// A TCP segment that an ICMP error quotes.
+    pub quote: Option<Transport>,
     /// The innermost transport is SCTP: its user data. The payload of `transport` is empty then.
     pub sctp: Option<Sctp>,
     /// The innermost IP header is that of a fragment.
@@ -163,6 +169,7 @@ impl Layers {
         self.pieces.clear();
         self.checksums.clear();
         self.transport = None;
+        self.quote = None;
         self.sctp = None;
         self.fragment = None;
         self.names.clear();

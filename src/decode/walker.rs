@@ -52,14 +52,17 @@ pub(super) struct Walker<'a> {
     wire_end: usize,
     /// Set by the innermost IP header.
     pub(super) addresses: Option<Addresses>,
-    /// Inside the packet that an ICMP error quotes: it belongs to no flow.
+    /// Inside the packet that an ICMP error quotes: it is no packet of a flow.
     pub(super) quoted: bool,
+    /// What stands behind such a packet, and is walked after it.
+    pub(super) behind_quote: Option<Range<usize>>,
 }
 
 impl<'a> Walker<'a> {
     pub(super) fn new(frame: &'a [u8], wire_len: u32, layers: &'a mut Layers) -> Self {
         let wire_end = frame.len().max(wire_len as usize);
-        Self { frame, layers, at: 0, end: frame.len(), stated: wire_end, wire_end, addresses: None, quoted: false }
+        let (at, end, stated) = (0, frame.len(), wire_end);
+        Self { frame, layers, at, end, stated, wire_end, addresses: None, quoted: false, behind_quote: None }
     }
 
     /// Accounts for what is left, and puts checksums into writing order.
@@ -203,6 +206,22 @@ impl<'a> Walker<'a> {
         self.wire_end = self.wire_end.min(end);
     }
 
+    /// The packet that follows ends at `end`; what is beyond is walked after it.
+    pub(super) fn quote_to(&mut self, end: usize) {
+        self.behind_quote = Some(end.min(self.end)..self.end);
+        self.end = end.min(self.end);
+        self.stated = end;
+        self.wire_end = self.wire_end.min(end);
+    }
+
+    /// Goes on with a part that was put off.
+    pub(super) fn enter(&mut self, part: Range<usize>) {
+        self.stop::<()>("malformed");
+        self.at = part.start;
+        self.end = part.end;
+        self.stated = part.end;
+    }
+
     /// A header states no length (segmentation offload): to the end of what is around it.
     pub(super) fn unbound(&mut self) {
         self.stated = self.wire_end;
@@ -244,19 +263,20 @@ impl<'a> Walker<'a> {
 
     /// The rest of the layer is payload of a flow between these ports. It begins at `start`, which may be cut off.
     pub(super) fn payload(&mut self, start: usize, src: u16, dst: u16, tcp: Option<Tcp>) -> Option<Next> {
-        if self.quoted {
+        if self.quoted && tcp.is_none() {
             return self.stop("quoted payload");
         }
         let payload = self.at..self.end;
         let wire = self.wire_end.saturating_sub(start).max(payload.len());
         let addresses = self.addresses?;
-        self.layers.transport = Some(Transport {
+        let transport = Transport {
             src: (self.address(addresses.src, addresses.len)?, src),
             dst: (self.address(addresses.dst, addresses.len)?, dst),
             payload,
             wire_payload: u32::try_from(wire).unwrap_or(u32::MAX),
             tcp,
-        });
+        };
+        *if self.quoted { &mut self.layers.quote } else { &mut self.layers.transport } = Some(transport);
         self.at = self.end;
         None
     }

@@ -7,7 +7,7 @@ use super::waiting::{Owner, Waiting};
 use super::{index, other};
 use crate::capture::PacketId;
 use crate::decode::{Tcp, Transport};
-use crate::flow::{Cover, Order, Segment, Slot, Span};
+use crate::flow::{Cover, Order, Part, Segment, Slot, Span};
 use crate::limits;
 use crate::protocol::{self, Conversation, Field, Mark, Recognised, Side, Sink, Window};
 
@@ -98,6 +98,22 @@ impl Connection {
                 direction.closed = true;
                 self.converse(side, &[], true, scene);
             }
+        }
+    }
+
+    /// A copy of a segment inside an ICMP error: of bytes seen before it gets the decisions, others are blanked.
+    pub(super) fn quoted<V: Visitor>(&mut self, quote: &TcpSegment<'_>, forward: bool, scene: &mut Scene<'_, V>) {
+        let TcpSegment { tcp, payload, ref from, .. } = *quote;
+        let side = self.side(forward);
+        let seq = tcp.seq.wrapping_add(u32::from(tcp.flags & SYN != 0));
+        let arrival = self.directions[index(side)].order.place(seq, payload.len());
+        let old = arrival.old.end;
+        if let (Some(at), Some(bytes)) = (arrival.at, payload.get(..old).filter(|bytes| !bytes.is_empty())) {
+            scene.waiting.own(from.packet, Owner::Stream(scene.slot, side), old as u32);
+            self.copy(side, at, bytes, from, scene);
+        }
+        if old < payload.len() {
+            scene.visitor.stray("quoted payload", &from.part(old..payload.len()));
         }
     }
 
@@ -341,6 +357,11 @@ pub(super) struct Arriving {
 }
 
 impl Arriving {
+    pub(super) fn part(&self, range: Range<usize>) -> Part {
+        let (at, len) = (range.start as u32, range.len() as u32);
+        Part { at, len, packet: self.packet, frame_at: self.frame_at + at, copy: true }
+    }
+
     /// Where a range of the payload stands in the frame.
     fn span(&self, range: Range<usize>, offset: u32) -> Span {
         let at = self.frame_at + range.start as u32..self.frame_at + range.end as u32;

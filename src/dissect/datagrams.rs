@@ -93,6 +93,10 @@ impl Dissector {
         {
             self.segments(datagram, transport, tcp, layers, visitor);
         }
+        if let Some(quote) = &layers.quote {
+            let payload = quote.payload.start as u32..quote.payload.end as u32;
+            datagram.parts_of(payload).for_each(|part| visitor.stray("quoted payload", &part));
+        }
         if layers.sctp.is_some() {
             self.chunks(&datagram.frame, &datagram.parts, layers, visitor);
         }

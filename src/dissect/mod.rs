@@ -105,6 +105,8 @@ impl Dissector {
         } else if layers.sctp.is_some() {
             let whole = [Part::whole(packet.id, packet.frame)];
             self.chunks(packet.frame, &whole, &layers, visitor);
+        } else if let Some(quote) = &layers.quote {
+            self.quote(packet, quote, visitor);
         }
         self.layers = layers;
         if let Some(last) = self.waiting.release() {
@@ -161,6 +163,22 @@ impl Dissector {
         let Some(flow) = self.flows.get_mut(slot) else { return };
         let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
         flow.segment(segment, forward, &mut scene);
+    }
+
+    /// A segment inside an ICMP error: its payload is decided as that of the flow was.
+    fn quote(&mut self, packet: &Packet<'_>, quote: &Transport, visitor: &mut impl Visitor) {
+        let payload = packet.frame.get(quote.payload.clone()).unwrap_or_default();
+        let Some(tcp) = quote.tcp.filter(|_| self.streams && !payload.is_empty()) else { return };
+        let from = Arriving { packet: packet.id, frame_at: quote.payload.start as u32, missing: 0 };
+        let (key, forward) = FlowKey::new(quote.src, quote.dst);
+        let now = self.now;
+        let slot = self.flows.find(&key);
+        let Some((slot, flow)) = slot.and_then(|slot| Some((slot, self.flows.get_mut(slot)?))) else {
+            visitor.stray("quoted payload", &from.part(0..payload.len()));
+            return;
+        };
+        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+        flow.quoted(&TcpSegment { lane: 0, tcp, payload, from }, forward, &mut scene);
     }
 
     fn open(

@@ -131,6 +131,12 @@ impl<'a> Editor<'a> {
             let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
             self.tally.not_understood(what, 1, transport.payload.len() as u64);
         }
+        if let Some(quote) = &layers.quote
+            && !quote.payload.is_empty()
+            && self.payload == Payload::Blank
+        {
+            self.tally.not_understood("quoted payload", 1, quote.payload.len() as u64);
+        }
         if let Some(sctp) = &layers.sctp
             && self.payload == Payload::Blank
         {
