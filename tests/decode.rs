@@ -24,7 +24,7 @@ const ADDRESSES6: &str =
     "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02";
 
 const TCP4_SHOWN: &str = "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5";
-const TCP6_SHOWN: &str = "keep8 ip6 ip6 keep16 sum:Good keep2 payload5";
+const TCP6_SHOWN: &str = "keep1 label keep4 ip6 ip6 keep16 sum:Good keep2 payload5";
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
@@ -46,6 +46,8 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
             What::Mac => "mac".into(),
             What::Ipv4 => "ip4".into(),
             What::Ipv6 => "ip6".into(),
+            What::Clock { .. } => "clock".into(),
+            What::FlowLabel => "label".into(),
             What::Checksum => match layers.checksums.iter().find(|checksum| checksum.at == start) {
                 Some(checksum) => format!("sum:{:?}", checksum.state),
                 None => return Err("checksum piece without checksum"),
@@ -109,7 +111,7 @@ fn ethernet_ipv4_tcp() {
 #[test]
 fn links() {
     let tail4 = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
-    let tail6 = TCP6_SHOWN.strip_prefix("keep8 ").unwrap();
+    let tail6 = TCP6_SHOWN.strip_prefix("keep1 ").unwrap();
     for (link, head, names, expected) in [
         (1, format!("{ETHERNET} 8100 0001 0800"), "eth vlan", "mac mac keep16"),
         (
@@ -150,11 +152,11 @@ fn links() {
         assert_decodes(link, &format!("{head} {TCP4}"), names.trim_start(), &format!("{expected} {tail4}"));
     }
     for (link, head, names, expected) in [
-        (1, format!("{ETHERNET} 86dd"), "eth", "mac mac keep10"),
-        (0, "1e000000".into(), "null", "keep12"),
-        (0, "0000001c".into(), "null", "keep12"),
-        (229, String::new(), "", "keep8"),
-        (12, String::new(), "", "keep8"),
+        (1, format!("{ETHERNET} 86dd"), "eth", "mac mac keep3"),
+        (0, "1e000000".into(), "null", "keep5"),
+        (0, "0000001c".into(), "null", "keep5"),
+        (229, String::new(), "", "keep1"),
+        (12, String::new(), "", "keep1"),
     ] {
         let names = format!("{names} ipv6 tcp");
         assert_decodes(link, &format!("{head} {TCP6}"), names.trim_start(), &format!("{expected} {tail6}"));
@@ -204,7 +206,7 @@ fn a_cut_frame_keeps_what_is_whole() {
 fn tcp_options() {
     let frame = "45 00 00 41 12 34 00 00 40 06 7c 4c c0 00 02 01 c6 33 64 02 c0 00 00 50 01 02 03 04 05 06 07 08 a0 18 04 00 43 74 00 00 \
         02 04 05 b4 04 02 08 0a 00 00 00 01 00 00 00 02 01 03 03 07 68 65 6c 6c 6f";
-    assert_decodes(101, frame, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Good keep22 payload5");
+    assert_decodes(101, frame, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Good keep10 clock clock keep4 payload5");
     // A fast-open cookie, an option beyond the header, and an end of options with garbage behind.
     let cookie = frame.replace("08 0a 00 00 00 01 00 00 00 02", "22 0a 00 00 00 01 00 00 00 02");
     assert_decodes(
@@ -214,9 +216,19 @@ fn tcp_options() {
         "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 [tcp option]8 keep4 payload5",
     );
     let beyond = frame.replace("01 03 03 07", "01 03 04 07");
-    assert_decodes(101, &beyond, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [tcp option]3 payload5");
+    assert_decodes(
+        101,
+        &beyond,
+        "ip tcp",
+        "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 clock clock keep1 [tcp option]3 payload5",
+    );
     let end = frame.replace("01 03 03 07", "00 03 03 07");
-    assert_decodes(101, &end, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [padding]3 payload5");
+    assert_decodes(
+        101,
+        &end,
+        "ip tcp",
+        "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 clock clock keep1 [padding]3 payload5",
+    );
 }
 
 #[test]
@@ -315,7 +327,7 @@ fn arp_igmp_and_neighbours() {
     let ns = format!(
         "60 01 23 45 00 20 3a 40 {ADDRESSES6} 87 00 ec 72 00 00 00 00 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02 01 01 02 00 00 00 00 01"
     );
-    assert_decodes(101, &ns, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Good keep4 ip6 keep2 mac");
+    assert_decodes(101, &ns, "ipv6 icmpv6", "keep1 label keep4 ip6 ip6 keep2 sum:Good keep4 ip6 keep2 mac");
     let ra = format!(
         "60000000 0030 3a ff {ADDRESSES6} 86 00 1234 4000 0708 00000000 00000000 \
         03 04 40 c0 00000e10 00000e10 00000000 20010db8000000000000000000000000"
@@ -401,19 +413,19 @@ fn tunnels() {
     ] {
         assert_decodes(101, &format!("{head} {TCP4}"), &format!("{names} ip tcp"), &format!("{expected} {tail4}"));
     }
-    let tail6 = TCP6_SHOWN.strip_prefix("keep8 ").unwrap();
-    assert_decodes(101, &format!("{} {TCP6}", ip("29", 65)), "ip ipv6 tcp", &format!("{ip_shown} keep8 {tail6}"));
+    let tail6 = TCP6_SHOWN.strip_prefix("keep1 ").unwrap();
+    assert_decodes(101, &format!("{} {TCP6}", ip("29", 65)), "ip ipv6 tcp", &format!("{ip_shown} keep1 {tail6}"));
     assert_decodes(
         101,
         &format!("{} 0000 1234 aabbccdd {TCP6}", udp("0dd8", 73)),
         "ip udp teredo ipv6 tcp",
-        &format!("{udp_shown} keep2 [teredo origin]6 keep8 {tail6}"),
+        &format!("{udp_shown} keep2 [teredo origin]6 keep1 {tail6}"),
     );
     assert_decodes(
         101,
         &format!("{} 0001 0102 aa bbcc 0000000000000000 00 0000 1234 aabbccdd {TCP6}", udp("0dd8", 89)),
         "ip udp teredo ipv6 tcp",
-        &format!("{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep8 {tail6}"),
+        &format!("{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep1 {tail6}"),
     );
     // A datagram to a tunnel's port that is none.
     assert_decodes(101, &format!("{} 4745 5420", udp("12b5", 4)), "ip udp", &format!("{udp_shown} payload4"));

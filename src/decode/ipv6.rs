@@ -6,7 +6,9 @@ use super::walker::{Addresses, Next, Walker};
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ipv6");
     let header = w.at;
-    let &[_, _, _, _, high, low, next, _] = w.keep()?;
+    w.keep::<1>()?;
+    w.flow_label()?;
+    let &[high, low, next, _] = w.keep()?;
     match u16::from_be_bytes([high, low]) {
         0 => w.unbound(),
         length => w.bound(w.at + 32 + usize::from(length)),

@@ -199,6 +199,15 @@ pub enum What {
     Ipv4,
     /// An IPv6 address (16 bytes).
     Ipv6,
+    /// A reading of a host's clock (TCP timestamps; 4 bytes). The host's address stands at offset `host` of the frame.
+    Clock {
+        /// Offset of the address.
+        host: u32,
+        /// Length of the address.
+        len: u8,
+    },
+    /// An IPv6 flow label that is not 0 (3 bytes, of which the high 4 bits are none of it).
+    FlowLabel,
     /// A checksum field, described in [`Layers::checksums`].
     Checksum,
 }

@@ -128,6 +128,21 @@ impl<'a> Walker<'a> {
         self.whole(What::Ipv6, 16)
     }
 
+    /// The clock of the sender, or of the receiver.
+    pub(super) fn clock(&mut self, sender: bool) -> Option<()> {
+        let Addresses { src, dst, len, .. } = self.addresses?;
+        let host = if sender { src } else { dst } as u32;
+        self.whole(What::Clock { host, len: len as u8 }, 4).map(drop)
+    }
+
+    /// A flow label with the rest of the traffic class before it; 0 is none.
+    pub(super) fn flow_label(&mut self) -> Option<()> {
+        match self.rest() {
+            [class, 0, 0, ..] if class & 0x0f == 0 => self.keep::<3>().map(drop),
+            _ => self.whole(What::FlowLabel, 3).map(drop),
+        }
+    }
+
     /// `count` addresses of one kind, or as many as there are.
     pub(super) fn many(&mut self, count: usize, what: fn(&mut Self) -> Option<usize>) -> Option<()> {
         (0..count).try_for_each(|_| what(self).map(drop))

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::edits::{Editor, mask_address};
+use super::edits::Editor;
 use super::hold::{CHECKSUM, FRAMING, Hold};
 use super::ledger::{Because, Label};
 use super::values::KEPT_PAYLOAD;
@@ -27,7 +27,7 @@ impl Editor<'_> {
                     let new = &mut new[..piece.len.min(16) as usize];
                     let old = datagram.frame.get(at.start as usize..at.end as usize).unwrap_or_default();
                     new.copy_from_slice(old);
-                    let why = mask_address(what, new, self.addresses, &mut self.values);
+                    let why = self.headers.mask(what, new, &datagram.frame, &mut self.values.masker);
                     self.scatter(datagram, at, Some(new), why);
                 }
             }

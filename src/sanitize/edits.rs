@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
+use super::headers::Headers;
 use super::history::History;
 use super::hold::{CHECKSUM, FRAMING, Hold};
 use super::ledger::{Because, Label};
 use super::packed::Bodies;
-use super::values::{ADDRESS, GRAMMAR, KEPT_PAYLOAD, PACKED, SPECIAL_USE, Values};
+use super::values::{GRAMMAR, KEPT_PAYLOAD, PACKED, Values};
 use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Part, Span};
 use crate::protocol::{Encoding, Field, Role, Side, Window};
-use crate::rules::{Addresses, Payload};
+use crate::rules::Payload;
 
 /// Edits held packets as the loop tells.
 pub(super) struct Editor<'a> {
     pub(super) hold: Hold<'a>,
     pub(super) values: Values,
-    pub(super) addresses: Addresses,
+    pub(super) headers: Headers,
     pub(super) payload: Payload,
     history: History,
     bodies: Bodies,
@@ -49,11 +50,11 @@ impl Tally {
 }
 
 impl<'a> Editor<'a> {
-    pub(super) fn new(hold: Hold<'a>, values: Values, addresses: Addresses, payload: Payload) -> Self {
+    pub(super) fn new(hold: Hold<'a>, values: Values, headers: Headers, payload: Payload) -> Self {
         Editor {
             hold,
             values,
-            addresses,
+            headers,
             payload,
             history: History::new(),
             bodies: Bodies::default(),
@@ -97,7 +98,7 @@ impl<'a> Editor<'a> {
                         Meta::Ipv6 => What::Ipv6,
                         _ => What::Mac,
                     };
-                    let (label, because) = mask_address(what, bytes, self.addresses, &mut self.values);
+                    let (label, because) = self.headers.mask(what, bytes, &[], &mut self.values.masker);
                     held.claim(at, label, because);
                 }
             }
@@ -178,39 +179,6 @@ impl<'a> Editor<'a> {
     }
 }
 
-/// Masks an address where it stands. Special-use addresses stay, and are said to.
-pub(super) fn mask_address(
-    what: What,
-    bytes: &mut [u8],
-    addresses: Addresses,
-    values: &mut Values,
-) -> (Label, Because) {
-    match addresses {
-        Addresses::Keep => return (Label::Kept, ADDRESS),
-        Addresses::Blank => {
-            bytes.fill(0);
-            return (Label::Blanked, ADDRESS);
-        }
-        Addresses::Pseudonym => {}
-    }
-    let masker = &mut values.masker;
-    let changed = match what {
-        What::Mac => replace(bytes, |mac| masker.mac(mac)),
-        What::Ipv4 => replace(bytes, |address| masker.ipv4(address)),
-        What::Ipv6 => replace(bytes, |address| masker.ipv6(address)),
-        What::Structural | What::Checksum => false,
-    };
-    if changed { (Label::Pseudonym, ADDRESS) } else { (Label::Kept, SPECIAL_USE) }
-}
-
-/// Puts what `map` makes of an address of `N` bytes in its place; false if that changed nothing.
-fn replace<const N: usize>(bytes: &mut [u8], map: impl FnOnce([u8; N]) -> [u8; N]) -> bool {
-    let Ok(old) = <[u8; N]>::try_from(&*bytes) else { return false };
-    let new = map(old);
-    bytes.copy_from_slice(&new);
-    new != old
-}
-
 impl Visitor for Editor<'_> {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         let Some(mut held) = self.hold.packet(packet.id) else { return };
@@ -227,7 +195,7 @@ impl Visitor for Editor<'_> {
                 What::Checksum => held.claim(at, Label::Recomputed, CHECKSUM),
                 what => {
                     let bytes = &mut held.frame[at.start as usize..at.end as usize];
-                    let (label, because) = mask_address(what, bytes, self.addresses, &mut self.values);
+                    let (label, because) = self.headers.mask(what, bytes, packet.frame, &mut self.values.masker);
                     held.claim(at, label, because);
                 }
             }

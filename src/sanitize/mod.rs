@@ -6,6 +6,7 @@
 mod datagrams;
 mod deflate;
 mod edits;
+mod headers;
 mod history;
 mod hold;
 mod ledger;
@@ -24,6 +25,7 @@ use crate::protocol::{Encoding, Field, Role};
 use crate::rules::{PACKS, Payload, Policy};
 
 use edits::Editor;
+use headers::Headers;
 use hold::Hold;
 pub use ledger::{Because, Claim, Label, Ledger};
 pub use manifest::{Input, Kind, Labels, LimitHit, Manifest, Matched, NotUnderstood, Written};
@@ -82,7 +84,7 @@ pub fn mask<'a>(
     let mut output = Output::new(sink, format);
     output.open(&reader);
     let hold = Hold::new(ledger, output);
-    let mut editor = Editor::new(hold, values, policy.addresses, policy.payload);
+    let mut editor = Editor::new(hold, values, Headers::new(policy.addresses, key), policy.payload);
     let mut run = Run {
         dissector: match policy.payload {
             Payload::Dissect => Dissector::default(),
