@@ -56,6 +56,22 @@ pub const CACHED_VALUE_BYTES_MAX: usize = 1024;
 pub const KNOWN_VALUES_BYTES_MAX: usize = 16 << 20;
 /// Distinct values counted per kind; the count stays there.
 pub const COUNTED_VALUES_MAX: usize = 1 << 16;
+/// IP datagrams of which fragments are missing; the oldest is given up, and what cannot be read without them is blanked.
+pub const DATAGRAMS_MAX: usize = 1024;
+/// Bytes of such datagrams, likewise.
+pub const DATAGRAM_BYTES_MAX: usize = 4 << 20;
+/// Datagrams remembered when they are whole: later copies of their fragments (two taps, say) get the same decisions.
+pub const DATAGRAMS_REMEMBERED: usize = 64;
+/// Fragments of one datagram, copies included; more are blanked. A datagram has some 45 on Ethernet.
+pub const FRAGMENTS_MAX: usize = 1024;
+/// Open SCTP associations; the one idle longest is forgotten, and what waits in it is read as it stands.
+pub const ASSOCIATIONS_MAX: usize = 4096;
+/// Streams of one association that are read; the user data of others is blanked.
+pub const STREAMS_MAX: usize = 64;
+/// Chunks of an association that wait for others; beyond it the gap before the first one is given up.
+pub const CHUNKS_EARLY_MAX: usize = 256;
+/// Chunks of an association remembered, so that a retransmission is known as one.
+pub const CHUNKS_REMEMBERED: usize = 256;
 /// Nested link, tunnel and extension headers in one frame.
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.

@@ -1,5 +1,7 @@
 //! Frames of every kind as written bytes, any bytes at all, and the captures at hand.
 
+mod wrappings;
+
 use std::path::Path;
 
 use etherparse::{LaxSlicedPacket, TransportSlice};
@@ -22,7 +24,7 @@ const ADDRESSES6: &str =
     "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02";
 
 const TCP4_SHOWN: &str = "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5";
-const TCP6_SHOWN: &str = "keep8 ip6 ip6 keep16 sum:Good keep2 payload5";
+const TCP6_SHOWN: &str = "keep1 label keep4 ip6 ip6 keep16 sum:Good keep2 payload5";
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
@@ -44,6 +46,8 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
             What::Mac => "mac".into(),
             What::Ipv4 => "ip4".into(),
             What::Ipv6 => "ip6".into(),
+            What::Clock { .. } => "clock".into(),
+            What::FlowLabel => "label".into(),
             What::Checksum => match layers.checksums.iter().find(|checksum| checksum.at == start) {
                 Some(checksum) => format!("sum:{:?}", checksum.state),
                 None => return Err("checksum piece without checksum"),
@@ -54,7 +58,14 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
     let gaps = layers.not_understood.iter().map(|(why, at)| Ok((at.clone(), format!("[{why}]{}", at.len()))));
     let payload = layers.transport.iter().filter(|transport| !transport.payload.is_empty());
     let payload = payload.map(|t| Ok((t.payload.clone(), format!("payload{}", t.payload.len()))));
-    let mut all = pieces.chain(gaps).chain(payload).collect::<Result<Vec<_>, _>>()?;
+    let fragment = layers.fragment.iter().filter(|fragment| !fragment.payload.is_empty());
+    let fragment = fragment.map(|f| Ok((f.payload.clone(), format!("fragment{}", f.payload.len()))));
+    let chunks = layers.sctp.iter().flat_map(|sctp| &sctp.data).filter(|data| !data.payload.is_empty());
+    let chunks = chunks.map(|data| Ok((data.payload.clone(), format!("data{}", data.payload.len()))));
+    let quote = layers.quote.iter().filter(|quote| !quote.payload.is_empty());
+    let quote = quote.map(|q| Ok((q.payload.clone(), format!("quote{}", q.payload.len()))));
+    let mut all =
+        pieces.chain(quote).chain(chunks).chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
     if !layers.pieces.is_sorted_by_key(|piece| piece.start) {
         return Err("pieces out of order".into());
     }
@@ -100,7 +111,7 @@ fn ethernet_ipv4_tcp() {
 #[test]
 fn links() {
     let tail4 = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
-    let tail6 = TCP6_SHOWN.strip_prefix("keep8 ").unwrap();
+    let tail6 = TCP6_SHOWN.strip_prefix("keep1 ").unwrap();
     for (link, head, names, expected) in [
         (1, format!("{ETHERNET} 8100 0001 0800"), "eth vlan", "mac mac keep16"),
         (
@@ -141,11 +152,11 @@ fn links() {
         assert_decodes(link, &format!("{head} {TCP4}"), names.trim_start(), &format!("{expected} {tail4}"));
     }
     for (link, head, names, expected) in [
-        (1, format!("{ETHERNET} 86dd"), "eth", "mac mac keep10"),
-        (0, "1e000000".into(), "null", "keep12"),
-        (0, "0000001c".into(), "null", "keep12"),
-        (229, String::new(), "", "keep8"),
-        (12, String::new(), "", "keep8"),
+        (1, format!("{ETHERNET} 86dd"), "eth", "mac mac keep3"),
+        (0, "1e000000".into(), "null", "keep5"),
+        (0, "0000001c".into(), "null", "keep5"),
+        (229, String::new(), "", "keep1"),
+        (12, String::new(), "", "keep1"),
     ] {
         let names = format!("{names} ipv6 tcp");
         assert_decodes(link, &format!("{head} {TCP6}"), names.trim_start(), &format!("{expected} {tail6}"));
@@ -160,11 +171,11 @@ fn what_is_not_understood_is_said() {
         (1, format!("{ETHERNET} 1234 0102"), "mac mac keep2 [ethertype]2"),
         (1, format!("{ETHERNET} 0002 4242 ff"), "mac mac keep2 [spanning tree]2 [trailer]1"),
         (1, format!("{ETHERNET} 0800 05"), "mac mac keep2 [malformed]1"),
-        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 [esp]25"),
+        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 keep8 [esp payload]17"),
         (101, TCP4.replace("40 06", "40 fe"), "keep10 sum:Bad ip4 ip4 [ip protocol]25"),
         (101, format!("{TCP4} 01 02"), "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5 [trailer]2"),
-        (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 [ip fragment]25"),
-        (101, TCP4.replacen("12 34 00 00", "12 34 00 01", 1), "keep10 sum:Bad ip4 ip4 [ip fragment]25"),
+        (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 fragment25"),
+        (101, TCP4.replacen("12 34 00 00", "12 34 00 01", 1), "keep10 sum:Bad ip4 ip4 fragment25"),
         (101, TCP4.replacen("50 18", "40 18", 1), "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep2 [malformed]5"),
     ] {
         let frame = hex(&frame);
@@ -195,7 +206,7 @@ fn a_cut_frame_keeps_what_is_whole() {
 fn tcp_options() {
     let frame = "45 00 00 41 12 34 00 00 40 06 7c 4c c0 00 02 01 c6 33 64 02 c0 00 00 50 01 02 03 04 05 06 07 08 a0 18 04 00 43 74 00 00 \
         02 04 05 b4 04 02 08 0a 00 00 00 01 00 00 00 02 01 03 03 07 68 65 6c 6c 6f";
-    assert_decodes(101, frame, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Good keep22 payload5");
+    assert_decodes(101, frame, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Good keep10 clock clock keep4 payload5");
     // A fast-open cookie, an option beyond the header, and an end of options with garbage behind.
     let cookie = frame.replace("08 0a 00 00 00 01 00 00 00 02", "22 0a 00 00 00 01 00 00 00 02");
     assert_decodes(
@@ -205,9 +216,19 @@ fn tcp_options() {
         "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 [tcp option]8 keep4 payload5",
     );
     let beyond = frame.replace("01 03 03 07", "01 03 04 07");
-    assert_decodes(101, &beyond, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [tcp option]3 payload5");
+    assert_decodes(
+        101,
+        &beyond,
+        "ip tcp",
+        "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 clock clock keep1 [tcp option]3 payload5",
+    );
     let end = frame.replace("01 03 03 07", "00 03 03 07");
-    assert_decodes(101, &end, "ip tcp", "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep19 [padding]3 payload5");
+    assert_decodes(
+        101,
+        &end,
+        "ip tcp",
+        "keep10 sum:Good ip4 ip4 keep16 sum:Bad keep10 clock clock keep1 [padding]3 payload5",
+    );
 }
 
 #[test]
@@ -262,7 +283,7 @@ fn ipv6_extension_headers() {
     let via = routed.replacen("00 02", "00 99", 1);
     assert_decodes(101, &via, "ipv6 tcp", "keep8 ip6 ip6 keep8 ip6 keep16 sum:Good keep2 payload5");
     // A fragment, and a fragment header on a whole packet.
-    assert_decodes(101, &frame("0021", "2c", "06 00 00 01 00 00 00 07"), "ipv6", "keep8 ip6 ip6 keep8 [ip fragment]25");
+    assert_decodes(101, &frame("0021", "2c", "06 00 00 01 00 00 00 07"), "ipv6", "keep8 ip6 ip6 keep8 fragment25");
     assert_decodes(
         101,
         &frame("0021", "2c", "06 00 00 00 00 00 00 07"),
@@ -287,7 +308,7 @@ fn arp_igmp_and_neighbours() {
     );
     assert_decodes(
         1,
-        &format!("{ETHERNET} 0806 0006 0800 08 04 0001 0102"),
+        &format!("{ETHERNET} 0806 0006 86dd 08 10 0001 0102"),
         "eth arp",
         "mac mac keep10 [arp addresses]2",
     );
@@ -306,7 +327,7 @@ fn arp_igmp_and_neighbours() {
     let ns = format!(
         "60 01 23 45 00 20 3a 40 {ADDRESSES6} 87 00 ec 72 00 00 00 00 20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02 01 01 02 00 00 00 00 01"
     );
-    assert_decodes(101, &ns, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Good keep4 ip6 keep2 mac");
+    assert_decodes(101, &ns, "ipv6 icmpv6", "keep1 label keep4 ip6 ip6 keep2 sum:Good keep4 ip6 keep2 mac");
     let ra = format!(
         "60000000 0030 3a ff {ADDRESSES6} 86 00 1234 4000 0708 00000000 00000000 \
         03 04 40 c0 00000e10 00000e10 00000000 20010db8000000000000000000000000"
@@ -392,19 +413,19 @@ fn tunnels() {
     ] {
         assert_decodes(101, &format!("{head} {TCP4}"), &format!("{names} ip tcp"), &format!("{expected} {tail4}"));
     }
-    let tail6 = TCP6_SHOWN.strip_prefix("keep8 ").unwrap();
-    assert_decodes(101, &format!("{} {TCP6}", ip("29", 65)), "ip ipv6 tcp", &format!("{ip_shown} keep8 {tail6}"));
+    let tail6 = TCP6_SHOWN.strip_prefix("keep1 ").unwrap();
+    assert_decodes(101, &format!("{} {TCP6}", ip("29", 65)), "ip ipv6 tcp", &format!("{ip_shown} keep1 {tail6}"));
     assert_decodes(
         101,
         &format!("{} 0000 1234 aabbccdd {TCP6}", udp("0dd8", 73)),
         "ip udp teredo ipv6 tcp",
-        &format!("{udp_shown} keep2 [teredo origin]6 keep8 {tail6}"),
+        &format!("{udp_shown} keep2 [teredo origin]6 keep1 {tail6}"),
     );
     assert_decodes(
         101,
         &format!("{} 0001 0102 aa bbcc 0000000000000000 00 0000 1234 aabbccdd {TCP6}", udp("0dd8", 89)),
         "ip udp teredo ipv6 tcp",
-        &format!("{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep8 {tail6}"),
+        &format!("{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep1 {tail6}"),
     );
     // A datagram to a tunnel's port that is none.
     assert_decodes(101, &format!("{} 4745 5420", udp("12b5", 4)), "ip udp", &format!("{udp_shown} payload4"));
@@ -489,7 +510,10 @@ fn checksums_are_written_innermost_first() {
     assert_eq!(states, [ChecksumState::Good; 4]);
 }
 
-const LINKS: [u32; 20] = [0, 1, 9, 12, 14, 50, 101, 104, 105, 108, 113, 127, 192, 219, 228, 229, 239, 276, 147, 65535];
+const LINKS: [u32; 30] = [
+    0, 1, 6, 7, 9, 10, 12, 14, 50, 101, 104, 105, 108, 113, 127, 129, 147, 192, 219, 228, 229, 239, 258, 276, 281, 282,
+    284, 285, 300, 65535,
+];
 
 proptest! {
     /// Whatever the bytes: nothing panics, and each byte is a piece, payload or said to be not understood.

@@ -4,9 +4,12 @@ mod canaries;
 mod consistency;
 mod determinism;
 mod fidelity;
+mod fragments;
 mod ledger;
 mod packed;
+mod quotes;
 mod reassembly;
+mod sctp;
 mod twins;
 mod wire;
 

@@ -10,7 +10,7 @@ use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain
 use crate::capture::Meta;
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
-use crate::flow::Span;
+use crate::flow::{Datagram, Span};
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Encoding, Field, PartKind, Role, Window};
@@ -62,18 +62,28 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl Visitor for Collector<'_> {
-    fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
+impl Collector<'_> {
+    fn frame(&mut self, frame: &[u8], layers: &Layers) {
         for piece in &layers.pieces {
             let at = piece.start as usize..(piece.start + piece.len) as usize;
-            if let Some(bytes) = packet.frame.get(at) {
+            if let Some(bytes) = frame.get(at) {
                 self.sink.address(piece.what, bytes);
             }
         }
         let unknown = layers.not_understood.iter().map(|(_, at)| at);
         let datagram = layers.transport.iter().filter(|t| t.tcp.is_none()).map(|t| &t.payload);
-        let bytes = unknown.chain(datagram).filter_map(|at| packet.frame.get(at.clone()));
+        let bytes = unknown.chain(datagram).filter_map(|at| frame.get(at.clone()));
         bytes.for_each(|bytes| self.sink.tokens(bytes));
+    }
+}
+
+impl Visitor for Collector<'_> {
+    fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
+        self.frame(packet.frame, layers);
+    }
+
+    fn datagram(&mut self, datagram: &Datagram, layers: &Layers) {
+        self.frame(&datagram.frame, layers);
     }
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {

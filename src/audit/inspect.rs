@@ -10,7 +10,7 @@ use super::judge::Judge;
 use super::result::{AuditError, Input};
 use crate::decode::Layers;
 use crate::dissect::{self, Packet, Stream, Visitor};
-use crate::flow::Span;
+use crate::flow::{Datagram, Part, Span};
 use crate::limits::INSPECT_LINES_MAX;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Encoding, Field, Mark, PartKind, Window};
@@ -239,19 +239,14 @@ impl<'a> Inspector<'a> {
     }
 }
 
-impl Visitor for Inspector<'_> {
-    fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
-        let result = &mut self.result;
-        result.packets += 1;
-        result.bytes += packet.frame.len() as u64;
-        result.link_types.insert(link_name(packet.link));
-        let (first, last) = self.span.unwrap_or((packet.time_ns, packet.time_ns));
-        self.span = Some((first.min(packet.time_ns), last.max(packet.time_ns)));
+impl Inspector<'_> {
+    /// The layers of a packet, or of a datagram in fragments.
+    fn frame(&mut self, frame: &[u8], layers: &Layers) {
         let names: BTreeSet<&str> = layers.names.iter().copied().collect();
         for name in names {
-            match result.protocols.get_mut(name) {
+            match self.result.protocols.get_mut(name) {
                 Some(packets) => *packets += 1,
-                None => drop(result.protocols.insert(name.to_owned(), 1)),
+                None => drop(self.result.protocols.insert(name.to_owned(), 1)),
             }
         }
         for (what, at) in &layers.not_understood {
@@ -263,13 +258,33 @@ impl Visitor for Inspector<'_> {
                 What::Mac => "mac",
                 What::Ipv4 => "ipv4",
                 What::Ipv6 => "ipv6",
-                What::Structural | What::Checksum => continue,
+                What::Structural | What::Checksum | What::Clock { .. } | What::FlowLabel => continue,
             };
             let at = piece.start as usize..piece.start as usize + piece.len as usize;
-            if let Some(bytes) = packet.frame.get(at) {
+            if let Some(bytes) = frame.get(at) {
                 self.address(kind, bytes);
             }
         }
+    }
+}
+
+impl Visitor for Inspector<'_> {
+    fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
+        let result = &mut self.result;
+        result.packets += 1;
+        result.bytes += packet.frame.len() as u64;
+        result.link_types.insert(link_name(packet.link));
+        let (first, last) = self.span.unwrap_or((packet.time_ns, packet.time_ns));
+        self.span = Some((first.min(packet.time_ns), last.max(packet.time_ns)));
+        self.frame(packet.frame, layers);
+    }
+
+    fn datagram(&mut self, datagram: &Datagram, layers: &Layers) {
+        self.frame(&datagram.frame, layers);
+    }
+
+    fn stray(&mut self, what: &'static str, part: &Part) {
+        self.unknown(what, u64::from(part.len));
     }
 
     fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {

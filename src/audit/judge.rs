@@ -222,7 +222,7 @@ pub fn sensitive(what: What, bytes: &[u8]) -> Option<&'static str> {
         What::Ipv4 => bytes.try_into().ok().filter(|a| !is_special_ipv4(*a)).map(|_| "ipv4"),
         What::Ipv6 => bytes.try_into().ok().filter(|a| !is_special_ipv6(*a)).map(|_| "ipv6"),
         What::Mac => bytes.try_into().ok().filter(|a| !is_special_mac(*a)).map(|_| "mac"),
-        What::Structural | What::Checksum => None,
+        What::Structural | What::Checksum | What::Clock { .. } | What::FlowLabel => None,
     }
 }
 

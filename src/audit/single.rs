@@ -6,7 +6,7 @@ use super::judge::{Judge, public_path, tells_something};
 use super::result::{AuditError, AuditReport, Fidelity, Input, Searched, Verdict};
 use crate::decode::Layers;
 use crate::dissect::{self, Packet, Stream, Visitor};
-use crate::flow::Span;
+use crate::flow::{Datagram, Span};
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Field, PartKind, Window};
 
@@ -68,12 +68,22 @@ impl Suspicion<'_> {
     }
 }
 
+impl Suspicion<'_> {
+    fn unread(&mut self, frame: &[u8], layers: &Layers) {
+        let unknown = layers.not_understood.iter().map(|(_, at)| at);
+        let datagram = layers.transport.iter().filter(|t| t.tcp.is_none()).map(|t| &t.payload);
+        unknown.chain(datagram).filter_map(|at| frame.get(at.clone())).for_each(|bytes| self.bytes(bytes));
+    }
+}
+
 impl Visitor for Suspicion<'_> {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         self.packet = packet.id.0 + 1;
-        let unknown = layers.not_understood.iter().map(|(_, at)| at);
-        let datagram = layers.transport.iter().filter(|t| t.tcp.is_none()).map(|t| &t.payload);
-        unknown.chain(datagram).filter_map(|at| packet.frame.get(at.clone())).for_each(|bytes| self.bytes(bytes));
+        self.unread(packet.frame, layers);
+    }
+
+    fn datagram(&mut self, datagram: &Datagram, layers: &Layers) {
+        self.unread(&datagram.frame, layers);
     }
 
     fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[std::ops::Range<u64>], spans: &[Span]) {

@@ -1,4 +1,4 @@
-//! ARP (RFC 826) and RARP (RFC 903) for IPv4 over Ethernet.
+//! ARP (RFC 826) and RARP (RFC 903) for IPv4 over Ethernet and links with other addresses.
 
 use super::walker::{Next, Walker};
 
@@ -7,12 +7,15 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("arp");
     let types = w.keep()?;
     w.keep::<2>()?;
-    let &[0, 1, 8, 0, 6, 4] = types else {
+    let &[_, _, 8, 0, hardware, 4] = types else {
         return w.stop("arp addresses");
     };
-    w.bound(w.at + 20);
+    w.bound(w.at + 2 * (usize::from(hardware) + 4));
     for _ in 0..2 {
-        w.mac()?;
+        match hardware {
+            6 => w.mac()?,
+            _ => w.skip(hardware.into(), "link address")?,
+        }
         w.ipv4()?;
     }
     None

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Checksum, ChecksumState, Pseudo};
+use super::{Algorithm, Checksum, ChecksumState, Pseudo, crc32c};
 
 /// What a wrong checksum is wrong by. Not a multiple of 0xffff, nor are its small multiples: never right by accident.
 const WRONG_BY: u16 = 0x2b5d;
@@ -13,6 +13,9 @@ impl Checksum {
     /// A state that nothing else applies to stays: [`ChecksumState::Cut`] where bytes are missing, else
     /// [`ChecksumState::Bad`].
     pub fn observe(&mut self, frame: &[u8]) {
+        if self.algorithm == Algorithm::Crc32c {
+            return crc32c::observe(self, frame);
+        }
         let Some(field) = frame.get(self.at..self.at + 2) else {
             return;
         };
@@ -34,6 +37,9 @@ impl Checksum {
     ///
     /// Never derived from the old value. Checksums that cover other checksums are written after those.
     pub fn write(&self, frame: &mut [u8]) {
+        if self.algorithm == Algorithm::Crc32c {
+            return crc32c::write(self, frame);
+        }
         let Some(field) = frame.get_mut(self.at..self.at + 2) else {
             return;
         };
@@ -145,7 +151,8 @@ mod tests {
                 let mut frame = [192, 0, 2, 1, 198, 51, 100, 2, 0, 0, 0, 0];
                 frame[10..].copy_from_slice(&word.to_be_bytes());
                 let pseudo = Pseudo { src: 0..4, dst: 4..8, protocol: 17, length: 4 };
-                let mut checksum = Checksum { at: 8, covers: 8..12, pseudo: Some(pseudo), state, zero_is_none: true };
+                let (algorithm, pseudo) = (Algorithm::Internet, Some(pseudo));
+                let mut checksum = Checksum { algorithm, at: 8, covers: 8..12, pseudo, state, zero_is_none: true };
                 checksum.write(&mut frame);
                 checksum.observe(&frame);
                 assert_eq!(checksum.state, state);
@@ -177,7 +184,7 @@ mod tests {
             let pseudo = Pseudo { src: 0..4, dst: 4..8, protocol: 6, length: frame.len() as u32 - 8 };
             let unverified = if cut { ChecksumState::Cut } else { ChecksumState::Bad };
             let mut checksum =
-                Checksum { at: 24, covers: 8..frame.len(), pseudo: Some(pseudo), state: unverified, zero_is_none };
+                Checksum { algorithm: Algorithm::Internet, at: 24, covers: 8..frame.len(), pseudo: Some(pseudo), state: unverified, zero_is_none };
             let mut captured = checksum.clone();
             match captured_as {
                 0 => captured.state = ChecksumState::Zero,

@@ -1,7 +1,7 @@
 //! Ethernet II and IEEE 802.3 with LLC/SNAP, VLAN tags, and what EtherTypes stand for.
 
 use super::walker::{Next, Walker};
-use super::{arp, mpls, ppp};
+use super::{arp, macsec, mpls, nsh, ppp};
 
 /// An Ethernet header; VLAN tags come as EtherTypes.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
@@ -12,7 +12,7 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
 }
 
 /// An EtherType, or below 1536 the length of an LLC frame (IEEE 802.3 3.2.6).
-fn type_or_length(w: &mut Walker<'_>) -> Option<Next> {
+pub(super) fn type_or_length(w: &mut Walker<'_>) -> Option<Next> {
     match w.keep_u16()? {
         length @ 0..1536 => {
             w.bound(w.at + usize::from(length));
@@ -33,10 +33,11 @@ pub(super) fn payload(w: &mut Walker<'_>, ethertype: u16) -> Option<Next> {
         0x8864 => ppp::pppoe(w),
         0x880b => Some(Next::Link(9)),
         0x8137 => w.stop("ipx"),
-        0x8863 => w.stop("pppoe discovery"),
+        0x8863 => ppp::discovery(w),
         0x888e => w.stop("eapol"),
         0x88cc => w.stop("lldp"),
-        0x88e5 => w.stop("macsec"),
+        0x88e5 => macsec::walk(w),
+        0x894f => nsh::walk(w),
         0x9000 => w.stop("loopback test"),
         _ => w.stop("ethertype"),
     }

@@ -41,9 +41,41 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
 /// A quoted packet, of which `length` bytes are given; 0 when the error does not say.
 pub(super) fn quote(w: &mut Walker<'_>, length: usize) -> Option<Next> {
     // Errors with extensions (RFC 4884) quote at least 128 bytes; below, the field is not a length.
-    if (128..w.rest().len()).contains(&length) {
-        w.bound_as(w.at + length, "icmp extension");
+    if !w.quoted && (128..w.rest().len()).contains(&length) {
+        w.quote_to(w.at + length);
     }
     w.quoted = true;
     Some(Next::Ip)
+}
+
+/// What stands behind a quoted packet (RFC 4884): version, checksum, then objects of length, class and type.
+pub(super) fn extension(w: &mut Walker<'_>) -> Option<()> {
+    let start = w.at;
+    w.keep::<2>()?;
+    w.checksum(start, None)?;
+    loop {
+        let &[high, low, class, kind] = w.keep()?;
+        let length = usize::from(u16::from_be_bytes([high, low])).checked_sub(4)?;
+        w.within(length, "icmp extension", |w| match class {
+            // MPLS labels (RFC 4950).
+            1 => w.keep_rest(),
+            2 => interface(w, kind),
+            _ => None,
+        })?;
+    }
+}
+
+/// An interface (RFC 5837): index, address, then its name, which is not kept.
+fn interface(w: &mut Walker<'_>, present: u8) -> Option<()> {
+    if present & 8 != 0 {
+        w.keep::<4>()?;
+    }
+    if present & 4 != 0 {
+        match w.keep()? {
+            [0, 1, _, _] => drop(w.ipv4()?),
+            [0, 2, _, _] => drop(w.ipv6()?),
+            _ => {}
+        }
+    }
+    None
 }

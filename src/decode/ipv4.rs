@@ -6,7 +6,7 @@ use super::walker::{Addresses, Next, Walker};
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ip");
     let start = w.at;
-    let &[version, _, total_high, total_low, _, _, fragment_high, fragment_low, _, protocol] = w.keep()?;
+    let &[version, _, total_high, total_low, id_high, id_low, fragment_high, fragment_low, _, protocol] = w.keep()?;
     let header = usize::from(version & 0x0f) * 4;
     let total = usize::from(u16::from_be_bytes([total_high, total_low]));
     if header < 20 || (1..header).contains(&total) {
@@ -19,11 +19,12 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.checksum_of(start..start + header, None, false)?;
     let src = w.ipv4()?;
     let dst = w.ipv4()?;
-    w.addresses = Some(Addresses { src, dst, len: 4 });
+    w.addresses = Some(Addresses { header: start, src, dst, len: 4 });
     w.within(header - 20, "padding", options)?;
-    match u16::from_be_bytes([fragment_high, fragment_low]) & 0x3fff {
+    let (id, fragment) = (u16::from_be_bytes([id_high, id_low]), u16::from_be_bytes([fragment_high, fragment_low]));
+    match fragment & 0x3fff {
         0 => Some(Next::Protocol(protocol)),
-        _ => w.stop("ip fragment"),
+        _ => w.fragment(protocol, id.into(), u32::from(fragment & 0x1fff) * 8, fragment & 0x2000 != 0),
     }
 }
 

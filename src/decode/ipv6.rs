@@ -5,14 +5,17 @@ use super::walker::{Addresses, Next, Walker};
 /// The fixed header. A payload length of zero means a jumbogram (RFC 2675) or segmentation offload.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ipv6");
-    let &[_, _, _, _, high, low, next, _] = w.keep()?;
+    let header = w.at;
+    w.keep::<1>()?;
+    w.flow_label()?;
+    let &[high, low, next, _] = w.keep()?;
     match u16::from_be_bytes([high, low]) {
         0 => w.unbound(),
         length => w.bound(w.at + 32 + usize::from(length)),
     }
     let src = w.ipv6()?;
     let dst = w.ipv6()?;
-    w.addresses = Some(Addresses { src, dst, len: 16 });
+    w.addresses = Some(Addresses { header, src, dst, len: 16 });
     Some(Next::Protocol(next))
 }
 
@@ -89,10 +92,11 @@ pub(super) fn routing(w: &mut Walker<'_>) -> Option<Next> {
 
 /// A fragment header; a fragment that is the whole packet (RFC 6946) is one.
 pub(super) fn fragment(w: &mut Walker<'_>) -> Option<Next> {
-    let &[next, _, high, low, _, _, _, _] = w.keep()?;
-    match u16::from_be_bytes([high, low]) & 0xfff9 {
+    let &[next, _, high, low, a, b, c, d] = w.keep()?;
+    let fragment = u16::from_be_bytes([high, low]);
+    match fragment & 0xfff9 {
         0 => Some(Next::Protocol(next)),
-        _ => w.stop("ip fragment"),
+        _ => w.fragment(0, u32::from_be_bytes([a, b, c, d]), u32::from(fragment & 0xfff8), fragment & 1 != 0),
     }
 }
 

@@ -1,15 +1,20 @@
 //! A frame's bytes as labelled pieces of its layers, and the state of its checksums.
 //!
-//! What is not understood is said, never skipped: pieces, the transport's payload and `not_understood` together cover
-//! the frame, each byte once. Bytes in no piece are blanked by whoever masks.
+//! What is not understood is said, never skipped: pieces, the payload (of the transport, of a quoted one, of SCTP's chunks,
+//! of a fragment) and `not_understood` together cover the frame, each byte once. Bytes in no piece are blanked by whoever masks.
 //!
 //! One file per layer. A layer's `walk` labels its header and says what comes `walker::Next`; the loop in
 //! [`decode`] goes there. A new tunnel is one file and one match arm.
 
+mod arcnet;
 mod arp;
 mod checksum;
 mod cooked;
+mod crc32c;
+mod dccp;
+mod esp;
 mod ethernet;
+mod fragment;
 mod geneve;
 mod gre;
 mod gtp;
@@ -18,11 +23,18 @@ mod icmpv6;
 mod igmp;
 mod ipv4;
 mod ipv6;
+mod l2tp;
+mod macsec;
 mod mpls;
 mod ndp;
 mod nflog;
+mod nsh;
 mod null;
+mod pktap;
 mod ppp;
+mod ring;
+mod sctp;
+mod switch;
 mod tcp;
 mod teredo;
 mod udp;
@@ -34,6 +46,8 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::limits;
+pub use fragment::{DatagramId, Fragment, decode_datagram, unfragment};
+pub use sctp::{Data, Sctp};
 use walker::{Next, Walker};
 
 /// Decodes one captured frame of link type `link` (tcpdump.org registry) into `layers`, which is cleared first.
@@ -46,6 +60,10 @@ pub fn decode(link: u32, frame: &[u8], wire_len: u32, layers: &mut Layers) {
     for _ in 0..limits::LAYERS_MAX {
         let Some(here) = next else { break };
         next = step(&mut walker, here);
+    }
+    if let Some(at) = walker.behind_quote.take() {
+        walker.enter(at);
+        icmp::extension(&mut walker);
     }
     walker.finish(next.is_some());
 }
@@ -70,16 +88,24 @@ fn link_layer(w: &mut Walker<'_>, link: u32) -> Option<Next> {
     match link {
         1 => ethernet::walk(w),
         0 | 108 => null::walk(w),
+        6 => ring::token_ring(w),
+        7 => arcnet::bsd(w),
         9 | 50 => ppp::walk(w),
+        10 => ring::fddi(w),
         104 => ppp::chdlc(w),
         12 | 14 | 101 | 228 | 229 => Some(Next::Ip),
         105 => wlan::walk(w),
         113 => cooked::v1(w),
         127 => wlan::radiotap(w),
+        129 => arcnet::linux(w),
         192 => wlan::ppi(w),
         219 => Some(Next::EtherType(0x8847)),
         239 => nflog::walk(w),
+        258 => pktap::walk(w),
         276 => cooked::v2(w),
+        281 | 284 => switch::short(w),
+        282 => switch::prepended(w),
+        285 => switch::long(w),
         _ => w.stop("link type"),
     }
 }
@@ -96,20 +122,21 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
         4 | 41 => Some(Next::Ip),
         6 => tcp::walk(w),
         17 => udp::walk(w),
+        33 => dccp::walk(w),
         47 => gre::walk(w),
+        50 => esp::walk(w),
         51 => ipv6::authentication(w),
+        115 => l2tp::over_ip(w),
+        132 => sctp::walk(w),
+        136 => udp::lite(w),
         137 => Some(Next::EtherType(0x8847)),
-        33 => w.stop("dccp"),
+        145 => nsh::walk(w),
         46 => w.stop("rsvp"),
-        50 => w.stop("esp"),
         59 => w.stop("no next header"),
         88 => w.stop("eigrp"),
         89 => w.stop("ospf"),
         103 => w.stop("pim"),
         112 => w.stop("vrrp"),
-        115 => w.stop("l2tp"),
-        132 => w.stop("sctp"),
-        136 => w.stop("udp-lite"),
         _ => w.stop("ip protocol"),
     }
 }
@@ -117,12 +144,19 @@ fn ip_payload(w: &mut Walker<'_>, protocol: u8) -> Option<Next> {
 /// What [`decode`] found in one frame. Reused from packet to packet: no allocation on the hot path.
 #[derive(Default)]
 pub struct Layers {
-    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`.
+    /// In order of offset, without overlap. What they leave out is in `not_understood`, or the payload of `transport`,
+    /// `quote`, `sctp` or `fragment`.
     pub pieces: Vec<Piece>,
     /// Innermost first, so that outer ones are computed over finished inner ones.
     pub checksums: Vec<Checksum>,
     /// The innermost TCP or UDP header, when its payload can be attributed to a flow.
     pub transport: Option<Transport>,
+    /// A TCP segment that an ICMP error quotes.
+    pub quote: Option<Transport>,
+    /// The innermost transport is SCTP: its user data. The payload of `transport` is empty then.
+    pub sctp: Option<Sctp>,
+    /// The innermost IP header is that of a fragment.
+    pub fragment: Option<Fragment>,
     /// Short names of the layers, outermost first: "eth", "vlan", "ip", "tcp" …
     pub names: Vec<&'static str>,
     /// Bytes that no layer claimed and why (a bounded set of constants), in no order, without overlap.
@@ -135,6 +169,9 @@ impl Layers {
         self.pieces.clear();
         self.checksums.clear();
         self.transport = None;
+        self.quote = None;
+        self.sctp = None;
+        self.fragment = None;
         self.names.clear();
         self.not_understood.clear();
     }
@@ -162,14 +199,25 @@ pub enum What {
     Ipv4,
     /// An IPv6 address (16 bytes).
     Ipv6,
+    /// A reading of a host's clock (TCP timestamps; 4 bytes). The host's address stands at offset `host` of the frame.
+    Clock {
+        /// Offset of the address.
+        host: u32,
+        /// Length of the address.
+        len: u8,
+    },
+    /// An IPv6 flow label that is not 0 (3 bytes, of which the high 4 bits are none of it).
+    FlowLabel,
     /// A checksum field, described in [`Layers::checksums`].
     Checksum,
 }
 
-/// An internet checksum (RFC 1071) field of the frame.
+/// A checksum field of the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksum {
-    /// Offset of the two bytes.
+    /// How it is computed.
+    pub algorithm: Algorithm,
+    /// Offset of the field.
     pub at: usize,
     /// The captured bytes that it covers (checksum field included; taken as zero).
     pub covers: Range<usize>,
@@ -179,6 +227,25 @@ pub struct Checksum {
     pub state: ChecksumState,
     /// Zero means "none" (UDP over IPv4), so that a computed zero is sent as 0xffff.
     pub zero_is_none: bool,
+}
+
+/// How a checksum is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RFC 1071: two bytes.
+    Internet,
+    /// RFC 9260: four bytes.
+    Crc32c,
+}
+
+impl Algorithm {
+    /// Bytes of the field.
+    pub fn len(self) -> usize {
+        match self {
+            Algorithm::Internet => 2,
+            Algorithm::Crc32c => 4,
+        }
+    }
 }
 
 /// Where the pseudo-header's parts stand.
@@ -209,7 +276,7 @@ pub enum ChecksumState {
     Cut,
 }
 
-/// The innermost TCP or UDP header.
+/// The innermost TCP or UDP (DCCP, SCTP) header.
 #[derive(Clone, Debug)]
 pub struct Transport {
     /// Source address and port.

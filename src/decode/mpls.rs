@@ -18,6 +18,6 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
 }
 
 /// An EtherType that we go on from stands where it would.
-fn looks_like_ethernet(bytes: &[u8]) -> bool {
+pub(super) fn looks_like_ethernet(bytes: &[u8]) -> bool {
     matches!(bytes.get(12..14), Some([8, 0 | 6] | [0x86, 0xdd] | [0x81, 0] | [0x88, 0xa8]))
 }

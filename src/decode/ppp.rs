@@ -32,6 +32,19 @@ pub(super) fn pppoe(w: &mut Walker<'_>) -> Option<Next> {
     }
 }
 
+/// A PPPoE discovery frame: as above, then tags, which name services and hold identifiers of hosts.
+pub(super) fn discovery(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("pppoed");
+    w.keep::<4>()?;
+    let length = w.keep_u16()?;
+    w.bound(w.at + usize::from(length));
+    loop {
+        w.keep::<2>()?;
+        let length = w.keep_u16()?;
+        w.skip(length.into(), "pppoe tag")?;
+    }
+}
+
 /// Cisco HDLC: address, control, EtherType; 0x8035 is its own keep-alive there, not RARP.
 pub(super) fn chdlc(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("chdlc");

@@ -14,9 +14,9 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     Some(Next::Link(1))
 }
 
-/// Whether a UDP payload is plainly VXLAN-GPE around something that we go on from: IPv4, IPv6, Ethernet.
+/// Whether a UDP payload is plainly VXLAN-GPE around something that we go on from: IPv4, IPv6, Ethernet, NSH.
 pub(super) fn fits_generic(payload: &[u8]) -> bool {
-    payload.len() >= 8 + 14 && matches!(payload, [0x0c, 0, 0, 1..=3, _, _, _, 0, ..])
+    payload.len() >= 8 + 14 && matches!(payload, [0x0c, 0, 0, 1..=4, _, _, _, 0, ..])
 }
 
 /// Flags, what comes next, and network id.
@@ -24,6 +24,7 @@ pub(super) fn generic(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("vxlan");
     match w.keep::<8>()?[3] {
         3 => Some(Next::Link(1)),
+        4 => Some(Next::EtherType(0x894f)),
         _ => Some(Next::Ip),
     }
 }

@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::{Checksum, ChecksumState, Layers, Piece, Pseudo, Tcp, Transport, What};
+use super::{
+    Algorithm, Checksum, ChecksumState, DatagramId, Fragment, Layers, Piece, Pseudo, Sctp, Tcp, Transport, What,
+};
 
 /// What stands at the cursor, as the layer before it says.
 #[derive(Clone, Copy)]
@@ -26,6 +28,8 @@ pub(super) enum Next {
 /// Where the addresses of the innermost IP header stand that count for checksums and flows.
 #[derive(Clone, Copy)]
 pub(super) struct Addresses {
+    /// Offset of the IP header.
+    pub(super) header: usize,
     /// Offset of the source.
     pub(super) src: usize,
     /// Offset of the (final) destination.
@@ -48,14 +52,17 @@ pub(super) struct Walker<'a> {
     wire_end: usize,
     /// Set by the innermost IP header.
     pub(super) addresses: Option<Addresses>,
-    /// Inside the packet that an ICMP error quotes: it belongs to no flow.
+    /// Inside the packet that an ICMP error quotes: it is no packet of a flow.
     pub(super) quoted: bool,
+    /// What stands behind such a packet, and is walked after it.
+    pub(super) behind_quote: Option<Range<usize>>,
 }
 
 impl<'a> Walker<'a> {
     pub(super) fn new(frame: &'a [u8], wire_len: u32, layers: &'a mut Layers) -> Self {
         let wire_end = frame.len().max(wire_len as usize);
-        Self { frame, layers, at: 0, end: frame.len(), stated: wire_end, wire_end, addresses: None, quoted: false }
+        let (at, end, stated) = (0, frame.len(), wire_end);
+        Self { frame, layers, at, end, stated, wire_end, addresses: None, quoted: false, behind_quote: None }
     }
 
     /// Accounts for what is left, and puts checksums into writing order.
@@ -121,6 +128,21 @@ impl<'a> Walker<'a> {
         self.whole(What::Ipv6, 16)
     }
 
+    /// The clock of the sender, or of the receiver.
+    pub(super) fn clock(&mut self, sender: bool) -> Option<()> {
+        let Addresses { src, dst, len, .. } = self.addresses?;
+        let host = if sender { src } else { dst } as u32;
+        self.whole(What::Clock { host, len: len as u8 }, 4).map(drop)
+    }
+
+    /// A flow label with the rest of the traffic class before it; 0 is none.
+    pub(super) fn flow_label(&mut self) -> Option<()> {
+        match self.rest() {
+            [class, 0, 0, ..] if class & 0x0f == 0 => self.keep::<3>().map(drop),
+            _ => self.whole(What::FlowLabel, 3).map(drop),
+        }
+    }
+
     /// `count` addresses of one kind, or as many as there are.
     pub(super) fn many(&mut self, count: usize, what: fn(&mut Self) -> Option<usize>) -> Option<()> {
         (0..count).try_for_each(|_| what(self).map(drop))
@@ -147,10 +169,25 @@ impl<'a> Walker<'a> {
         pseudo: Option<Pseudo>,
         zero_is_none: bool,
     ) -> Option<()> {
-        let at = self.whole(What::Checksum, 2)?;
+        self.sum(Algorithm::Internet, covers, pseudo, zero_is_none)
+    }
+
+    /// SCTP's checksum, over everything from `start` on.
+    pub(super) fn crc32c(&mut self, start: usize) -> Option<()> {
+        self.sum(Algorithm::Crc32c, start..self.stated, None, false)
+    }
+
+    fn sum(
+        &mut self,
+        algorithm: Algorithm,
+        covers: Range<usize>,
+        pseudo: Option<Pseudo>,
+        zero_is_none: bool,
+    ) -> Option<()> {
+        let at = self.whole(What::Checksum, algorithm.len())?;
         let unverified = if covers.end > self.end { ChecksumState::Cut } else { ChecksumState::Bad };
         let covers = covers.start..covers.end.min(self.end);
-        let mut checksum = Checksum { at, covers, pseudo, state: unverified, zero_is_none };
+        let mut checksum = Checksum { algorithm, at, covers, pseudo, state: unverified, zero_is_none };
         checksum.observe(self.frame);
         self.layers.checksums.push(checksum);
         Some(())
@@ -158,7 +195,7 @@ impl<'a> Walker<'a> {
 
     /// The pseudo-header of the upper-layer header that began at `start` and goes to the stated end.
     pub(super) fn pseudo(&self, protocol: u8, start: usize) -> Option<Pseudo> {
-        let Addresses { src, dst, len } = self.addresses?;
+        let Addresses { src, dst, len, .. } = self.addresses?;
         let length = u32::try_from(self.stated.saturating_sub(start)).unwrap_or(u32::MAX);
         Some(Pseudo { src: src..src + len, dst: dst..dst + len, protocol, length })
     }
@@ -182,6 +219,22 @@ impl<'a> Walker<'a> {
         }
         self.stated = end;
         self.wire_end = self.wire_end.min(end);
+    }
+
+    /// The packet that follows ends at `end`; what is beyond is walked after it.
+    pub(super) fn quote_to(&mut self, end: usize) {
+        self.behind_quote = Some(end.min(self.end)..self.end);
+        self.end = end.min(self.end);
+        self.stated = end;
+        self.wire_end = self.wire_end.min(end);
+    }
+
+    /// Goes on with a part that was put off.
+    pub(super) fn enter(&mut self, part: Range<usize>) {
+        self.stop::<()>("malformed");
+        self.at = part.start;
+        self.end = part.end;
+        self.stated = part.end;
     }
 
     /// A header states no length (segmentation offload): to the end of what is around it.
@@ -225,19 +278,54 @@ impl<'a> Walker<'a> {
 
     /// The rest of the layer is payload of a flow between these ports. It begins at `start`, which may be cut off.
     pub(super) fn payload(&mut self, start: usize, src: u16, dst: u16, tcp: Option<Tcp>) -> Option<Next> {
-        if self.quoted {
+        if self.quoted && tcp.is_none() {
             return self.stop("quoted payload");
         }
         let payload = self.at..self.end;
         let wire = self.wire_end.saturating_sub(start).max(payload.len());
         let addresses = self.addresses?;
-        self.layers.transport = Some(Transport {
+        let transport = Transport {
             src: (self.address(addresses.src, addresses.len)?, src),
             dst: (self.address(addresses.dst, addresses.len)?, dst),
             payload,
             wire_payload: u32::try_from(wire).unwrap_or(u32::MAX),
             tcp,
-        });
+        };
+        *if self.quoted { &mut self.layers.quote } else { &mut self.layers.transport } = Some(transport);
+        self.at = self.end;
+        None
+    }
+
+    /// The rest of the layer is user data of a chunk.
+    pub(super) fn data(&mut self) -> Option<Range<usize>> {
+        if self.quoted {
+            return self.stop("quoted payload");
+        }
+        let data = self.at..self.end;
+        self.at = self.end;
+        Some(data)
+    }
+
+    /// The layer's chunks are user data between these ports.
+    pub(super) fn chunks(&mut self, src: u16, dst: u16, sctp: Sctp) -> Option<Next> {
+        self.stop::<()>("sctp chunk");
+        if !self.quoted {
+            self.payload(self.at, src, dst, None);
+            self.layers.sctp = Some(sctp);
+        }
+        None
+    }
+
+    /// The rest of the layer belongs at offset `at` of a datagram's payload.
+    pub(super) fn fragment(&mut self, protocol: u8, id: u32, at: u32, more: bool) -> Option<Next> {
+        if self.quoted {
+            return self.stop("quoted payload");
+        }
+        let Addresses { header, src, dst, len } = self.addresses?;
+        let datagram = DatagramId { src: self.address(src, len)?, dst: self.address(dst, len)?, protocol, id };
+        let wire_len = u32::try_from(self.stated.saturating_sub(self.at)).unwrap_or(u32::MAX);
+        let (header, payload) = (header..self.at, self.at..self.end);
+        self.layers.fragment = Some(Fragment { datagram, header, payload, at, len: wire_len, more });
         self.at = self.end;
         None
     }

@@ -2,19 +2,19 @@
 
 use std::ops::Range;
 
-use super::visitor::{Packet, Stream, Visitor};
-use super::waiting::Waiting;
+use super::visitor::{Stream, Visitor};
+use super::waiting::{Owner, Waiting};
 use super::{index, other};
 use crate::capture::PacketId;
 use crate::decode::{Tcp, Transport};
-use crate::flow::{Cover, Order, Segment, Slot, Span};
+use crate::flow::{Cover, Order, Part, Segment, Slot, Span};
 use crate::limits;
 use crate::protocol::{self, Conversation, Field, Mark, Recognised, Side, Sink, Window};
 
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const RST: u8 = 4;
-const ACK: u8 = 16;
+pub(super) const FIN: u8 = 1;
+pub(super) const SYN: u8 = 2;
+pub(super) const RST: u8 = 4;
+pub(super) const ACK: u8 = 16;
 
 /// What a connection acts upon while one packet is read.
 pub(super) struct Scene<'a, V> {
@@ -73,18 +73,10 @@ impl Connection {
         tcp.flags & (SYN | ACK) == SYN && order.begun() && !order.begins_behind(tcp.seq)
     }
 
-    /// Reads one packet of the connection.
-    pub(super) fn segment<V: Visitor>(
-        &mut self,
-        packet: &Packet<'_>,
-        transport: &Transport,
-        forward: bool,
-        scene: &mut Scene<'_, V>,
-    ) {
-        let Some(tcp) = transport.tcp else { return };
+    /// Reads one segment of the connection.
+    pub(super) fn segment<V: Visitor>(&mut self, segment: &TcpSegment<'_>, forward: bool, scene: &mut Scene<'_, V>) {
+        let TcpSegment { tcp, payload, .. } = *segment;
         let side = self.side(forward);
-        let payload = packet.frame.get(transport.payload.clone()).unwrap_or_default();
-        let frame_at = transport.payload.start as u32;
         let order = &mut self.directions[index(side)].order;
         let mut seq = tcp.seq;
         if tcp.flags & SYN != 0 {
@@ -94,13 +86,11 @@ impl Connection {
         if tcp.flags & RST == 0 || !payload.is_empty() {
             order.begin(seq);
         }
-        let missing = transport.wire_payload.saturating_sub(payload.len() as u32);
         if tcp.flags & FIN != 0 {
-            order.fin(seq.wrapping_add(transport.wire_payload));
+            order.fin(seq.wrapping_add(payload.len() as u32).wrapping_add(segment.from.missing));
         }
         if !payload.is_empty() {
-            let segment = Arriving { packet: packet.id, frame_at, missing };
-            self.arrive(side, seq, payload, &segment, scene);
+            self.arrive(side, seq, payload, &segment.from, scene);
         }
         for side in [Side::Client, Side::Server] {
             let direction = &mut self.directions[index(side)];
@@ -108,6 +98,22 @@ impl Connection {
                 direction.closed = true;
                 self.converse(side, &[], true, scene);
             }
+        }
+    }
+
+    /// A copy of a segment inside an ICMP error: of bytes seen before it gets the decisions, others are blanked.
+    pub(super) fn quoted<V: Visitor>(&mut self, quote: &TcpSegment<'_>, forward: bool, scene: &mut Scene<'_, V>) {
+        let TcpSegment { tcp, payload, ref from, .. } = *quote;
+        let side = self.side(forward);
+        let seq = tcp.seq.wrapping_add(u32::from(tcp.flags & SYN != 0));
+        let arrival = self.directions[index(side)].order.place(seq, payload.len());
+        let old = arrival.old.end;
+        if let (Some(at), Some(bytes)) = (arrival.at, payload.get(..old).filter(|bytes| !bytes.is_empty())) {
+            scene.waiting.own(from.packet, Owner::Stream(scene.slot, side), old as u32);
+            self.copy(side, at, bytes, from, scene);
+        }
+        if old < payload.len() {
+            scene.visitor.stray("quoted payload", &from.part(old..payload.len()));
         }
     }
 
@@ -168,7 +174,7 @@ impl Connection {
             scene.visitor.opaque(stream, "before the stream's beginning", 0..0, std::slice::from_ref(&span));
             return;
         };
-        scene.waiting.own(from.packet, (scene.slot, side), payload.len() as u32);
+        scene.waiting.own(from.packet, Owner::Stream(scene.slot, side), payload.len() as u32);
         if !arrival.early.is_empty() {
             let direction = &mut self.directions[index(side)];
             let bytes = payload.to_vec();
@@ -332,14 +338,30 @@ impl Connection {
     }
 }
 
+/// A TCP segment, or the part of one that a fragment holds.
+pub(super) struct TcpSegment<'a> {
+    /// 0, or which stream of an SCTP association this is, from 1.
+    pub(super) lane: u32,
+    pub(super) tcp: Tcp,
+    pub(super) payload: &'a [u8],
+    pub(super) from: Arriving,
+}
+
 /// The packet that a payload came with.
-struct Arriving {
-    packet: PacketId,
-    frame_at: u32,
-    missing: u32,
+pub(super) struct Arriving {
+    pub(super) packet: PacketId,
+    /// Where in its frame the payload begins.
+    pub(super) frame_at: u32,
+    /// Bytes behind it that the packet had and the capture has not.
+    pub(super) missing: u32,
 }
 
 impl Arriving {
+    pub(super) fn part(&self, range: Range<usize>) -> Part {
+        let (at, len) = (range.start as u32, range.len() as u32);
+        Part { at, len, packet: self.packet, frame_at: self.frame_at + at, copy: true }
+    }
+
     /// Where a range of the payload stands in the frame.
     fn span(&self, range: Range<usize>, offset: u32) -> Span {
         let at = self.frame_at + range.start as u32..self.frame_at + range.end as u32;

@@ -3,6 +3,8 @@
 //! The capture alone decides when something is given up: its bytes and its times, never the clock.
 
 mod connection;
+mod datagrams;
+mod sctp;
 mod visitor;
 mod waiting;
 
@@ -10,13 +12,14 @@ use std::io::Read;
 
 use crate::capture::{Batch, CaptureError, PacketId, Reader};
 use crate::decode::{self, Layers, Transport};
-use crate::flow::{FlowKey, Slot, Span, Table};
+use crate::flow::{FlowKey, Fragments, Part, Slot, Span, Table};
 use crate::limits;
 use crate::protocol::Side;
 
-use connection::Connection;
+use connection::{Arriving, Connection, TcpSegment};
+use sctp::Association;
 pub use visitor::{Packet, Stream, Visitor};
-use waiting::Waiting;
+use waiting::{Owner, Waiting};
 
 /// Reads a whole capture through a visitor. Damage after the beginning ends the capture there; the reader tells.
 pub fn run(input: Box<dyn Read + Send>, visitor: &mut impl Visitor) -> Result<Reader, CaptureError> {
@@ -46,7 +49,11 @@ pub fn run(input: Box<dyn Read + Send>, visitor: &mut impl Visitor) -> Result<Re
 /// The loop's state between packets.
 pub struct Dissector {
     layers: Layers,
+    fragments: Fragments,
+    /// Streams are read.
+    streams: bool,
     flows: Table<Connection>,
+    associations: Table<Association>,
     waiting: Waiting,
     opened: u64,
     /// Capture bytes seen.
@@ -59,7 +66,10 @@ impl Default for Dissector {
     fn default() -> Self {
         Dissector {
             layers: Layers::default(),
+            fragments: Fragments::default(),
+            streams: true,
             flows: Table::new(limits::FLOWS_MAX),
+            associations: Table::new(limits::ASSOCIATIONS_MAX),
             waiting: Waiting::default(),
             opened: 0,
             position: 0,
@@ -70,6 +80,11 @@ impl Default for Dissector {
 }
 
 impl Dissector {
+    /// One that reads headers, of datagrams in fragments too, and no streams.
+    pub fn of_headers() -> Dissector {
+        Dissector { streams: false, ..Dissector::default() }
+    }
+
     /// Takes the next packet of the capture.
     pub fn packet(&mut self, packet: &Packet<'_>, visitor: &mut impl Visitor) {
         let mut layers = std::mem::take(&mut self.layers);
@@ -79,9 +94,19 @@ impl Dissector {
         self.position += (packet.frame.len() + limits::HELD_PACKET_BYTES) as u64;
         self.now = packet.time_ns;
         if let Some(transport) = &layers.transport
-            && transport.tcp.is_some()
+            && let Some(tcp) = transport.tcp
         {
-            self.segment(packet, transport, &layers, visitor);
+            let payload = packet.frame.get(transport.payload.clone()).unwrap_or_default();
+            let missing = transport.wire_payload.saturating_sub(payload.len() as u32);
+            let from = Arriving { packet: packet.id, frame_at: transport.payload.start as u32, missing };
+            self.segment(&TcpSegment { lane: 0, tcp, payload, from }, transport, &layers, visitor);
+        } else if layers.fragment.is_some() {
+            self.fragment(packet, &mut layers, visitor);
+        } else if layers.sctp.is_some() {
+            let whole = [Part::whole(packet.id, packet.frame)];
+            self.chunks(packet.frame, &whole, &layers, visitor);
+        } else if let Some(quote) = &layers.quote {
+            self.quote(packet, quote, visitor);
         }
         self.layers = layers;
         if let Some(last) = self.waiting.release() {
@@ -96,17 +121,14 @@ impl Dissector {
         self.close_overdue(visitor);
     }
 
-    /// Takes the next packet without reading its payload.
-    pub fn header(&mut self, packet: &Packet<'_>, visitor: &mut impl Visitor) {
-        let mut layers = std::mem::take(&mut self.layers);
-        decode::decode(packet.link, packet.frame, packet.wire_len, &mut layers);
-        visitor.packet(packet, &layers);
-        self.layers = layers;
-        visitor.settled(packet.id);
-    }
-
     /// The capture is over: decides what is undecided.
     pub fn finish(&mut self, visitor: &mut impl Visitor) {
+        while let Some(oldest) = self.fragments.oldest() {
+            self.give_up_datagram(oldest, visitor);
+        }
+        for slot in self.associations.slots() {
+            self.close_association(slot, visitor);
+        }
         let mut slots = self.flows.slots();
         slots.sort_by_key(|&slot| self.flows.get_mut(slot).map(|flow| flow.id()));
         for slot in slots {
@@ -117,26 +139,46 @@ impl Dissector {
         }
     }
 
-    fn segment(&mut self, packet: &Packet<'_>, transport: &Transport, layers: &Layers, visitor: &mut impl Visitor) {
-        let Some(tcp) = transport.tcp else { return };
+    fn segment(
+        &mut self,
+        segment: &TcpSegment<'_>,
+        transport: &Transport,
+        layers: &Layers,
+        visitor: &mut impl Visitor,
+    ) {
+        if !self.streams {
+            return;
+        }
         let (key, forward) = FlowKey::new(transport.src, transport.dst);
+        let key = key.lane(segment.lane);
         let slot = match self.flows.find(&key) {
-            Some(slot) if self.flows.get_mut(slot).is_some_and(|flow| !flow.is_reused(forward, tcp)) => slot,
+            Some(slot) if self.flows.get_mut(slot).is_some_and(|flow| !flow.is_reused(forward, segment.tcp)) => slot,
             Some(slot) => {
                 self.close(slot, visitor);
                 self.open(key, forward, transport, layers, visitor)
             }
             None => self.open(key, forward, transport, layers, visitor),
         };
+        let now = self.now;
         let Some(flow) = self.flows.get_mut(slot) else { return };
-        let mut scene = connection::Scene {
-            waiting: &mut self.waiting,
-            visitor,
-            slot,
-            now: packet.time_ns,
-            spans: &mut self.spans,
+        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+        flow.segment(segment, forward, &mut scene);
+    }
+
+    /// A segment inside an ICMP error: its payload is decided as that of the flow was.
+    fn quote(&mut self, packet: &Packet<'_>, quote: &Transport, visitor: &mut impl Visitor) {
+        let payload = packet.frame.get(quote.payload.clone()).unwrap_or_default();
+        let Some(tcp) = quote.tcp.filter(|_| self.streams && !payload.is_empty()) else { return };
+        let from = Arriving { packet: packet.id, frame_at: quote.payload.start as u32, missing: 0 };
+        let (key, forward) = FlowKey::new(quote.src, quote.dst);
+        let now = self.now;
+        let slot = self.flows.find(&key);
+        let Some((slot, flow)) = slot.and_then(|slot| Some((slot, self.flows.get_mut(slot)?))) else {
+            visitor.stray("quoted payload", &from.part(0..payload.len()));
+            return;
         };
-        flow.segment(packet, transport, forward, &mut scene);
+        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+        flow.quoted(&TcpSegment { lane: 0, tcp, payload, from }, forward, &mut scene);
     }
 
     fn open(
@@ -165,22 +207,41 @@ impl Dissector {
         visitor.close(flow.id());
     }
 
+    /// Decides by blanking what keeps a packet waiting. False if nothing could be done yet.
+    fn give_up(&mut self, slot: Slot, side: Side, id: PacketId, gap_only: bool, visitor: &mut impl Visitor) -> bool {
+        let now = self.now;
+        let Some(flow) = self.flows.get_mut(slot) else { return false };
+        let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
+        flow.give_up(side, id, gap_only, &mut scene)
+    }
+
     /// Decides by blanking what lies too far behind, in bytes or in capture time.
     fn close_overdue(&mut self, visitor: &mut impl Visitor) {
         while let Some((id, wait)) = self.waiting.front() {
-            let Some((slot, side)) = wait.owner else { return };
             let age = self.now - wait.time_ns;
-            let bulky = self.position - wait.position > limits::HELD_BYTES_MAX as u64;
+            let held = self.position - self.waiting.position().unwrap_or(self.position);
+            let bulky = held > limits::HELD_BYTES_MAX as u64;
             if !bulky && age <= limits::GAP_NANOS_MAX {
                 return;
             }
-            let now = self.now;
-            let Some(flow) = self.flows.get_mut(slot) else { return };
             let gap_only = !bulky && age <= limits::HOLD_NANOS_MAX;
-            let mut scene =
-                connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
-            if !flow.give_up(side, id, gap_only, &mut scene) {
-                return;
+            match wait.owner {
+                Some(Owner::Stream(slot, side)) => {
+                    if !self.give_up(slot, side, id, gap_only, visitor) {
+                        return;
+                    }
+                }
+                Some(Owner::Datagram(number)) => {
+                    if !self.give_up_datagram(number, visitor) {
+                        self.waiting.settle(id, u32::MAX);
+                    }
+                }
+                Some(Owner::Association(slot)) => {
+                    if !self.skip_chunks(slot, visitor) {
+                        self.waiting.settle(id, u32::MAX);
+                    }
+                }
+                None => return,
             }
             if bulky {
                 visitor.limit("held_bytes");

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::capture::PacketId;
 use crate::decode::Layers;
-use crate::flow::Span;
+use crate::flow::{Datagram, Part, Span};
 use crate::protocol::{Field, Mark, Side, Window};
 
 /// A packet as the loop sees it.
@@ -32,10 +32,16 @@ pub struct Stream {
 
 /// What is done with what the loop finds. Every method may be left out.
 ///
-/// For each packet: `packet`, then what its payload decided (perhaps about earlier packets), then `settled`.
+/// For each packet: `packet`, perhaps a `datagram`, then what its payload decided (perhaps about earlier packets), then
+/// `settled`.
 pub trait Visitor {
     /// A packet, before any of its payload's events.
     fn packet(&mut self, _packet: &Packet<'_>, _layers: &Layers) {}
+    /// The fragments up to the current packet make a datagram, or what there is of one; its layers are those behind its
+    /// header. Before any of its payload's events.
+    fn datagram(&mut self, _datagram: &Datagram, _layers: &Layers) {}
+    /// Bytes of a fragment that belong to no datagram.
+    fn stray(&mut self, _what: &'static str, _part: &Part) {}
     /// A flow was seen for the first time, by the current packet.
     fn open(&mut self, _flow: u64, _layers: &Layers) {}
     /// The next bytes of a stream, in order, before the events that they cause.

@@ -1,4 +1,4 @@
-//! Packets that wait for a decision about some of their bytes.
+//! Packets that wait for a decision about some of their bytes, or for others that they are tied to.
 
 use std::collections::VecDeque;
 
@@ -11,6 +11,19 @@ use crate::protocol::Side;
 pub(super) struct Waiting {
     first: u64,
     packets: VecDeque<Wait>,
+    /// How many of them, from the front, have no undecided byte.
+    decided: usize,
+}
+
+/// Who decides about a packet's bytes.
+#[derive(Clone, Copy)]
+pub(super) enum Owner {
+    /// A direction of a flow.
+    Stream(Slot, Side),
+    /// An SCTP association of which chunks are missing.
+    Association(Slot),
+    /// A datagram of which fragments are missing.
+    Datagram(u64),
 }
 
 /// One packet's wait.
@@ -19,11 +32,13 @@ pub(super) struct Wait {
     /// Undecided bytes.
     bytes: u32,
     /// Capture bytes before this packet.
-    pub(super) position: u64,
+    position: u64,
     /// When it was captured.
     pub(super) time_ns: i128,
     /// Whose payload it holds.
-    pub(super) owner: Option<(Slot, Side)>,
+    pub(super) owner: Option<Owner>,
+    /// This packet leaves when packets up to that one are decided.
+    tied_to: u64,
 }
 
 impl Waiting {
@@ -31,10 +46,10 @@ impl Waiting {
         if self.packets.is_empty() {
             self.first = id.0;
         }
-        self.packets.push_back(Wait { bytes: 0, position, time_ns, owner: None });
+        self.packets.push_back(Wait { bytes: 0, position, time_ns, owner: None, tied_to: id.0 });
     }
 
-    pub(super) fn own(&mut self, packet: PacketId, owner: (Slot, Side), bytes: u32) {
+    pub(super) fn own(&mut self, packet: PacketId, owner: Owner, bytes: u32) {
         if let Some(wait) = self.get_mut(packet) {
             wait.owner = Some(owner);
             wait.bytes += bytes;
@@ -52,17 +67,34 @@ impl Waiting {
         self.packets.get(index).map(|wait| wait.time_ns)
     }
 
+    /// `first` stays until all packets up to `last` are decided: a checksum of one covers bytes of the others.
+    pub(super) fn tie(&mut self, first: PacketId, last: PacketId) {
+        if let Some(wait) = self.get_mut(first) {
+            wait.tied_to = wait.tied_to.max(last.0);
+        }
+    }
+
     /// The packet that holds up the others.
     pub(super) fn front(&self) -> Option<(PacketId, Wait)> {
-        self.packets.front().map(|wait| (PacketId(self.first), *wait))
+        self.packets.get(self.decided).map(|wait| (PacketId(self.first + self.decided as u64), *wait))
+    }
+
+    /// Capture bytes before all that wait.
+    pub(super) fn position(&self) -> Option<u64> {
+        self.packets.front().map(|wait| wait.position)
     }
 
     /// Lets go of the settled packets at the front; the last of them, if any.
     pub(super) fn release(&mut self) -> Option<PacketId> {
+        while self.packets.get(self.decided).is_some_and(|wait| wait.bytes == 0) {
+            self.decided += 1;
+        }
         let before = self.first;
-        while self.packets.front().is_some_and(|wait| wait.bytes == 0) {
+        let decided_to = before + self.decided as u64;
+        while self.first < decided_to && self.packets.front().is_some_and(|wait| wait.tied_to < decided_to) {
             self.packets.pop_front();
             self.first += 1;
+            self.decided -= 1;
         }
         (self.first > before).then(|| PacketId(self.first - 1))
     }

@@ -7,6 +7,7 @@
 
 mod address;
 mod degrade;
+mod header;
 mod key;
 mod keyring;
 mod masker;
@@ -34,6 +35,7 @@ mod uuid;
 use std::ops::Range;
 
 pub use degrade::Level;
+pub use header::HeaderNumbers;
 pub use key::{Key, KeyError};
 pub use keyring::{Finder, Kept, Keyring};
 pub use masker::Masker;

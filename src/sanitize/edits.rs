@@ -4,28 +4,29 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
+use super::headers::Headers;
 use super::history::History;
 use super::hold::{CHECKSUM, FRAMING, Hold};
 use super::ledger::{Because, Label};
 use super::packed::Bodies;
-use super::values::{ADDRESS, GRAMMAR, KEPT_PAYLOAD, PACKED, SPECIAL_USE, Values};
+use super::values::{GRAMMAR, KEPT_PAYLOAD, PACKED, Values};
 use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
-use crate::flow::Span;
+use crate::flow::{Datagram, Part, Span};
 use crate::protocol::{Encoding, Field, Role, Side, Window};
-use crate::rules::{Addresses, Payload};
+use crate::rules::Payload;
 
 /// Edits held packets as the loop tells.
 pub(super) struct Editor<'a> {
     pub(super) hold: Hold<'a>,
     pub(super) values: Values,
-    addresses: Addresses,
-    payload: Payload,
+    pub(super) headers: Headers,
+    pub(super) payload: Payload,
     history: History,
     bodies: Bodies,
     pub(super) tally: Tally,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     /// The first error of the output; nothing is written after it.
     pub(super) failed: Option<io::Error>,
 }
@@ -49,11 +50,11 @@ impl Tally {
 }
 
 impl<'a> Editor<'a> {
-    pub(super) fn new(hold: Hold<'a>, values: Values, addresses: Addresses, payload: Payload) -> Self {
+    pub(super) fn new(hold: Hold<'a>, values: Values, headers: Headers, payload: Payload) -> Self {
         Editor {
             hold,
             values,
-            addresses,
+            headers,
             payload,
             history: History::new(),
             bodies: Bodies::default(),
@@ -97,7 +98,7 @@ impl<'a> Editor<'a> {
                         Meta::Ipv6 => What::Ipv6,
                         _ => What::Mac,
                     };
-                    let (label, because) = mask_address(what, bytes, self.addresses, &mut self.values);
+                    let (label, because) = self.headers.mask(what, bytes, &[], &mut self.values.masker);
                     held.claim(at, label, because);
                 }
             }
@@ -117,6 +118,32 @@ impl<'a> Editor<'a> {
         let Some(mut held) = self.hold.newest_record() else { return };
         held.frame[at.start as usize..at.end as usize].copy_from_slice(&self.scratch);
         held.claim(at, label, because);
+    }
+
+    /// Counts what of a packet or datagram is not read.
+    pub(super) fn tally_unread(&mut self, layers: &Layers) {
+        for (what, at) in &layers.not_understood {
+            self.tally.not_understood(what, 1, at.len() as u64);
+        }
+        if let Some(transport) = &layers.transport
+            && !transport.payload.is_empty()
+            && (transport.tcp.is_none() || self.payload == Payload::Blank)
+        {
+            let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
+            self.tally.not_understood(what, 1, transport.payload.len() as u64);
+        }
+        if let Some(quote) = &layers.quote
+            && !quote.payload.is_empty()
+            && self.payload == Payload::Blank
+        {
+            self.tally.not_understood("quoted payload", 1, quote.payload.len() as u64);
+        }
+        if let Some(sctp) = &layers.sctp
+            && self.payload == Payload::Blank
+        {
+            let bytes: usize = sctp.data.iter().map(|data| data.payload.len()).sum();
+            self.tally.not_understood("sctp payload", 1, bytes as u64);
+        }
     }
 
     /// Puts `new` where `old` stands, in every packet that holds it.
@@ -152,34 +179,6 @@ impl<'a> Editor<'a> {
     }
 }
 
-/// Masks an address where it stands. Special-use addresses stay, and are said to.
-fn mask_address(what: What, bytes: &mut [u8], addresses: Addresses, values: &mut Values) -> (Label, Because) {
-    match addresses {
-        Addresses::Keep => return (Label::Kept, ADDRESS),
-        Addresses::Blank => {
-            bytes.fill(0);
-            return (Label::Blanked, ADDRESS);
-        }
-        Addresses::Pseudonym => {}
-    }
-    let masker = &mut values.masker;
-    let changed = match what {
-        What::Mac => replace(bytes, |mac| masker.mac(mac)),
-        What::Ipv4 => replace(bytes, |address| masker.ipv4(address)),
-        What::Ipv6 => replace(bytes, |address| masker.ipv6(address)),
-        What::Structural | What::Checksum => false,
-    };
-    if changed { (Label::Pseudonym, ADDRESS) } else { (Label::Kept, SPECIAL_USE) }
-}
-
-/// Puts what `map` makes of an address of `N` bytes in its place; false if that changed nothing.
-fn replace<const N: usize>(bytes: &mut [u8], map: impl FnOnce([u8; N]) -> [u8; N]) -> bool {
-    let Ok(old) = <[u8; N]>::try_from(&*bytes) else { return false };
-    let new = map(old);
-    bytes.copy_from_slice(&new);
-    new != old
-}
-
 impl Visitor for Editor<'_> {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         let Some(mut held) = self.hold.packet(packet.id) else { return };
@@ -196,7 +195,7 @@ impl Visitor for Editor<'_> {
                 What::Checksum => held.claim(at, Label::Recomputed, CHECKSUM),
                 what => {
                     let bytes = &mut held.frame[at.start as usize..at.end as usize];
-                    let (label, because) = mask_address(what, bytes, self.addresses, &mut self.values);
+                    let (label, because) = self.headers.mask(what, bytes, packet.frame, &mut self.values.masker);
                     held.claim(at, label, because);
                 }
             }
@@ -204,19 +203,24 @@ impl Visitor for Editor<'_> {
         if self.payload == Payload::Keep {
             let end = packet.frame.len() as u32;
             self.tally.payload_kept += u64::from(done < end);
-            held.claim(done..end, Label::Kept, KEPT_PAYLOAD);
+            // What a fragment holds may be headers: that is decided with its datagram.
+            let fragment = layers
+                .fragment
+                .as_ref()
+                .map_or(end..end, |fragment| fragment.payload.start as u32..fragment.payload.end as u32);
+            held.claim(done..fragment.start, Label::Kept, KEPT_PAYLOAD);
+            held.claim(fragment.end..end, Label::Kept, KEPT_PAYLOAD);
             return;
         }
-        for (what, at) in &layers.not_understood {
-            self.tally.not_understood(what, 1, at.len() as u64);
-        }
-        if let Some(transport) = &layers.transport
-            && !transport.payload.is_empty()
-            && (transport.tcp.is_none() || self.payload == Payload::Blank)
-        {
-            let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
-            self.tally.not_understood(what, 1, transport.payload.len() as u64);
-        }
+        self.tally_unread(layers);
+    }
+
+    fn datagram(&mut self, datagram: &Datagram, layers: &Layers) {
+        self.put_datagram(datagram, layers);
+    }
+
+    fn stray(&mut self, what: &'static str, part: &Part) {
+        self.tally.not_understood(what, 1, u64::from(part.len));
     }
 
     fn keep(&mut self, stream: Stream, at: Range<u64>, spans: &[Span]) {

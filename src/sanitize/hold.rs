@@ -5,10 +5,12 @@ use std::io;
 use std::ops::Range;
 
 use super::SanitizeError;
+use super::datagrams::{Scattered, Written};
 use super::ledger::{Because, Claim, Label, Ledger};
 use super::output::Output;
 use crate::capture::{Batch, Interface, PacketId, Record};
 use crate::decode::Checksum;
+use crate::limits;
 
 /// Why bytes that nobody claimed are blank.
 pub(super) const UNCLAIMED: Because = Because(0);
@@ -26,6 +28,10 @@ pub(super) struct Hold<'a> {
     /// Records that are no packets, seen since the last packet.
     tail: Vec<Open>,
     spare: Vec<(Vec<Claim>, Vec<Checksum>)>,
+    /// Datagrams in fragments whose first packet is held.
+    datagrams: Vec<Scattered>,
+    /// Of those whose first packet has left.
+    written: VecDeque<Written>,
     /// Scratch.
     runs: Vec<Claim>,
     ledger: Ledger<'a>,
@@ -61,6 +67,8 @@ impl<'a> Hold<'a> {
             first_packet: 0,
             tail: Vec::new(),
             spare: Vec::new(),
+            datagrams: Vec::new(),
+            written: VecDeque::new(),
             runs: Vec::new(),
             ledger,
             output,
@@ -110,6 +118,19 @@ impl<'a> Hold<'a> {
         Some(Held { frame, base: open.data.start as u32, claims: &mut open.claims, checksums: &mut open.checksums })
     }
 
+    /// Takes checksums over several packets: they are written before the first of these leaves.
+    pub(super) fn datagram(&mut self, datagram: Scattered) {
+        if let Some(first) = self.datagrams.iter_mut().rfind(|first| first.is_of(&datagram)) {
+            first.join(datagram);
+            return;
+        }
+        let written = std::mem::take(&mut self.written);
+        if !written.iter().any(|written| datagram.repeat(written, self)) {
+            self.datagrams.push(datagram);
+        }
+        self.written = written;
+    }
+
     /// The newest record that is no packet (or, with none after it, the newest packet's record), whole.
     pub(super) fn newest_record(&mut self) -> Option<Held<'_>> {
         let open = self.tail.last_mut().or(self.open.back_mut())?;
@@ -121,6 +142,9 @@ impl<'a> Hold<'a> {
     /// Makes packets up to `last` final.
     pub(super) fn release(&mut self, last: PacketId) -> io::Result<()> {
         while self.first_packet <= last.0 {
+            if !self.datagrams.is_empty() {
+                self.finish_datagrams();
+            }
             let Some(mut open) = self.open.pop_front() else { return Ok(()) };
             self.first_packet += 1;
             for record in std::mem::take(&mut open.before) {
@@ -156,6 +180,30 @@ impl<'a> Hold<'a> {
         self.release(PacketId(u64::MAX - 1))?;
         self.write()?;
         Ok((self.ledger, self.output))
+    }
+
+    /// Restores the checksums of datagrams that begin in the packet about to leave: inner datagrams before outer ones.
+    fn finish_datagrams(&mut self) {
+        let mut datagrams = std::mem::take(&mut self.datagrams);
+        let leaving = PacketId(self.first_packet);
+        for datagram in datagrams.iter().rev().filter(|datagram| datagram.first() <= leaving) {
+            let written = datagram.finish(self);
+            self.written.push_back(written);
+        }
+        let old = self.written.len().saturating_sub(limits::DATAGRAMS_REMEMBERED);
+        self.written.drain(..old);
+        datagrams.retain(|datagram| datagram.first() > leaving);
+        self.datagrams = datagrams;
+    }
+
+    /// Blanks what nobody claimed of a packet, and will not.
+    pub(super) fn blank(&mut self, id: PacketId) {
+        let Some(index) = id.0.checked_sub(self.first_packet) else { return };
+        let Some(open) = self.open.get_mut(index as usize) else { return };
+        let Some(held) = self.batches.get_mut((open.batch - self.first_batch) as usize) else { return };
+        let record = &mut held.batch.bytes[open.record.start..open.record.start + open.record.len];
+        open.claims.sort_by_key(|claim| claim.start);
+        settle_runs(&open.claims, &mut self.runs, record, &open.data);
     }
 
     /// Blanks what nobody claimed, restores checksum states, counts labels.

@@ -3,8 +3,10 @@
 //! [`mask`] reads batches, lets the [`crate::dissect::Dissector`] tell what stands where, edits packets while they are held,
 //! and lets them go in order, with one label for every byte.
 
+mod datagrams;
 mod deflate;
 mod edits;
+mod headers;
 mod history;
 mod hold;
 mod ledger;
@@ -23,6 +25,7 @@ use crate::protocol::{Encoding, Field, Role};
 use crate::rules::{PACKS, Payload, Policy};
 
 use edits::Editor;
+use headers::Headers;
 use hold::Hold;
 pub use ledger::{Because, Claim, Label, Ledger};
 pub use manifest::{Input, Kind, Labels, LimitHit, Manifest, Matched, NotUnderstood, Written};
@@ -81,12 +84,14 @@ pub fn mask<'a>(
     let mut output = Output::new(sink, format);
     output.open(&reader);
     let hold = Hold::new(ledger, output);
-    let mut editor = Editor::new(hold, values, policy.addresses, policy.payload);
+    let mut editor = Editor::new(hold, values, Headers::new(policy.addresses, key), policy.payload);
     let mut run = Run {
-        dissector: Dissector::default(),
+        dissector: match policy.payload {
+            Payload::Dissect => Dissector::default(),
+            Payload::Keep | Payload::Blank => Dissector::of_headers(),
+        },
         frame: Vec::new(),
         packets: 0,
-        dissect: policy.payload == Payload::Dissect,
     };
     let mut batch = Batch::default();
     while reader.next_batch(&mut batch)? {
@@ -175,7 +180,6 @@ struct Run {
     /// The packet's bytes as they were; what is held is edited meanwhile.
     frame: Vec<u8>,
     packets: u64,
-    dissect: bool,
 }
 
 impl Run {
@@ -201,11 +205,7 @@ impl Run {
                 Packet { id, time_ns: meta.time_ns, link: meta.link, frame: &self.frame, wire_len: meta.wire_len };
             editor.hold.record(record.clone(), Some(id));
             editor.regions(&record, &regions);
-            if self.dissect {
-                self.dissector.packet(&packet, editor);
-            } else {
-                self.dissector.header(&packet, editor);
-            }
+            self.dissector.packet(&packet, editor);
             self.packets += 1;
         }
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::decode::Layers;
 use crate::dissect::{Packet, Stream, Visitor};
+use crate::flow::Datagram;
 use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, WORKLOAD_BYTES_MAX};
 use crate::protocol::{Mark, Side};
 
@@ -222,6 +223,10 @@ impl Visitor for Collector {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         self.start.get_or_insert(packet.time_ns);
         self.now = self.offset(packet.time_ns);
+        self.source = layers.transport.as_ref().map(|transport| transport.src.0);
+    }
+
+    fn datagram(&mut self, _datagram: &Datagram, layers: &Layers) {
         self.source = layers.transport.as_ref().map(|transport| transport.src.0);
     }
 

@@ -140,7 +140,7 @@ impl Wire {
 }
 
 /// The internet checksum, RFC 1071.
-fn sum(bytes: &[u8]) -> u16 {
+pub(super) fn sum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes.chunks(2).map(|c| u32::from(c[0]) << 8 | c.get(1).map_or(0, |&b| u32::from(b))).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
