@@ -10,6 +10,7 @@ mod demo;
 mod detect;
 mod fixtures;
 mod mask;
+mod placements;
 mod protocol;
 mod readme;
 mod replay;
