@@ -263,7 +263,7 @@ impl Visitor for Inspector<'_> {
                 What::Mac => "mac",
                 What::Ipv4 => "ipv4",
                 What::Ipv6 => "ipv6",
-                What::Structural | What::Checksum => continue,
+                What::TunnelId | What::Structural | What::Checksum => continue,
             };
             let at = piece.start as usize..piece.start as usize + piece.len as usize;
             if let Some(bytes) = packet.frame.get(at) {

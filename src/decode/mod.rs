@@ -162,6 +162,8 @@ pub enum What {
     Ipv4,
     /// An IPv6 address (16 bytes).
     Ipv6,
+    /// A tunnel's key or identifier (3 or 4 bytes): it tells one customer or subscriber from another.
+    TunnelId,
     /// A checksum field, described in [`Layers::checksums`].
     Checksum,
 }

@@ -102,6 +102,11 @@ impl Masker {
         recall(&mut self.mac, address, |address| keyring.addresses.mac(address))
     }
 
+    /// Puts the pseudonym of a tunnel's identifier (3 or 4 bytes) in its place. Zero stays.
+    pub fn tunnel_id(&self, id: &mut [u8]) {
+        self.keyring.addresses.tunnel_id(id);
+    }
+
     /// What pseudonyms are made with, for calls that need no memory.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring

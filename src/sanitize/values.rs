@@ -138,6 +138,11 @@ impl Values {
         outcome
     }
 
+    /// Whether a rule is about this value as a whole.
+    pub(super) fn is_ruled(&self, path: &str, value: &[u8]) -> bool {
+        self.decider.policy().ruling(path, value).is_some()
+    }
+
     /// Appends what stands instead of a value that degrades, of the same length. The value was counted in full.
     pub(super) fn degrade(&mut self, field: &Field<'_>, level: Level, out: &mut Vec<u8>) {
         self.decide(field, level, out);

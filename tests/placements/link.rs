@@ -39,7 +39,7 @@ fn ethernet() -> Vec<Placement> {
             [&[0x0f, 0xc6, 2, 1, 0, 0, 1, 0xff][..], TEXT, &[0; 4], &datagram].concat()
         }),
         Placement::eth("mpls payload", TEXT, 0x8847, [&[0, 0, 0x31, 64, 0x90][..], TEXT].concat()),
-        Placement::eth("mpls inner payload", TEXT, 0x8847, { [&[0, 0, 0x31, 64][..], &ip(17, udp(9, TEXT))].concat() }),
+        Placement::eth("mpls inner payload", TEXT, 0x8847, [&[0, 0, 0x31, 64][..], &ip(17, udp(9, TEXT))].concat()),
         Placement::eth("mpls inner mac", &MAC, 0x8847, {
             [&[0, 0, 0x31, 64, 0, 0, 0, 0][..], &eth_between([MAC, MACS[1]], 0x0800, &datagram)].concat()
         }),

@@ -141,7 +141,7 @@ fn others() -> Vec<Placement> {
             [&[0xc8, 2, 0, 38, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 8, 0, 0, 0, 0, 0, 1, 0x80, 18, 0, 0, 0, 7][..], TEXT]
                 .concat()
         }),
-        Placement::udp("l2tp, payload", TEXT, 1701, { [&[0, 2, 0, 1, 0, 1, 0xff, 3, 0, 0x21][..], &packet].concat() }),
+        Placement::udp("l2tp, payload", TEXT, 1701, [&[0, 2, 0, 1, 0, 1, 0xff, 3, 0, 0x21][..], &packet].concat()),
         Placement::ip("l2tp session's cookie", &WORD, 115, [&[0, 0, 0, 1][..], &WORD, &eth(0x0800, &packet)].concat()),
         Placement::udp("encrypted payload in udp", TEXT, 4500, [&[0, 0, 0, 1, 0, 0, 0, 1][..], TEXT].concat()),
         Placement::udp("key exchange", TEXT, 500, [&[0; 28][..], TEXT].concat()),

@@ -1,8 +1,9 @@
-//! Addresses: permuted inside their class and with the same text length, so that textual copies fit.
+//! Addresses: permuted inside their class and with the same text length, so that textual copies fit. Tunnels' ids too.
 
 mod ipv4;
 mod ipv6;
 mod mac;
+mod tunnel;
 
 use super::key::{Key, Subkey};
 use super::slots::{Alphabet, Slot};
@@ -12,6 +13,7 @@ pub(super) struct Addresses {
     ipv4: Subkey,
     ipv6: Subkey,
     mac: Subkey,
+    tunnel: Subkey,
     /// The low 24 bits that a MAC, its EUI-64 interface id, the solicited-node group and that group's MAC share.
     low: Subkey,
 }
@@ -22,6 +24,7 @@ impl Addresses {
             ipv4: key.subkey("ipv4"),
             ipv6: key.subkey("ipv6"),
             mac: key.subkey("mac"),
+            tunnel: key.subkey("tunnel id"),
             low: key.subkey("low 24 bits"),
         }
     }
