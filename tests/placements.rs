@@ -69,6 +69,8 @@ fn disguises(canary: &[u8]) -> Vec<Vec<u8>> {
         let end = (phase + canary.len()) * 8 / 6;
         texts.push(encoded[(phase * 8).div_ceil(6)..end].to_owned());
     }
+    // Shorter ones stand in any text by chance.
+    texts.retain(|text| text.len() >= 4);
     all.extend(texts.iter().map(|text| text.to_uppercase().into_bytes()));
     all.extend(texts.into_iter().map(String::into_bytes));
     all
