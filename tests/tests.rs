@@ -1,6 +1,7 @@
 //! One integration test binary; a module per theme.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod addresses;
 mod architecture;
 mod audit;
 mod capture;
@@ -10,6 +11,7 @@ mod demo;
 mod detect;
 mod fixtures;
 mod mask;
+mod metadata;
 mod placements;
 mod protocol;
 mod readme;

@@ -33,6 +33,7 @@ mod uuid;
 
 use std::ops::Range;
 
+pub use address::Recognisable;
 pub use degrade::Level;
 pub use key::{Key, KeyError};
 pub use keyring::{Finder, Kept, Keyring};

@@ -305,7 +305,8 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
         let part = |found: Finding| MethodId::named(scanner.method(&found)).map(|method| Part { at: found.at, method });
         parts.extend(findings.into_iter().filter_map(part));
     };
-    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
+    let recognisable = policy.recognisable;
+    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find)).recognisable(recognisable)
 }
 
 /// Text that still parses where the value stood, the same for all values of its length.
