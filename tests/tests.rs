@@ -18,4 +18,5 @@ mod readme;
 mod replay;
 mod rules;
 mod sanitize;
+mod sequence;
 mod workload;

@@ -70,14 +70,13 @@ const fn mac(name: &'static str, bits: u32, member: fn(u128) -> u128, holds: fn(
 }
 
 impl Class {
-    /// All members, or about so many of them, spread over the class.
-    pub(super) fn members(&self, count: u128) -> impl Iterator<Item = u128> {
-        const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    /// All members, or so many of them, spread over the class.
+    pub(super) fn members(&self, count: usize) -> impl Iterator<Item = u128> {
+        // Odd, so that numbers below a power of two stay apart.
+        const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
         let mask = u128::MAX >> (128 - self.bits);
-        let whole = mask < count;
-        let number = move |n: u128| if whole { n } else { n.wrapping_mul(ODD) >> (128 - self.bits) ^ n };
-        let members = (0..count.min(mask.saturating_add(1))).map(move |n| (self.member)(number(n) & mask));
-        members.filter(|address| (self.holds)(*address))
+        let member = move |n: u128| (self.member)(n.wrapping_mul(SPREAD) & mask);
+        (0..=mask).map(member).filter(|address| (self.holds)(*address)).take(count)
     }
 
     /// The pseudonym.
@@ -116,7 +115,7 @@ impl Class {
 /// Checks so many members of a class: distinct, of the class, of the same text length, none itself. How many there were.
 ///
 /// An address of which the class leaves no place but zeros stands alone in its shape, and cannot but stay.
-pub(super) fn check(class: &Class, masker: &mut Masker, count: u128) -> usize {
+pub(super) fn check(class: &Class, masker: &mut Masker, count: usize) -> usize {
     let (mut images, mut alone) = (Vec::new(), 0);
     let mut members: Vec<u128> = class.members(count).collect();
     members.sort_unstable();
