@@ -4,6 +4,7 @@
 mod addresses;
 mod architecture;
 mod audit;
+mod bounds;
 mod capture;
 mod cli;
 mod decode;
