@@ -5,6 +5,7 @@ mod consistency;
 mod determinism;
 mod fidelity;
 mod ledger;
+mod odd;
 mod packed;
 mod reassembly;
 mod twins;
