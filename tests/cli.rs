@@ -167,7 +167,7 @@ fn wrong_command_lines_end_with_2() {
         (&["mask", &input, "-o", &output, "--rulez", "default"], "--rulez"),
         (&["mask", &input], "--output"),
         (&["mask", &input, "-o", &output, "--rules", "defalt"], "defalt"),
-        (&["mask", &input, "-o", &output, "--sequence"], "--sequence"),
+        (&["mask", &input, "-o", &output, "--tls-keys-out", &output], "--tls-keys-out"),
         (&["mask", &input, "-o", &output, "--key", &input], "in.pcap"),
         (&["mask", &input, "-o", &output, "--key", "/nowhere/team.key"], "/nowhere/team.key"),
         (&["mask", &input, "-o", &output, "--jobs", "0"], "--jobs"),

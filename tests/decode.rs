@@ -44,6 +44,7 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
         let text = match piece.what {
             What::Structural => format!("keep{len}"),
             What::Mac => "mac".into(),
+            What::TunnelId => format!("id{len}"),
             What::Ipv4 => "ip4".into(),
             What::Ipv6 => "ip6".into(),
             What::Clock { .. } => "clock".into(),
@@ -294,7 +295,7 @@ fn ipv6_extension_headers() {
         101,
         &frame("0031", "33", "06 04 0000 00000001 00000002 000102030405060708090a0b"),
         "ipv6 ah tcp",
-        "keep8 ip6 ip6 keep12 [authentication value]12 keep16 sum:Good keep2 payload5",
+        "keep8 ip6 ip6 keep4 id4 keep4 [authentication value]12 keep16 sum:Good keep2 payload5",
     );
 }
 
@@ -381,7 +382,7 @@ fn tunnels() {
         (
             format!("{} b000 0800 1234 0000 00000001 00000002", ip("2f", 61)),
             "ip gre",
-            format!("{ip_shown} keep4 sum:Bad keep20"),
+            format!("{ip_shown} keep4 sum:Bad keep2 id4 keep14"),
         ),
         (
             format!("{} 1000 88be 00000001 0102030405060708 {ETHERNET} 0800", ip("2f", 75)),
@@ -391,23 +392,23 @@ fn tunnels() {
         (
             format!("{} 08000000 00000100 {ETHERNET} 0800", udp("12b5", 67)),
             "ip udp vxlan eth",
-            format!("{udp_shown} keep8 mac mac keep12"),
+            format!("{udp_shown} keep4 id3 keep1 mac mac keep12"),
         ),
         (
             format!("{} 0c000003 00000100 {ETHERNET} 0800", udp("12b6", 67)),
             "ip udp vxlan eth",
-            format!("{udp_shown} keep8 mac mac keep12"),
+            format!("{udp_shown} keep4 id3 keep1 mac mac keep12"),
         ),
         (
             format!("{} 02006558 00000100 01020301 aabbccdd {ETHERNET} 0800", udp("17c1", 75)),
             "ip udp geneve eth",
-            format!("{udp_shown} keep12 [geneve option]4 mac mac keep12"),
+            format!("{udp_shown} keep4 id3 keep5 [geneve option]4 mac mac keep12"),
         ),
-        (format!("{} 30ff002d 00000001", udp("0868", 53)), "ip udp gtp", format!("{udp_shown} keep18")),
+        (format!("{} 30ff002d 00000001", udp("0868", 53)), "ip udp gtp", format!("{udp_shown} keep4 id4 keep10")),
         (
             format!("{} 34ff0035 00000001 00000085 01100900", udp("0868", 61)),
             "ip udp gtp",
-            format!("{udp_shown} keep13 [gtp extension]2 keep11"),
+            format!("{udp_shown} keep4 id4 keep5 [gtp extension]2 keep11"),
         ),
         (format!("{} 00000800", udp("1292", 49)), "ip udp gre", format!("{udp_shown} keep14")),
     ] {

@@ -346,19 +346,22 @@ fn documented() -> Vec<String> {
 #[test]
 fn documented_examples_do_what_they_say() {
     let examples = documented();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     let first = policy(&examples[0]);
     assert_eq!(ruling(&first, "http.response.body.json.items[].price.currency", "EUR"), is("currency", Action::Keep));
     assert_eq!(ruling(&first, "http.response.body.json.currency", "Anna"), None);
     assert_eq!(ruling(&first, "http.request.body.form.note", "whatever"), is("notes", Action::Blank));
     assert_eq!(ruling(&first, "http.request.query.page", "1234"), is("paging", Action::Keep));
-    let second = policy(&examples[1]);
+    let beside = policy(&examples[1]);
+    assert_eq!(ruling(&beside, "pcapng.decryption_secrets", "CLIENT_RANDOM"), is("keys-stay", Action::Keep));
+    assert_eq!(ruling(&beside, "pcapng.comment", "whatever"), is("no-comments", Action::Blank));
+    let second = policy(&examples[2]);
     assert!(second.is_vocabulary(b"widget-pro"));
     assert_eq!(part(&second, "a.note", "E123456", Some("employee")), is("mail-in-notes", Action::Blank));
     assert_eq!(part(&second, "a.text", "E123456", Some("employee")), is("pattern:employee", Action::Token));
     assert_eq!(ruling(&second, "http.request.body.json.cart[].size", "small"), is("sizes", Action::Keep));
     assert_eq!(ruling(&second, "http.request.query.page", "1234"), None, "replaces default's rule");
-    let third = policy(&examples[2]);
+    let third = policy(&examples[3]);
     assert_eq!(third.addresses, Addresses::Keep);
     assert!(!third.enables("date") && third.enables("email"));
     assert_eq!(third.enabled_detectors().count() + 1, rules::detectors().count());

@@ -6,6 +6,7 @@ mod determinism;
 mod fidelity;
 mod fragments;
 mod ledger;
+mod odd;
 mod packed;
 mod quotes;
 mod reassembly;

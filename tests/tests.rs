@@ -1,8 +1,10 @@
 //! One integration test binary; a module per theme.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod addresses;
 mod architecture;
 mod audit;
+mod bounds;
 mod capture;
 mod cli;
 mod decode;
@@ -10,9 +12,12 @@ mod demo;
 mod detect;
 mod fixtures;
 mod mask;
+mod metadata;
+mod placements;
 mod protocol;
 mod readme;
 mod replay;
 mod rules;
 mod sanitize;
+mod sequence;
 mod workload;

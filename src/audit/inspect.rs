@@ -258,7 +258,7 @@ impl Inspector<'_> {
                 What::Mac => "mac",
                 What::Ipv4 => "ipv4",
                 What::Ipv6 => "ipv6",
-                What::Structural | What::Checksum | What::Clock { .. } | What::FlowLabel => continue,
+                What::TunnelId | What::Structural | What::Checksum | What::Clock { .. } | What::FlowLabel => continue,
             };
             let at = piece.start as usize..piece.start as usize + piece.len as usize;
             if let Some(bytes) = frame.get(at) {

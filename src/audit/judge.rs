@@ -140,18 +140,20 @@ impl Judge {
 
     /// Whether something that stands beside packets stays as it is.
     pub fn keeps_region(&self, what: Meta, bytes: &[u8]) -> bool {
-        let text = |path: &str, role| {
-            let name = path.rsplit('.').next().unwrap_or(path);
-            let field = Field { path, name, raw: bytes, encoding: Encoding::Plain, role };
+        let path = what.path().unwrap_or_default();
+        let text = |role| {
+            let name = path.rsplit('.').next().unwrap_or(&path);
+            let field = Field { path: &path, name, raw: bytes, encoding: Encoding::Plain, role };
             self.keeps(&field, bytes).is_some()
         };
         match what {
-            Meta::Text(what) => text(&format!("pcapng.{what}"), Role::Text),
-            Meta::Host => text("pcapng.name_resolution", Role::Host),
+            Meta::Text(_) => text(Role::Text),
+            Meta::Host => text(Role::Host),
             Meta::Ipv4 => self.keeps_address(What::Ipv4, bytes),
             Meta::Ipv6 => self.keeps_address(What::Ipv6, bytes),
             Meta::Mac => self.keeps_address(What::Mac, bytes),
-            Meta::Opaque(_) => false,
+            Meta::Opaque("padding") => false,
+            Meta::Opaque(_) => self.policy.ruling(&path, bytes).is_some_and(|ruling| ruling.action == Action::Keep),
         }
     }
 
@@ -222,7 +224,7 @@ pub fn sensitive(what: What, bytes: &[u8]) -> Option<&'static str> {
         What::Ipv4 => bytes.try_into().ok().filter(|a| !is_special_ipv4(*a)).map(|_| "ipv4"),
         What::Ipv6 => bytes.try_into().ok().filter(|a| !is_special_ipv6(*a)).map(|_| "ipv6"),
         What::Mac => bytes.try_into().ok().filter(|a| !is_special_mac(*a)).map(|_| "mac"),
-        What::Structural | What::Checksum | What::Clock { .. } | What::FlowLabel => None,
+        What::TunnelId | What::Structural | What::Checksum | What::Clock { .. } | What::FlowLabel => None,
     }
 }
 

@@ -196,7 +196,7 @@ impl Visitor for Probe<'_, '_> {
             let at = piece.start as usize..(piece.start + piece.len) as usize;
             let kept = match piece.what {
                 What::Structural => true,
-                What::Checksum | What::Clock { .. } | What::FlowLabel => false,
+                What::TunnelId | What::Checksum | What::Clock { .. } | What::FlowLabel => false,
                 what => packet.frame.get(at.clone()).is_some_and(|bytes| self.judge.keeps_address(what, bytes)),
             };
             if kept {

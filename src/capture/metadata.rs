@@ -16,6 +16,8 @@ pub(super) enum Value {
     Text(&'static str),
     Host,
     Opaque(&'static str),
+    /// A capture filter: a kind (0 for text), then text or program.
+    Filter,
     /// A number of exactly so many bytes that tells nothing about anyone.
     Number(usize),
     /// An address of `address` bytes, then a mask or prefix length up to `len` bytes.
@@ -42,11 +44,11 @@ const INTERFACE_DESCRIPTION: &[Known] = &[
     Known(4, Value::Address { what: Meta::Ipv4, address: 4, len: 8 }),
     Known(5, Value::Address { what: Meta::Ipv6, address: 16, len: 17 }),
     Known(6, Value::Address { what: Meta::Mac, address: 6, len: 6 }),
-    Known(7, Value::Opaque("EUI address")),
+    Known(7, Value::Opaque("eui address")),
     Known(8, Value::Number(8)), // if_speed
     Known(IF_TSRESOL, Value::Number(1)),
     Known(10, Value::Opaque("time zone")),
-    Known(11, Value::Opaque("filter")),
+    Known(11, Value::Filter),
     Known(12, Value::Text("if_os")),
     Known(13, Value::Number(1)), // if_fcslen
     Known(IF_TSOFFSET, Value::Number(8)),
@@ -154,7 +156,7 @@ pub(super) fn other(kind: u32, regions: &mut Regions<'_>) {
         NRB_MAGIC => names(regions),
         ISB_MAGIC => options(20, INTERFACE_STATISTICS, regions),
         DSB_MAGIC => secrets(regions),
-        CB_MAGIC | DCB_MAGIC => regions.rest(12, "custom block"),
+        CB_MAGIC | DCB_MAGIC => regions.rest(8, "custom block"),
         SJE_MAGIC => regions.rest(8, "systemd journal"),
         _ => regions.rest(8, "unknown block"),
     }
@@ -217,6 +219,10 @@ fn option_value(at: Range<usize>, layout: Value, regions: &mut Regions<'_>) {
         Value::Text(name) => regions.push(at, Meta::Text(name)),
         Value::Host => regions.push(at, Meta::Host),
         Value::Opaque(name) => regions.push(at, Meta::Opaque(name)),
+        Value::Filter if regions.body.get(at.start) == Some(&0) => {
+            regions.push(at.start + 1..at.end, Meta::Text("if_filter"));
+        }
+        Value::Filter => regions.push(at, Meta::Opaque("filter program")),
         Value::Number(len) if at.len() == len => {}
         Value::Address { what, address, len } if at.len() == len => regions.push(at.start..at.start + address, what),
         Value::Number(_) | Value::Address { .. } => regions.push(at, Meta::Opaque("option of a wrong length")),
@@ -241,7 +247,7 @@ fn names(regions: &mut Regions<'_>) {
             1 => address_and_names(value.clone(), Meta::Ipv4, 4, regions),
             2 => address_and_names(value.clone(), Meta::Ipv6, 16, regions),
             3 => address_and_names(value.clone(), Meta::Mac, 6, regions),
-            4 => address_and_names(value.clone(), Meta::Opaque("EUI address"), 8, regions),
+            4 => address_and_names(value.clone(), Meta::Opaque("eui address"), 8, regions),
             _ => regions.push(value.clone(), Meta::Opaque("unknown name record")),
         }
         at = regions.padding(value.end);

@@ -96,8 +96,21 @@ pub enum Meta {
     Ipv6,
     /// A MAC address, 6 bytes.
     Mac,
-    /// Anything else that is not framing: secrets, custom data, padding, unknown options and blocks. Blanked.
+    /// Anything else that is not framing: secrets, custom data, padding, unknown options and blocks. Blanked, unless a rule
+    /// names it.
     Opaque(&'static str),
+}
+
+impl Meta {
+    /// The path by which rules name it (`pcapng.if_name`, `pcapng.custom_block`); none for addresses, which have a setting,
+    /// and padding, which is always blanked.
+    pub fn path(self) -> Option<String> {
+        match self {
+            Meta::Opaque("padding") | Meta::Ipv4 | Meta::Ipv6 | Meta::Mac => None,
+            Meta::Host => Some("pcapng.name_resolution".to_owned()),
+            Meta::Text(what) | Meta::Opaque(what) => Some(format!("pcapng.{}", what.replace(' ', "_"))),
+        }
+    }
 }
 
 /// The container.

@@ -88,6 +88,7 @@ impl Pcap {
     pub(super) fn step(&mut self, bytes: &[u8], regions: &mut Vec<Region>) -> Step {
         if !self.header_read {
             self.header_read = true;
+            header_regions(bytes, regions);
             return Step::Record { len: HEADER_BYTES, packet: None };
         }
         self.packet(bytes, regions).unwrap_or(Step::Incomplete)
@@ -127,6 +128,15 @@ impl Pcap {
             Lengths::CapturedFirst => (first, second),
             Lengths::WireFirst => (second, first),
             Lengths::SmallerIsCaptured => (first.min(second), first.max(second)),
+        }
+    }
+}
+
+/// Fields of the file header that readers do not need: the time zone and the accuracy of time stamps, zero in most files.
+fn header_regions(header: &[u8], regions: &mut Vec<Region>) {
+    for (at, name) in [(8..12, "time zone"), (12..16, "time accuracy")] {
+        if header.get(at.clone()).is_some_and(|bytes| bytes.iter().any(|&byte| byte != 0)) {
+            regions.push(Region { at, what: Meta::Opaque(name) });
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::limits::{BATCH_BYTES, ZSTD_WINDOW_LOG_MAX};
 /// Bytes that tell what the input is.
 const MAGIC_BYTES: u64 = 4;
 const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Compressed bytes read at a time.
 const BUFFER_BYTES: usize = BATCH_BYTES / 4;
@@ -38,7 +37,7 @@ impl Source {
         let mut magic = Vec::new();
         (&mut watched).take(MAGIC_BYTES).read_to_end(&mut magic)?;
         let is_gzip = magic.starts_with(GZIP);
-        let is_zstd = magic.starts_with(ZSTD);
+        let is_zstd = is_zstd(&magic);
         let input = Cursor::new(magic).chain(watched);
         if is_gzip {
             return Ok(Source::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, input)))));
@@ -69,6 +68,11 @@ impl Source {
             Source::Zstd(decoder) => decoder.get_ref().get_ref().get_ref().1,
         }
     }
+}
+
+/// A frame, or one to be skipped (RFC 8878 §3.1.2), as parallel compressors put it first.
+fn is_zstd(magic: &[u8]) -> bool {
+    matches!(magic, [0x28, 0xb5, 0x2f, 0xfd] | [0x50..0x60, 0x2a, 0x4d, 0x18])
 }
 
 /// An input that remembers whether the system failed, and is not stopped by signals.

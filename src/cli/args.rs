@@ -125,8 +125,8 @@ pub(super) struct MaskArgs {
     /// Worker threads; the output is the same for any number (this version masks in one)
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: u16,
-    /// The inputs are one capture in rotation (not in this version)
-    #[arg(long, hide = true)]
+    /// The inputs are one capture in rotation, in this order: connections go on from file to file
+    #[arg(long)]
     pub(super) sequence: bool,
     /// Go on reading a file that grows (not in this version)
     #[arg(long, hide = true)]

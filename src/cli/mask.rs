@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::args::{FormatName, MaskArgs};
 use super::input::{self, Stop};
+use super::sequence;
 use super::text::{Talk, grouped};
 use super::{Exit, Failure};
 use crate::capture::{Output, Reader};
@@ -19,6 +20,9 @@ pub(super) fn run(args: &MaskArgs, talk: &Talk) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     refuse_what_is_not_there(args)?;
     let jobs = plan(args)?;
+    if args.sequence && jobs.len() > 1 {
+        return sequence::run(&jobs, policy, &key, args, &stop, talk);
+    }
     let mut worst = Exit::Clean;
     let several = jobs.len() > 1;
     for job in &jobs {
@@ -35,10 +39,10 @@ pub(super) fn run(args: &MaskArgs, talk: &Talk) -> Result<Exit, Failure> {
 }
 
 /// One input and where its results go.
-struct Job {
-    input: PathBuf,
-    output: PathBuf,
-    manifest: Option<PathBuf>,
+pub(super) struct Job {
+    pub(super) input: PathBuf,
+    pub(super) output: PathBuf,
+    pub(super) manifest: Option<PathBuf>,
     ledger: Option<PathBuf>,
 }
 
@@ -82,8 +86,7 @@ fn plan(args: &MaskArgs) -> Result<Vec<Job>, Failure> {
 
 /// Flags of the interface that this version has no code for: said, not ignored.
 fn refuse_what_is_not_there(args: &MaskArgs) -> Result<(), Failure> {
-    let missing =
-        [(args.sequence, "--sequence"), (args.follow, "--follow"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
+    let missing = [(args.follow, "--follow"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, flag)) => Err(Failure::usage(format!("{flag} is not in this version"))
             .hint("mask the files one by one with one --key: equal values get equal pseudonyms")),
@@ -111,10 +114,7 @@ fn mask_one(
         policy: policy.clone(),
         key,
         ledger: ledger.as_mut().map(|ledger| Box::new(ledger) as Box<dyn std::io::Write>),
-        format: args.format.map(|name| match name {
-            FormatName::Pcap => Container::Pcap,
-            FormatName::Pcapng => Container::PcapNg,
-        }),
+        format: args.format.map(container),
     };
     let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !from_pipe).map_err(|e| {
         if stop.asked() { Failure::interrupted() } else { Failure::sanitize(&job.input, &job.output, &e) }
@@ -158,7 +158,14 @@ pub(super) fn read_key(path: Option<&Path>, talk: &Talk) -> Result<Key, Failure>
     }
 }
 
-fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
+pub(super) fn container(name: FormatName) -> Container {
+    match name {
+        FormatName::Pcap => Container::Pcap,
+        FormatName::Pcapng => Container::PcapNg,
+    }
+}
+
+pub(super) fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
     let ledger = &manifest.ledger;
     let percent = |part: u64| 100.0 * part as f64 / (manifest.output.bytes.max(1)) as f64;
     talk.say(&format!(

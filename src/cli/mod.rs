@@ -15,6 +15,7 @@ mod mask;
 mod replay;
 mod report;
 mod rules;
+mod sequence;
 mod shell;
 mod text;
 

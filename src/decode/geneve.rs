@@ -15,7 +15,9 @@ pub(super) fn fits(payload: &[u8]) -> bool {
 /// Option length, flags, type, network id, options (class, type, length, data), then what the type says.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("geneve");
-    let &[option_words, _, high, low, _, _, _, _] = w.keep()?;
+    let &[option_words, _, high, low] = w.keep()?;
+    w.tunnel_id(3)?;
+    w.keep::<1>()?;
     w.within(usize::from(option_words & 0x3f) * 4, "geneve option", |w| {
         loop {
             let &[_, _, _, words] = w.keep()?;

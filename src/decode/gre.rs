@@ -34,8 +34,15 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
         w.checksum(start, None)?;
         w.keep::<2>()?;
     }
-    let acknowledged = version & 7 == 1 && version & ACKNOWLEDGEMENT != 0;
-    for present in [flags & KEY != 0, flags & SEQUENCE != 0, acknowledged] {
+    let point_to_point = version & 7 == 1;
+    match flags & KEY != 0 {
+        // Payload length and call.
+        true if point_to_point => drop(w.keep::<4>()?),
+        true => w.tunnel_id(4)?,
+        false => {}
+    }
+    let acknowledged = point_to_point && version & ACKNOWLEDGEMENT != 0;
+    for present in [flags & SEQUENCE != 0, acknowledged] {
         if present {
             w.keep::<4>()?;
         }
@@ -54,8 +61,11 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
 fn erspan(w: &mut Walker<'_>, len: usize) -> Option<Next> {
     w.layer("erspan");
     let platform = len == 12 && w.rest().get(11).is_some_and(|flags| flags & 1 != 0);
-    for _ in 0..len / 4 + if platform { 2 } else { 0 } {
+    for _ in 0..len / 4 {
         w.keep::<4>()?;
+    }
+    if platform {
+        w.skip(8, "erspan platform")?;
     }
     Some(Next::Link(1))
 }

@@ -17,7 +17,8 @@ pub(super) fn fits(payload: &[u8]) -> bool {
 /// Flags, type, length, tunnel id, optional fields with extension headers, then IP.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("gtp");
-    let &[flags, ..] = w.keep::<8>()?;
+    let &[flags, _, _, _] = w.keep()?;
+    w.tunnel_id(4)?;
     if flags & OPTIONAL != 0 {
         let &[_, _, _, mut extension] = w.keep()?;
         while flags & EXTENSION != 0 && extension != 0 {

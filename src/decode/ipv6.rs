@@ -103,7 +103,9 @@ pub(super) fn fragment(w: &mut Walker<'_>) -> Option<Next> {
 /// An authentication header, of IPv4 too: its check value is a function of what was sent.
 pub(super) fn authentication(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("ah");
-    let &[next, units, ..] = w.keep::<12>()?;
+    let &[next, units, _, _] = w.keep()?;
+    w.tunnel_id(4)?;
+    w.keep::<4>()?;
     w.skip((usize::from(units) * 4).checked_sub(4)?, "authentication value")?;
     Some(Next::Protocol(next))
 }

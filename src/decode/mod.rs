@@ -208,6 +208,8 @@ pub enum What {
     },
     /// An IPv6 flow label that is not 0 (3 bytes, of which the high 4 bits are none of it).
     FlowLabel,
+    /// A tunnel's key or identifier (3 or 4 bytes): it tells one customer or subscriber from another.
+    TunnelId,
     /// A checksum field, described in [`Layers::checksums`].
     Checksum,
 }

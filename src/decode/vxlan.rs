@@ -10,7 +10,9 @@ pub(super) fn fits(payload: &[u8]) -> bool {
 /// Flags and network id, then Ethernet.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("vxlan");
-    w.keep::<8>()?;
+    w.keep::<4>()?;
+    w.tunnel_id(3)?;
+    w.keep::<1>()?;
     Some(Next::Link(1))
 }
 
@@ -22,7 +24,10 @@ pub(super) fn fits_generic(payload: &[u8]) -> bool {
 /// Flags, what comes next, and network id.
 pub(super) fn generic(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("vxlan");
-    match w.keep::<8>()?[3] {
+    let &[_, _, _, kind] = w.keep()?;
+    w.tunnel_id(3)?;
+    w.keep::<1>()?;
+    match kind {
         3 => Some(Next::Link(1)),
         4 => Some(Next::EtherType(0x894f)),
         _ => Some(Next::Ip),

@@ -143,6 +143,11 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// A tunnel's identifier of 3 or 4 bytes.
+    pub(super) fn tunnel_id(&mut self, len: usize) -> Option<()> {
+        self.whole(What::TunnelId, len).map(drop)
+    }
+
     /// `count` addresses of one kind, or as many as there are.
     pub(super) fn many(&mut self, count: usize, what: fn(&mut Self) -> Option<usize>) -> Option<()> {
         (0..count).try_for_each(|_| what(self).map(drop))

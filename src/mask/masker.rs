@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::key::Key;
 use super::keyring::{Finder, Kept, Keyring};
 use super::memory::Memory;
-use super::{MethodId, Part, degrade, run};
+use super::{MethodId, Part, Recognisable, degrade, run};
 use crate::limits;
 
 /// Texts with more runs than this are free text: keyed by the whole, since a cipher of words falls to counting them.
@@ -45,6 +45,12 @@ impl Masker {
             mac: HashMap::new(),
             lookup: Vec::new(),
         }
+    }
+
+    /// The same, for addresses of which more stays recognisable.
+    pub fn recognisable(mut self, recognisable: Recognisable) -> Masker {
+        self.keyring.addresses.recognisable = recognisable;
+        self
     }
 
     /// Appends the pseudonym of `text`: same length, every character of the same encoded length, separators in place.
@@ -100,6 +106,11 @@ impl Masker {
     pub fn mac(&mut self, address: [u8; 6]) -> [u8; 6] {
         let keyring = &self.keyring;
         recall(&mut self.mac, address, |address| keyring.addresses.mac(address))
+    }
+
+    /// Puts the pseudonym of a tunnel's identifier (3 or 4 bytes) in its place. Zero stays.
+    pub fn tunnel_id(&self, id: &mut [u8]) {
+        self.keyring.addresses.tunnel_id(id);
     }
 
     /// What pseudonyms are made with, for calls that need no memory.

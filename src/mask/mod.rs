@@ -34,6 +34,7 @@ mod uuid;
 
 use std::ops::Range;
 
+pub use address::Recognisable;
 pub use degrade::Level;
 pub use header::HeaderNumbers;
 pub use key::{Key, KeyError};

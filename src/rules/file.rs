@@ -39,6 +39,16 @@ pub enum Addresses {
     Blank,
 }
 
+/// What happens to a part of addresses by which networks or vendors could be known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AddressPart {
+    /// It is masked with the rest.
+    Pseudonym,
+    /// It stays (vendors), or stays common (prefixes).
+    Keep,
+}
+
 /// What happens to bytes behind the transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +79,8 @@ pub(super) struct Document {
     _version: Version,
     pub(super) extends: Option<String>,
     pub(super) addresses: Option<Addresses>,
+    pub(super) prefixes: Option<AddressPart>,
+    pub(super) vendors: Option<AddressPart>,
     pub(super) payload: Option<Payload>,
     pub(super) values: Option<Values>,
     #[serde(default)]

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::catalogue;
-use super::decision::Decision;
-use super::file::{self, Addresses, PatternEntry, Payload, RuleEntry, RulesError, Source, Values};
+use super::decision::{Decision, Ruling};
+use super::file::{self, AddressPart, Addresses, PatternEntry, Payload, RuleEntry, RulesError, Source, Values};
 use super::glob::{self, Glob};
 use super::names;
 use super::vocabulary::{Vocabulary, WORD_BYTES_MAX};
 use crate::detect::{Scanner, UserDetector};
 use crate::limits;
+use crate::mask::Recognisable;
 use crate::yaml::{Step, did_you_mean};
 
 /// What is done to a value, or to a part of one.
@@ -101,6 +102,8 @@ pub(super) struct Rule {
 pub struct Policy {
     /// IP and MAC addresses in packet headers.
     pub addresses: Addresses,
+    /// What their pseudonyms keep.
+    pub recognisable: Recognisable,
     /// Bytes behind the transport header.
     pub payload: Payload,
     /// Values that no rule names.
@@ -123,6 +126,10 @@ impl Policy {
         let ranks = || 0..sources.len();
         let mut policy = Self {
             addresses: ranks().find_map(|rank| setting(rank).addresses).unwrap_or(Addresses::Pseudonym),
+            recognisable: Recognisable {
+                prefixes: ranks().find_map(|rank| setting(rank).prefixes) == Some(AddressPart::Keep),
+                vendors: ranks().find_map(|rank| setting(rank).vendors) == Some(AddressPart::Keep),
+            },
             payload: ranks().find_map(|rank| setting(rank).payload).unwrap_or(Payload::Dissect),
             values: ranks().find_map(|rank| setting(rank).values).unwrap_or(Values::Pseudonym),
             patterns: Vec::new(),
@@ -158,6 +165,12 @@ impl Policy {
             }
         }
         Decision::new(rules, names::is_personal(name))
+    }
+
+    /// The rule about a whole value, whatever is found inside it. For the few fields that are decided once a file.
+    pub fn ruling(&self, path: &str, value: &[u8]) -> Option<Ruling> {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        self.decide(path, name).ruling(self, value, None)
     }
 
     /// Whether the whole value is a public word. Never, when [`Values::Blank`] asks for every value.

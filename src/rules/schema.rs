@@ -27,6 +27,14 @@ pub fn schema() -> Value {
                 "examples": pack::PACKS.iter().map(|pack| pack.name).collect::<Vec<_>>(),
             },
             "addresses": { "description": "IP and MAC addresses in packet headers.", "enum": ["pseudonym", "keep", "blank"] },
+            "prefixes": {
+                "description": "keep: addresses of one network get pseudonyms of one network (weak: networks can be told by their sizes).",
+                "enum": ["pseudonym", "keep"],
+            },
+            "vendors": {
+                "description": "keep: the vendor's half of a MAC address stays.",
+                "enum": ["pseudonym", "keep"],
+            },
             "payload": { "description": "Bytes behind the transport header.", "enum": ["dissect", "blank", "keep"] },
             "values": { "description": "Values that no rule names.", "enum": ["pseudonym", "blank"] },
             "vocabulary": {

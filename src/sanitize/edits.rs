@@ -67,57 +67,50 @@ impl<'a> Editor<'a> {
     /// Edits what the newest record says beside its framing and packet data.
     pub(super) fn regions(&mut self, record: &Record, regions: &[Region]) {
         for region in regions {
-            let Some(mut held) = self.hold.newest_record() else { return };
-            let at = region.at.start as u32..region.at.end as u32;
-            let bytes = &mut held.frame[region.at.clone()];
             match region.what {
-                Meta::Text(what) => {
-                    let old = bytes.to_vec();
-                    let label = self.text(&old, &format!("pcapng.{what}"), Role::Text);
-                    self.replace_region(at, label);
-                }
-                Meta::Host => {
-                    let old = bytes.to_vec();
-                    let label = self.text(&old, "pcapng.name_resolution", Role::Host);
-                    self.replace_region(at, label);
-                }
-                Meta::Opaque(what) => {
-                    bytes.fill(0);
-                    held.claim(at.clone(), Label::Blanked, Because(0));
-                    if what != "padding" {
-                        self.tally.not_understood(
-                            what,
-                            u64::from(record.packet.is_some()),
-                            u64::from(at.end - at.start),
-                        );
-                    }
-                }
-                Meta::Ipv4 | Meta::Ipv6 | Meta::Mac => {
-                    let what = match region.what {
-                        Meta::Ipv4 => What::Ipv4,
-                        Meta::Ipv6 => What::Ipv6,
-                        _ => What::Mac,
-                    };
-                    let (label, because) = self.headers.mask(what, bytes, &[], &mut self.values.masker);
-                    held.claim(at, label, because);
-                }
+                Meta::Ipv4 => self.region_address(region, What::Ipv4),
+                Meta::Ipv6 => self.region_address(region, What::Ipv6),
+                Meta::Mac => self.region_address(region, What::Mac),
+                Meta::Text(_) => self.region_text(region, Role::Text),
+                Meta::Host => self.region_text(region, Role::Host),
+                Meta::Opaque(what) => self.region_opaque(region, what, record.packet.is_some()),
             }
         }
     }
 
-    /// Masks a text of the container into the scratch.
-    fn text(&mut self, raw: &[u8], path: &str, role: Role) -> (Label, Because) {
-        self.scratch.clear();
-        let name = path.rsplit('.').next().unwrap_or(path);
-        let field = Field { path, name, raw, encoding: Encoding::Plain, role };
-        let outcome = self.values.replace(&field, &mut self.scratch);
-        (outcome.label, outcome.because)
+    fn region_address(&mut self, region: &Region, what: What) {
+        let Some(mut held) = self.hold.newest_record() else { return };
+        let bytes = &mut held.frame[region.at.clone()];
+        let (label, because) = self.headers.mask(what, bytes, &[], &mut self.values.masker);
+        held.claim(span(region), label, because);
     }
 
-    fn replace_region(&mut self, at: Range<u32>, (label, because): (Label, Because)) {
+    /// Masks a text of the container as it would be masked in a message.
+    fn region_text(&mut self, region: &Region, role: Role) {
         let Some(mut held) = self.hold.newest_record() else { return };
-        held.frame[at.start as usize..at.end as usize].copy_from_slice(&self.scratch);
-        held.claim(at, label, because);
+        let path = region.what.path().unwrap_or_default();
+        let raw = held.frame[region.at.clone()].to_vec();
+        let name = path.rsplit('.').next().unwrap_or(&path);
+        let field = Field { path: &path, name, raw: &raw, encoding: Encoding::Plain, role };
+        self.scratch.clear();
+        let outcome = self.values.replace(&field, &mut self.scratch);
+        held.frame[region.at.clone()].copy_from_slice(&self.scratch);
+        held.claim(span(region), outcome.label, outcome.because);
+    }
+
+    /// What is not known to be harmless or to be text is blanked, unless a rule names it.
+    fn region_opaque(&mut self, region: &Region, what: &'static str, of_packet: bool) {
+        let Some(mut held) = self.hold.newest_record() else { return };
+        let bytes = &mut held.frame[region.at.clone()];
+        let path = region.what.path();
+        if path.as_ref().is_some_and(|path| self.values.is_ruled(path, bytes)) {
+            return self.region_text(region, Role::Text);
+        }
+        bytes.fill(0);
+        held.claim(span(region), Label::Blanked, Because(0));
+        if path.is_some() {
+            self.tally.not_understood(what, u64::from(of_packet), region.at.len() as u64);
+        }
     }
 
     /// Counts what of a packet or datagram is not read.
@@ -177,6 +170,11 @@ impl<'a> Editor<'a> {
             done = next;
         }
     }
+}
+
+/// Where a region lies in its record.
+fn span(region: &Region) -> Range<u32> {
+    region.at.start as u32..region.at.end as u32
 }
 
 impl Visitor for Editor<'_> {

@@ -37,6 +37,11 @@ impl Headers {
                 let [_, top, b, c] = numbers.flow_label(u32::from_be_bytes([0, class & 0x0f, b, c])).to_be_bytes();
                 [class & 0xf0 | top, b, c]
             }),
+            What::TunnelId => {
+                let old = bytes.to_vec();
+                masker.tunnel_id(bytes);
+                *bytes != old
+            }
             What::Structural | What::Checksum => false,
         };
         if changed { (Label::Pseudonym, ADDRESS) } else { (Label::Kept, SPECIAL_USE) }

@@ -34,12 +34,21 @@ pub(super) struct Hold<'a> {
     written: VecDeque<Written>,
     /// Scratch.
     runs: Vec<Claim>,
-    ledger: Ledger<'a>,
-    output: Output<'a>,
+    /// Where files go, from the first one on that is not complete.
+    destinations: VecDeque<Destination<'a>>,
+    first_file: usize,
+}
+
+/// Where the bytes of one file go, and their labels.
+pub(super) struct Destination<'a> {
+    pub(super) ledger: Ledger<'a>,
+    pub(super) output: Output<'a>,
 }
 
 struct HeldBatch {
     batch: Batch,
+    /// Which file it is of.
+    file: usize,
     /// Bytes that are final.
     done: usize,
     /// Bytes handed to the output.
@@ -59,7 +68,7 @@ struct Open {
 }
 
 impl<'a> Hold<'a> {
-    pub(super) fn new(ledger: Ledger<'a>, output: Output<'a>) -> Self {
+    pub(super) fn new() -> Self {
         Hold {
             batches: VecDeque::new(),
             first_batch: 0,
@@ -70,19 +79,40 @@ impl<'a> Hold<'a> {
             datagrams: Vec::new(),
             written: VecDeque::new(),
             runs: Vec::new(),
-            ledger,
-            output,
+            destinations: VecDeque::new(),
+            first_file: 0,
         }
+    }
+
+    /// Begins a file: batches that follow go there.
+    pub(super) fn open(&mut self, destination: Destination<'a>) {
+        self.destinations.push_back(destination);
+    }
+
+    /// The next file whose bytes have all left, with another one begun behind it.
+    pub(super) fn complete(&mut self) -> Option<Destination<'a>> {
+        let newest = self.first_file + self.destinations.len().saturating_sub(1);
+        let unfinished = |held: &&HeldBatch| held.written < held.batch.bytes.len();
+        let needed = self.batches.iter().find(unfinished).map_or(newest, |held| held.file);
+        if self.first_file >= needed {
+            return None;
+        }
+        self.first_file += 1;
+        self.destinations.pop_front()
     }
 
     /// The interfaces described before the first packet; a converter must know them.
     pub(super) fn describe(&mut self, interfaces: &[Interface]) -> Result<(), SanitizeError> {
-        self.output.describe(interfaces, &mut self.ledger)
+        match self.destinations.back_mut() {
+            Some(Destination { ledger, output }) => output.describe(interfaces, ledger),
+            None => Ok(()),
+        }
     }
 
     /// Takes a batch; its records follow by [`Hold::record`].
     pub(super) fn batch(&mut self, batch: Batch) {
-        self.batches.push_back(HeldBatch { batch, done: 0, written: 0 });
+        let file = self.first_file + self.destinations.len().saturating_sub(1);
+        self.batches.push_back(HeldBatch { batch, file, done: 0, written: 0 });
     }
 
     /// The newest batch.
@@ -164,8 +194,11 @@ impl<'a> Hold<'a> {
         }
         let mut spare = None;
         while let Some(front) = self.batches.front_mut() {
-            self.output.write(&front.batch.bytes[front.written..front.done])?;
-            front.written = front.done;
+            if front.written < front.done {
+                let to = &mut self.destinations[front.file - self.first_file];
+                to.output.write(&front.batch.bytes[front.written..front.done])?;
+                front.written = front.done;
+            }
             if front.done < front.batch.bytes.len() || (self.batches.len() == 1 && spare.is_some()) {
                 break;
             }
@@ -175,11 +208,11 @@ impl<'a> Hold<'a> {
         Ok(spare)
     }
 
-    /// Everything is settled: the rest leaves.
-    pub(super) fn finish(mut self) -> io::Result<(Ledger<'a>, Output<'a>)> {
+    /// Everything is settled: the rest leaves. The files that were not complete.
+    pub(super) fn finish(mut self) -> io::Result<VecDeque<Destination<'a>>> {
         self.release(PacketId(u64::MAX - 1))?;
         self.write()?;
-        Ok((self.ledger, self.output))
+        Ok(self.destinations)
     }
 
     /// Restores the checksums of datagrams that begin in the packet about to leave: inner datagrams before outer ones.
@@ -217,7 +250,8 @@ impl<'a> Hold<'a> {
                 checksum.write(frame);
             }
         }
-        self.output.record(&open.record, record, &self.runs, &mut self.ledger)?;
+        let to = &mut self.destinations[held.file - self.first_file];
+        to.output.record(&open.record, record, &self.runs, &mut to.ledger)?;
         held.done = open.record.start + open.record.len;
         open.claims.clear();
         open.checksums.clear();

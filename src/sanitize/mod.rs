@@ -1,7 +1,7 @@
 //! A capture with its sensitive values replaced in place: same packets, lengths, times, messages.
 //!
-//! [`mask`] reads batches, lets the [`crate::dissect::Dissector`] tell what stands where, edits packets while they are held,
-//! and lets them go in order, with one label for every byte.
+//! [`Masking`] reads batches, lets the [`crate::dissect::Dissector`] tell what stands where, edits packets while they are
+//! held, and lets them go in order, with one label for every byte. [`mask`] does so with one file.
 
 mod datagrams;
 mod deflate;
@@ -11,25 +11,23 @@ mod history;
 mod hold;
 mod ledger;
 mod manifest;
+mod masking;
 mod output;
 mod packed;
+mod told;
 mod values;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::capture::{Batch, CaptureError, ConvertError, PacketId, Reader};
-use crate::dissect::{Dissector, Packet};
+use crate::capture::{CaptureError, ConvertError, Reader};
 use crate::mask::Key;
 use crate::protocol::{Encoding, Field, Role};
-use crate::rules::{PACKS, Payload, Policy};
+use crate::rules::Policy;
 
-use edits::Editor;
-use headers::Headers;
-use hold::Hold;
 pub use ledger::{Because, Claim, Label, Ledger};
 pub use manifest::{Input, Kind, Labels, LimitHit, Manifest, Matched, NotUnderstood, Written};
-use output::Output;
+pub use masking::{Masking, Target};
 pub use output::Probe;
 use values::Values;
 
@@ -73,89 +71,15 @@ pub enum SanitizeError {
 
 /// Masks one capture into `sink`. `stop` is asked between batches.
 pub fn mask<'a>(
-    mut reader: Reader,
+    reader: Reader,
     sink: &'a mut dyn Write,
     options: Options<'a>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Manifest, SanitizeError> {
     let Options { policy, key, ledger, format } = options;
-    let ledger = Ledger::new(Values::names(&policy), ledger);
-    let values = Values::new(policy.clone(), key);
-    let mut output = Output::new(sink, format);
-    output.open(&reader);
-    let hold = Hold::new(ledger, output);
-    let mut editor = Editor::new(hold, values, Headers::new(policy.addresses, key), policy.payload);
-    let mut run = Run {
-        dissector: match policy.payload {
-            Payload::Dissect => Dissector::default(),
-            Payload::Keep | Payload::Blank => Dissector::of_headers(),
-        },
-        frame: Vec::new(),
-        packets: 0,
-    };
-    let mut batch = Batch::default();
-    while reader.next_batch(&mut batch)? {
-        if stop() {
-            return Err(SanitizeError::Interrupted);
-        }
-        if let Some(described) = batch.described {
-            editor.hold.describe(&reader.interfaces()[..described])?;
-        }
-        run.batch(std::mem::take(&mut batch), &mut editor);
-        if let Some(error) = editor.failed.take() {
-            return Err(SanitizeError::Output(error));
-        }
-        batch = editor.hold.write().map_err(SanitizeError::Output)?.unwrap_or_default();
-    }
-    run.dissector.finish(&mut editor);
-    editor.hold.describe(reader.interfaces())?;
-    let Editor { hold, values, tally, failed, .. } = editor;
-    if let Some(error) = failed {
-        return Err(SanitizeError::Output(error));
-    }
-    let (mut ledger, output) = hold.finish().map_err(SanitizeError::Output)?;
-    let [structural, kept, pseudonym, recomputed, blanked] = ledger.finish().map_err(SanitizeError::Output)?;
-    let (output_probe, output_blake3) = output.finish().map_err(SanitizeError::Output)?;
-    let (kinds, degraded, rules) = values.tell();
-    let mut warnings: Vec<String> = reader.damage().map(|damage| damage.to_string()).into_iter().collect();
-    warnings.extend(
-        rules
-            .iter()
-            .filter(|rule| rule.matched == 0 && is_of_a_file(&policy, &rule.id))
-            .map(|rule| format!("rule `{}` matched nothing: is its field path right?", rule.id)),
-    );
-    Ok(Manifest {
-        standin: env!("CARGO_PKG_VERSION").to_owned(),
-        schema: 1,
-        input: Input { files: 1, packets: run.packets, bytes: reader.bytes_read() },
-        output: Written { packets: output_probe.packets, bytes: output_probe.bytes },
-        ledger: Labels { structural, kept, pseudonym, recomputed, blanked },
-        kinds,
-        rules,
-        degraded,
-        not_understood: tally
-            .not_understood
-            .into_iter()
-            .map(|(what, (packets, bytes))| NotUnderstood { what: what.to_owned(), packets, bytes })
-            .collect(),
-        limits_hit: tally
-            .limits
-            .into_iter()
-            .map(|(limit, times)| LimitHit { limit: limit.to_owned(), times })
-            .collect(),
-        late_copy: tally.late_copy,
-        payload_kept: tally.payload_kept,
-        key_id: key.id(),
-        rules_digest: policy.digest().to_owned(),
-        output_blake3,
-        output_probe,
-        warnings,
-    })
-}
-
-/// Whether a user wrote the rule: one of a pack may well match nothing.
-fn is_of_a_file(policy: &Policy, id: &str) -> bool {
-    policy.rules().iter().any(|rule| rule.id == id && !PACKS.iter().any(|pack| pack.name == rule.file))
+    let mut masking = Masking::new(policy, key);
+    masking.file(reader, Target { sink: Box::new(sink), ledger, format }, stop)?;
+    masking.finish()?.pop().ok_or(SanitizeError::Interrupted)
 }
 
 /// Values to the pseudonyms that they have in masked captures.
@@ -171,42 +95,5 @@ impl Mapper {
     pub fn map(&mut self, value: &[u8], out: &mut Vec<u8>) {
         let field = Field { path: "value", name: "", raw: value, encoding: Encoding::Plain, role: Role::Value };
         self.0.replace(&field, out);
-    }
-}
-
-/// The loop over packets.
-struct Run {
-    dissector: Dissector,
-    /// The packet's bytes as they were; what is held is edited meanwhile.
-    frame: Vec<u8>,
-    packets: u64,
-}
-
-impl Run {
-    fn batch(&mut self, batch: Batch, editor: &mut Editor<'_>) {
-        let records = batch.records.len();
-        editor.hold.batch(batch);
-        for index in 0..records {
-            let batch = editor.hold.newest();
-            let record = batch.records[index].clone();
-            let regions =
-                if record.regions.is_empty() { Vec::new() } else { batch.regions[record.regions.clone()].to_vec() };
-            let Some(meta) = &record.packet else {
-                editor.hold.record(record.clone(), None);
-                editor.regions(&record, &regions);
-                self.dissector.beside(record.len, editor);
-                continue;
-            };
-            self.frame.clear();
-            let start = record.start;
-            self.frame.extend_from_slice(&batch.bytes[start + meta.data.start..start + meta.data.end]);
-            let id = PacketId(self.packets);
-            let packet =
-                Packet { id, time_ns: meta.time_ns, link: meta.link, frame: &self.frame, wire_len: meta.wire_len };
-            editor.hold.record(record.clone(), Some(id));
-            editor.regions(&record, &regions);
-            self.dissector.packet(&packet, editor);
-            self.packets += 1;
-        }
     }
 }

@@ -25,7 +25,7 @@ pub struct Probe {
 
 /// The way out.
 pub(super) struct Output<'a> {
-    sink: &'a mut dyn Write,
+    sink: Box<dyn Write + 'a>,
     format: Option<Container>,
     /// The input is in another container than the one asked for.
     converting: bool,
@@ -42,7 +42,7 @@ pub(super) struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Writes to `sink`, which compresses or not; `format` when the container is asked for by name.
-    pub(super) fn new(sink: &'a mut dyn Write, format: Option<Container>) -> Self {
+    pub(super) fn new(sink: Box<dyn Write + 'a>, format: Option<Container>) -> Self {
         Output {
             sink,
             format,
@@ -169,8 +169,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
         fn the_probe_is_of_the_first_and_last_mib(lengths in proptest::collection::vec(1usize..900_000, 1..6)) {
-            let mut sink = io::sink();
-            let mut output = Output::new(&mut sink, None);
+            let mut output = Output::new(Box::new(io::sink()), None);
             let mut all = Vec::new();
             for (i, length) in lengths.iter().enumerate() {
                 let piece: Vec<u8> = (0..*length).map(|n| (n * 31 + i) as u8).collect();

@@ -138,6 +138,11 @@ impl Values {
         outcome
     }
 
+    /// Whether a rule is about this value as a whole.
+    pub(super) fn is_ruled(&self, path: &str, value: &[u8]) -> bool {
+        self.decider.policy().ruling(path, value).is_some()
+    }
+
     /// Appends what stands instead of a value that degrades, of the same length. The value was counted in full.
     pub(super) fn degrade(&mut self, field: &Field<'_>, level: Level, out: &mut Vec<u8>) {
         self.decide(field, level, out);
@@ -300,7 +305,8 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
         let part = |found: Finding| MethodId::named(scanner.method(&found)).map(|method| Part { at: found.at, method });
         parts.extend(findings.into_iter().filter_map(part));
     };
-    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find))
+    let recognisable = policy.recognisable;
+    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find)).recognisable(recognisable)
 }
 
 /// Text that still parses where the value stood, the same for all values of its length.

@@ -59,6 +59,10 @@ impl Addresses {
         if class == Class::Fixed {
             return address;
         }
+        if self.recognisable.prefixes {
+            let within = class.octets();
+            return self.prefixed(address, |image| Class::of(image) == class, |at, value| place(value, within[at]));
+        }
         let mut slots = [among(0, 0, 0); 4];
         for ((slot, value), within) in slots.iter_mut().zip(address).zip(class.octets()) {
             *slot = place(value.into(), within);

@@ -3,9 +3,14 @@
 //! Embedded IPv4 addresses follow the IPv4 map, EUI-64 interface ids the MAC map, and the low 24 bits of every address
 //! a map of their own, so that solicited-node groups agree with the addresses they are made of.
 
+use std::ops::Range;
+
 use super::{Addresses, among, number, octet};
 use crate::mask::keyring::permute;
 use crate::mask::slots::Slot;
+
+/// Octets of the network's part, where interface ids have the other half.
+const NETWORK: usize = 8;
 
 /// Where an address may go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,35 +98,58 @@ impl Addresses {
 
     /// Maps all but the low 24 bits.
     fn host(&self, class: Class, image: &mut [u8; 16]) {
+        let first = match self.recognisable.prefixes {
+            true => {
+                self.network(class, image);
+                NETWORK
+            }
+            false => 0,
+        };
         match eui64(image) {
             Some(mac) => {
                 let [a, b, c, ..] = self.mac(mac);
                 [image[8], image[9], image[10]] = [a ^ 2, b, c];
                 let tweak = mac.iter().fold(class as u64, |sum, &o| sum << 8 | u64::from(o));
-                self.high(class, tweak, image, 8);
+                self.high(class, tweak, image, first..NETWORK);
             }
             None => {
                 let tweak = u64::from(u32::from_be_bytes([0, image[13], image[14], image[15]]));
-                self.high(class, (class as u64) << 24 | tweak, image, 13);
+                self.high(class, (class as u64) << 24 | tweak, image, first..13);
             }
         }
     }
 
-    /// Permutes the first `length` octets inside the class, apart from EUI-64 interface ids.
-    fn high(&self, class: Class, tweak: u64, image: &mut [u8; 16], length: usize) {
+    /// Maps the network's octets by their prefixes.
+    fn network(&self, class: Class, image: &mut [u8; 16]) {
+        let host = *image;
+        let is_accepted = |candidate: [u16; 4]| {
+            let mut whole = groups(host);
+            whole[..4].copy_from_slice(&candidate);
+            Class::of(whole) == class
+        };
+        let [a, b, c, d, ..] = groups(host);
+        let network = self.prefixed([a, b, c, d], is_accepted, |at, value| group(class, at, value));
+        image[..NETWORK].chunks_exact_mut(2).zip(network).for_each(|(octets, group)| {
+            octets.copy_from_slice(&group.to_be_bytes());
+        });
+    }
+
+    /// Permutes the octets `at`, which begin with a group, inside the class, apart from EUI-64 interface ids.
+    fn high(&self, class: Class, tweak: u64, image: &mut [u8; 16], at: Range<usize>) {
         let groups_of = groups(*image);
-        let mut slots: Vec<Slot> = (0..length / 2).map(|index| group(class, index, groups_of[index].into())).collect();
-        if length % 2 == 1 {
-            slots.push(octet(image[length - 1]));
+        let whole = at.start / 2..at.end / 2;
+        let mut slots: Vec<Slot> = whole.clone().map(|index| group(class, index, groups_of[index].into())).collect();
+        if at.end % 2 == 1 {
+            slots.push(octet(image[at.end - 1]));
         }
         let is_eui64 = eui64(image).is_some();
         let write = |slots: &[Slot], image: &mut [u8; 16]| {
-            for (index, slot) in slots.iter().enumerate().take(length / 2) {
+            for (index, slot) in whole.clone().zip(slots) {
                 let group = (number(slot) as u16).to_be_bytes();
                 image[2 * index..2 * index + 2].copy_from_slice(&group);
             }
-            if let Some(last) = slots.get(length / 2) {
-                image[length - 1] = number(last) as u8;
+            if let Some(last) = slots.get(whole.len()) {
+                image[at.end - 1] = number(last) as u8;
             }
         };
         permute(&self.ipv6, tweak, &mut slots, |slots| {

@@ -4,6 +4,9 @@ use super::{Addresses, among, number, octet};
 use crate::mask::keyring::permute;
 use crate::mask::slots::Slot;
 
+/// Locally administered: no vendor's.
+const LOCAL: u8 = 2;
+
 impl Addresses {
     /// The pseudonym of a MAC address. Its low 24 bits depend on its low 24 bits only, as IPv6's neighbour discovery
     /// wants it (RFC 4291 §2.7.1, RFC 2464 §7); the rest depends on all of it.
@@ -17,6 +20,10 @@ impl Addresses {
             return address;
         }
         let bits = a & 3;
+        if self.recognisable.vendors && bits & LOCAL == 0 {
+            let [x, y, z] = self.low([x, y, z]);
+            return [a, b, c, x, y, z];
+        }
         let mut slots = [top(a >> 2), octet(b), octet(c)];
         let tweak = u64::from(u32::from_be_bytes([bits, x, y, z]));
         permute(&self.mac, tweak, &mut slots, |slots| !is_reserved(high(slots, bits)));
@@ -37,9 +44,23 @@ impl Addresses {
     }
 }
 
-/// Blocks that protocols define: IANA's (VRRP), IPv4 and IPv6 multicast, bridges, broadcast.
+/// Blocks that protocols define: IANA's (VRRP), IPv4 and IPv6 multicast, broadcast, and groups of bridges, switches,
+/// clocks and field buses.
 fn is_reserved(high: [u8; 3]) -> bool {
-    matches!(high, [0x00 | 0x01, 0x00, 0x5e] | [0x01, 0x80, 0xc2] | [0x33, 0x33, _] | [0xff, 0xff, 0xff])
+    matches!(
+        high,
+        [0x00 | 0x01, 0x00, 0x5e]
+            | [0x33, 0x33, _]
+            | [0xff, 0xff, 0xff]
+            | [0x01, 0x80, 0xc2]
+            | [0x01, 0x00, 0x0c | 0x81]
+            | [0x01, 0x1b, 0x19]
+            | [0x01, 0x0c, 0xcd]
+            | [0x01, 0x0e, 0xcf]
+            | [0x01, 0xe0, 0x52]
+            | [0x03 | 0xab | 0xcf, 0x00, 0x00]
+            | [0x09, 0x00, 0x07 | 0x2b]
+    )
 }
 
 /// The six high bits of the first octet. The leading zero nibbles stay, also those of the octet with its
