@@ -13,13 +13,23 @@ pub const INTERFACES_MAX: usize = 1 << 16;
 /// Capture bytes that may wait for a decision; beyond it the oldest undecided bytes are blanked.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
 /// What a waiting packet counts beyond its bytes: its claims and records take memory too, however short it is.
-pub const HELD_PACKET_BYTES: usize = 256;
-/// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions.
-pub const HISTORY_BYTES_MAX: usize = 6 << 20;
-/// Decided runs remembered over all flows.
+pub const HELD_PACKET_BYTES: usize = 512;
+/// What a waiting packet counts for each of its spans that was decided: a claim, and the room that a list of claims grows by.
+pub const HELD_SPAN_BYTES: usize = 24;
+/// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions. Older ones are forgotten:
+/// what copies them is counted as `late_copy`.
+pub const HISTORY_BYTES_MAX: usize = 4 << 20;
+/// Decided runs remembered over all flows, likewise.
 pub const HISTORY_RUNS_MAX: usize = 256 << 10;
-/// Open flows; the one idle longest is closed, its undecided bytes blanked.
-pub const FLOWS_MAX: usize = 65_536;
+/// Pieces of streams, of one or more runs, remembered over all flows, likewise.
+pub const HISTORY_PIECES_MAX: usize = 32 << 10;
+/// Memory for the state of open flows; beyond it the one idle longest is closed, its undecided bytes blanked.
+pub const FLOWS_BYTES_MAX: usize = 14 << 20;
+/// What an open flow takes beside the bytes that it keeps: some 12,000 fit.
+pub const FLOW_BYTES: usize = 1150;
+/// What a compressed body being read takes: the inflater's window and tables, and the masked text that the next window
+/// is deflated against.
+pub const INFLATING_BYTES: usize = 96 << 10;
 /// Out-of-order bytes kept for one direction before its gap is given up.
 pub const OUT_OF_ORDER_BYTES_MAX: usize = 1 << 20;
 /// Out-of-order segments kept for one direction, likewise.
@@ -52,10 +62,10 @@ pub const CACHED_TEXTS_BYTES_MAX: usize = 2 << 20;
 pub const CACHE_ENTRIES_MAX: usize = 1 << 13;
 /// Longest value whose pseudonym is remembered as it stands.
 pub const CACHED_VALUE_BYTES_MAX: usize = 1024;
-/// Memory for values and their pseudonyms.
-pub const KNOWN_VALUES_BYTES_MAX: usize = 16 << 20;
-/// Distinct values counted per kind; the count stays there.
-pub const COUNTED_VALUES_MAX: usize = 1 << 16;
+/// Memory for values and their pseudonyms. Forgotten ones are computed again, so nothing is lost but time.
+pub const KNOWN_VALUES_BYTES_MAX: usize = 8 << 20;
+/// Distinct values counted, of all kinds together; the counts stay there.
+pub const COUNTED_VALUES_MAX: usize = 1 << 18;
 /// Nested link, tunnel and extension headers in one frame.
 pub const LAYERS_MAX: usize = 32;
 /// A rules or profile file.
@@ -65,7 +75,7 @@ pub const RULES_MAX: usize = 10_000;
 /// Bytes of one compiled user regex (and of its lazy automaton's cache).
 pub const REGEX_BYTES_MAX: usize = 1 << 20;
 /// Decisions cached by field path; when full, the cache starts anew.
-pub const DECISIONS_MAX: usize = 1 << 14;
+pub const DECISIONS_MAX: usize = 1 << 12;
 /// Longest path with a cached decision; longer ones are decided each time.
 pub const DECISION_PATH_BYTES_MAX: usize = 512;
 /// Bytes of requests and responses that a workload keeps; a larger capture must be cut.

@@ -9,6 +9,7 @@ mod decode;
 mod demo;
 mod detect;
 mod fixtures;
+mod hostile;
 mod mask;
 mod protocol;
 mod readme;

@@ -49,8 +49,6 @@ pub struct Dissector {
     flows: Table<Connection>,
     waiting: Waiting,
     opened: u64,
-    /// Capture bytes seen.
-    position: u64,
     now: i128,
     spans: Vec<Span>,
 }
@@ -59,10 +57,9 @@ impl Default for Dissector {
     fn default() -> Self {
         Dissector {
             layers: Layers::default(),
-            flows: Table::new(limits::FLOWS_MAX),
+            flows: Table::new(limits::FLOWS_BYTES_MAX),
             waiting: Waiting::default(),
             opened: 0,
-            position: 0,
             now: 0,
             spans: Vec::new(),
         }
@@ -75,8 +72,8 @@ impl Dissector {
         let mut layers = std::mem::take(&mut self.layers);
         decode::decode(packet.link, packet.frame, packet.wire_len, &mut layers);
         visitor.packet(packet, &layers);
-        self.waiting.push(packet.id, self.position, packet.time_ns);
-        self.position += (packet.frame.len() + limits::HELD_PACKET_BYTES) as u64;
+        self.waiting.push(packet.id, packet.time_ns);
+        self.waiting.position += (packet.frame.len() + limits::HELD_PACKET_BYTES) as u64;
         self.now = packet.time_ns;
         if let Some(transport) = &layers.transport
             && transport.tcp.is_some()
@@ -92,7 +89,7 @@ impl Dissector {
 
     /// A record of so many bytes that is no packet: it waits with the packets before it, so it counts like one.
     pub fn beside(&mut self, bytes: usize, visitor: &mut impl Visitor) {
-        self.position += (bytes + limits::HELD_PACKET_BYTES) as u64;
+        self.waiting.position += (bytes + limits::HELD_PACKET_BYTES) as u64;
         self.close_overdue(visitor);
     }
 
@@ -137,6 +134,12 @@ impl Dissector {
             spans: &mut self.spans,
         };
         flow.segment(packet, transport, forward, &mut scene);
+        let bytes = flow.memory();
+        self.flows.weigh(slot, bytes);
+        while let Some(idlest) = self.flows.idlest() {
+            visitor.limit("flows");
+            self.close(idlest, visitor);
+        }
     }
 
     fn open(
@@ -147,10 +150,6 @@ impl Dissector {
         layers: &Layers,
         visitor: &mut impl Visitor,
     ) -> Slot {
-        if let Some(idlest) = self.flows.idlest() {
-            visitor.limit("flows");
-            self.close(idlest, visitor);
-        }
         let id = self.opened;
         self.opened += 1;
         visitor.open(id, layers);
@@ -170,7 +169,7 @@ impl Dissector {
         while let Some((id, wait)) = self.waiting.front() {
             let Some((slot, side)) = wait.owner else { return };
             let age = self.now - wait.time_ns;
-            let bulky = self.position - wait.position > limits::HELD_BYTES_MAX as u64;
+            let bulky = self.waiting.position - wait.position > limits::HELD_BYTES_MAX as u64;
             if !bulky && age <= limits::GAP_NANOS_MAX {
                 return;
             }
@@ -179,7 +178,10 @@ impl Dissector {
             let gap_only = !bulky && age <= limits::HOLD_NANOS_MAX;
             let mut scene =
                 connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
-            if !flow.give_up(side, id, gap_only, &mut scene) {
+            let done = flow.give_up(side, id, gap_only, &mut scene);
+            let bytes = flow.memory();
+            self.flows.weigh(slot, bytes);
+            if !done {
                 return;
             }
             if bulky {

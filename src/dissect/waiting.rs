@@ -11,6 +11,8 @@ use crate::protocol::Side;
 pub(super) struct Waiting {
     first: u64,
     packets: VecDeque<Wait>,
+    /// Capture bytes seen, and what else takes memory while packets wait.
+    pub(super) position: u64,
 }
 
 /// One packet's wait.
@@ -18,7 +20,7 @@ pub(super) struct Waiting {
 pub(super) struct Wait {
     /// Undecided bytes.
     bytes: u32,
-    /// Capture bytes before this packet.
+    /// [`Waiting::position`] before this packet.
     pub(super) position: u64,
     /// When it was captured.
     pub(super) time_ns: i128,
@@ -27,11 +29,11 @@ pub(super) struct Wait {
 }
 
 impl Waiting {
-    pub(super) fn push(&mut self, id: PacketId, position: u64, time_ns: i128) {
+    pub(super) fn push(&mut self, id: PacketId, time_ns: i128) {
         if self.packets.is_empty() {
             self.first = id.0;
         }
-        self.packets.push_back(Wait { bytes: 0, position, time_ns, owner: None });
+        self.packets.push_back(Wait { bytes: 0, position: self.position, time_ns, owner: None });
     }
 
     pub(super) fn own(&mut self, packet: PacketId, owner: (Slot, Side), bytes: u32) {

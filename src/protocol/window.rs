@@ -7,7 +7,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::content::{self, Content, Until};
 use super::emit::{Emit, Written};
 use super::{Codec, Part, Sink, Window};
-use crate::limits::{WINDOW_BYTES, WINDOW_PLAIN_MAX};
+use crate::limits::{INFLATING_BYTES, WINDOW_BYTES, WINDOW_PLAIN_MAX};
 
 /// Bytes of a stream, and where they stand.
 #[derive(Default)]
@@ -121,6 +121,11 @@ impl Inflating {
     /// Bytes that are taken but not reported.
     pub fn pending(&self) -> usize {
         self.packed.data.len()
+    }
+
+    /// Bytes of memory that it keeps, about.
+    pub fn memory(&self) -> usize {
+        INFLATING_BYTES + self.packed.data.capacity() + self.plain.capacity()
     }
 
     /// Takes all of `data`, which stands at `at`. `bodies` counts bodies: another one may begin in it.
@@ -240,6 +245,7 @@ impl Inflating {
             sink.window(&self.packed.ranges, &window);
         }
         self.plain.drain(..decided);
+        self.plain.shrink_to(2 * self.plain.len() + WINDOW_BYTES);
         self.packed.drop_front(len);
     }
 

@@ -112,6 +112,10 @@ pub fn mask<'a>(
     let [structural, kept, pseudonym, recomputed, blanked] = ledger.finish().map_err(SanitizeError::Output)?;
     let (output_probe, output_blake3) = output.finish().map_err(SanitizeError::Output)?;
     let (kinds, degraded, rules) = values.tell();
+    let mut limits = tally.limits;
+    if values.uncounted() > 0 {
+        limits.insert("counted_values", values.uncounted());
+    }
     let mut warnings: Vec<String> = reader.damage().map(|damage| damage.to_string()).into_iter().collect();
     warnings.extend(
         rules
@@ -133,11 +137,7 @@ pub fn mask<'a>(
             .into_iter()
             .map(|(what, (packets, bytes))| NotUnderstood { what: what.to_owned(), packets, bytes })
             .collect(),
-        limits_hit: tally
-            .limits
-            .into_iter()
-            .map(|(limit, times)| LimitHit { limit: limit.to_owned(), times })
-            .collect(),
+        limits_hit: limits.into_iter().map(|(limit, times)| LimitHit { limit: limit.to_owned(), times }).collect(),
         late_copy: tally.late_copy,
         payload_kept: tally.payload_kept,
         key_id: key.id(),
@@ -188,7 +188,7 @@ impl Run {
             let regions =
                 if record.regions.is_empty() { Vec::new() } else { batch.regions[record.regions.clone()].to_vec() };
             let Some(meta) = &record.packet else {
-                editor.hold.record(record.clone(), None);
+                editor.hold.record(index, &record, None);
                 editor.regions(&record, &regions);
                 self.dissector.beside(record.len, editor);
                 continue;
@@ -199,7 +199,7 @@ impl Run {
             let id = PacketId(self.packets);
             let packet =
                 Packet { id, time_ns: meta.time_ns, link: meta.link, frame: &self.frame, wire_len: meta.wire_len };
-            editor.hold.record(record.clone(), Some(id));
+            editor.hold.record(index, &record, Some(id));
             editor.regions(&record, &regions);
             if self.dissect {
                 self.dissector.packet(&packet, editor);
