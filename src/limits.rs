@@ -13,7 +13,7 @@ pub const INTERFACES_MAX: usize = 1 << 16;
 /// Capture bytes that may wait for a decision; beyond it the oldest undecided bytes are blanked.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
 /// What a waiting packet counts beyond its bytes: its claims and records take memory too, however short it is.
-pub const HELD_PACKET_BYTES: usize = 512;
+pub const HELD_PACKET_BYTES: usize = 1024;
 /// What a waiting packet counts for each of its spans that was decided: a claim, and the room that a list of claims grows by.
 pub const HELD_SPAN_BYTES: usize = 24;
 /// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions. Older ones are forgotten:
@@ -24,8 +24,8 @@ pub const HISTORY_RUNS_MAX: usize = 256 << 10;
 /// Pieces of streams, of one or more runs, remembered over all flows, likewise.
 pub const HISTORY_PIECES_MAX: usize = 32 << 10;
 /// Memory for the state of open flows; beyond it the one idle longest is closed, its undecided bytes blanked.
-pub const FLOWS_BYTES_MAX: usize = 14 << 20;
-/// What an open flow takes beside the bytes that it keeps: some 12,000 fit.
+pub const FLOWS_BYTES_MAX: usize = 12 << 20;
+/// What an open flow takes beside the bytes that it keeps: some 11,000 fit.
 pub const FLOW_BYTES: usize = 1150;
 /// What a compressed body being read takes: the inflater's window and tables, and the masked text that the next window
 /// is deflated against.
@@ -52,6 +52,8 @@ pub const WINDOW_BYTES: usize = 16 << 10;
 pub const WINDOW_PLAIN_MAX: usize = 1 << 20;
 /// Conversations within one another (a proxy's tunnel in a tunnel); what is deeper is not read.
 pub const TUNNELS_MAX: u32 = 8;
+/// Memory for what stands in one window; the values behind are blanked together.
+pub const WINDOW_PARTS_BYTES_MAX: usize = 6 << 20;
 /// Requests waiting for their response on one connection; more, and responses are read without knowing the method.
 pub const PIPELINE_MAX: usize = 1024;
 /// One field's path; names that would make it longer are left out.
@@ -108,3 +110,11 @@ pub const AUDIT_SIGHTINGS_MAX: usize = 1 << 19;
 pub const AUDIT_UNPAIRED_MAX: usize = 1 << 18;
 /// Endpoints, and kinds of what is not understood, that an inspection lists.
 pub const INSPECT_LINES_MAX: usize = 10_000;
+
+/// The bounds that the manifest counts under `limits_hit`, and what happened there.
+pub const COUNTED: &[(&str, &str)] = &[
+    ("held_bytes", "packets waited too long for the ones before them, whose undecided bytes were blanked"),
+    ("flows", "the connection idle longest was given up, its undecided bytes blanked"),
+    ("out_of_order", "a gap in a stream was given up"),
+    ("counted_values", "values were masked and not counted"),
+];

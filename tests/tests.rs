@@ -8,6 +8,7 @@ mod cli;
 mod decode;
 mod demo;
 mod detect;
+mod failures;
 mod fixtures;
 mod hostile;
 mod mask;

@@ -1,6 +1,7 @@
 //! `standin mask`.
 
 use std::io::BufWriter;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::input::{self, Stop};
 use super::text::{Talk, grouped};
 use super::{Exit, Failure};
 use crate::capture::{Output, Reader};
+use crate::limits;
 use crate::mask::Key;
 use crate::rules::Policy;
 use crate::sanitize::{self, Container, Manifest, Options};
@@ -82,8 +84,7 @@ fn plan(args: &MaskArgs) -> Result<Vec<Job>, Failure> {
 
 /// Flags of the interface that this version has no code for: said, not ignored.
 fn refuse_what_is_not_there(args: &MaskArgs) -> Result<(), Failure> {
-    let missing =
-        [(args.sequence, "--sequence"), (args.follow, "--follow"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
+    let missing = [(args.sequence, "--sequence"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, flag)) => Err(Failure::usage(format!("{flag} is not in this version"))
             .hint("mask the files one by one with one --key: equal values get equal pseudonyms")),
@@ -99,14 +100,13 @@ fn mask_one(
     stop: &Stop,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let fail = |path: &Path, error: &std::io::Error| Failure::io("cannot write", path, error);
-    let reader = Reader::open(input::open(&job.input, stop)?).map_err(|e| Failure::capture(&job.input, &e))?;
-    let mut output = Output::create(&job.output).map_err(|e| fail(&job.output, &e))?;
-    let mut ledger = match &job.ledger {
-        Some(path) => Some(BufWriter::new(Output::create(path).map_err(|e| fail(path, &e))?)),
-        None => None,
-    };
-    let from_pipe = job.input == Path::new("-");
+    refuse_to_overwrite(job)?;
+    let source = if args.follow { input::follow(&job.input, stop)? } else { input::open(&job.input, stop)? };
+    let reader = Reader::open(source).map_err(|e| stopped(stop, Failure::capture(&job.input, &e)))?;
+    let mut output = create(&job.output)?;
+    let mut ledger = job.ledger.as_deref().map(create).transpose()?.map(BufWriter::new);
+    let manifest_output = job.manifest.as_deref().map(create).transpose()?;
+    let reads_on = job.input == Path::new("-") || args.follow;
     let options = Options {
         policy: policy.clone(),
         key,
@@ -116,35 +116,67 @@ fn mask_one(
             FormatName::Pcapng => Container::PcapNg,
         }),
     };
-    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !from_pipe).map_err(|e| {
-        if stop.asked() { Failure::interrupted() } else { Failure::sanitize(&job.input, &job.output, &e) }
-    })?;
+    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !reads_on)
+        .map_err(|e| stopped(stop, Failure::sanitize(&job.input, &job.output, &e)))?;
     if args.tls_keys.is_some() {
         manifest
             .warnings
             .push("TLS is not decrypted by this version: --tls-keys was not used, TLS records are blanked".to_owned());
     }
-    output.commit().map_err(|e| fail(&job.output, &e))?;
-    if let (Some(ledger), Some(path)) = (ledger, &job.ledger) {
-        ledger
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)
-            .and_then(Output::commit)
-            .map_err(|e| fail(path, &e))?;
+    // All are complete before the first has its name, and the capture gets its own last: never one without its manifest.
+    let mut finished = Vec::new();
+    if let (Some(path), Some(ledger)) = (&job.ledger, ledger) {
+        let ledger = ledger.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(Output::finish);
+        finished.push((path, ledger.map_err(|e| cannot_write(path, &e))?));
     }
-    if let Some(path) = &job.manifest {
-        write_json(path, &manifest)?;
+    if let (Some(path), Some(mut output)) = (&job.manifest, manifest_output) {
+        let written = serde_json::to_writer_pretty(&mut output, &manifest).map_err(std::io::Error::from);
+        finished.push((path, written.and_then(|()| output.finish()).map_err(|e| cannot_write(path, &e))?));
+    }
+    finished.push((&job.output, output.finish().map_err(|e| cannot_write(&job.output, &e))?));
+    for (path, output) in finished {
+        output.commit().map_err(|e| cannot_write(path, &e))?;
     }
     tell(&job.output, &manifest, talk);
     Ok(if args.strict && !manifest.warnings.is_empty() { Exit::Negative } else { Exit::Clean })
 }
 
-/// Writes JSON under its name when it is complete.
-pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::io("cannot write", path, &error);
-    let mut output = Output::create(path).map_err(fail)?;
-    serde_json::to_writer_pretty(&mut output, value).map_err(|e| fail(e.into()))?;
-    output.commit().map_err(fail)
+/// What failed while a signal asks to stop failed because of it.
+fn stopped(stop: &Stop, failure: Failure) -> Failure {
+    if stop.asked() { Failure::interrupted() } else { failure }
+}
+
+/// An output that is also an input would be lost, and two outputs in one file are none.
+fn refuse_to_overwrite(job: &Job) -> Result<(), Failure> {
+    let outputs = [Some(&job.output), job.manifest.as_ref(), job.ledger.as_ref()].map(|path| path.map(|p| p.as_path()));
+    let [output, manifest, ledger] = outputs;
+    let clash =
+        |one: Option<&Path>, other: Option<&Path>| one.zip(other).is_some_and(|(one, other)| is_same(one, other));
+    if outputs.iter().any(|path| clash(*path, Some(&job.input))) {
+        let what = format!("{} would be written over: it is the original", job.input.display());
+        return Err(Failure::usage(what).hint("write to another name"));
+    }
+    if clash(output, manifest) || clash(output, ledger) || clash(manifest, ledger) {
+        return Err(Failure::usage("the capture, its manifest and its ledger need a file each"));
+    }
+    Ok(())
+}
+
+/// Whether both name one file. Streams and devices may be named twice.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (std::fs::metadata(one), std::fs::metadata(other)) {
+        (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        (Err(_), Err(_)) => one == other && one != Path::new("-"),
+        _ => false,
+    }
+}
+
+fn create(path: &Path) -> Result<Output, Failure> {
+    Output::create(path).map_err(|e| cannot_write(path, &e))
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::io("cannot write", path, error)
 }
 
 /// The key in the file, or a fresh one that is forgotten.
@@ -192,11 +224,8 @@ fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
         talk.say(&format!("degraded in compressed bodies: {kind} ({} values)", grouped(*values)));
     }
     for hit in &manifest.limits_hit {
-        talk.warn(&format!(
-            "the bound `{}` was hit {} times; what lay beyond it was blanked",
-            hit.limit,
-            grouped(hit.times)
-        ));
+        let what = limits::COUNTED.iter().find(|(name, _)| *name == hit.limit).map_or("", |(_, what)| what);
+        talk.warn(&format!("the bound `{}` was hit {} times: {what}", hit.limit, grouped(hit.times)));
     }
     if manifest.late_copy > 0 {
         talk.say(&format!("late copies blanked: {}", grouped(manifest.late_copy)));

@@ -25,11 +25,15 @@ pub struct Table<T> {
 
 struct Entry<T> {
     key: FlowKey,
+    opened: u64,
     touched: u64,
     /// What it takes.
     bytes: usize,
     state: T,
 }
+
+/// Closed flows that may stay in the order of idleness, beside as many as are open.
+const GONE_MAX: usize = 1024;
 
 impl<T> Table<T> {
     /// An empty table of flows that take at most `max` bytes.
@@ -74,7 +78,9 @@ impl<T> Table<T> {
                     self.idle.push_front((slot, seen));
                     return Some(Slot(slot));
                 }
-                Some(entry) if entry.touched > seen => self.idle.push_back((slot, entry.touched)),
+                Some(entry) if entry.opened <= seen && entry.touched > seen => {
+                    self.idle.push_back((slot, entry.touched))
+                }
                 _ => {}
             }
         }
@@ -84,7 +90,7 @@ impl<T> Table<T> {
     /// Opens a flow.
     pub fn insert(&mut self, key: FlowKey, state: T) -> Slot {
         self.clock += 1;
-        let entry = Entry { key, touched: self.clock, bytes: 0, state };
+        let entry = Entry { key, opened: self.clock, touched: self.clock, bytes: 0, state };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot] = Some(entry);
@@ -96,6 +102,11 @@ impl<T> Table<T> {
             }
         };
         self.by_key.insert(key, slot);
+        if self.idle.len() > 2 * self.by_key.len() + GONE_MAX {
+            let slots = &self.slots;
+            let opened = |slot: usize, seen| slots[slot].as_ref().is_some_and(|entry| entry.opened <= seen);
+            self.idle.retain(|&(slot, seen)| opened(slot, seen));
+        }
         self.idle.push_back((slot, self.clock));
         Slot(slot)
     }
@@ -147,6 +158,22 @@ mod tests {
         let victim = table.idlest().expect("full again");
         assert_eq!(table.remove(victim), Some(3));
         assert!(table.idlest().is_none());
+    }
+
+    /// Flows that come and go for ever leave nothing behind.
+    #[test]
+    fn closed_flows_take_no_memory() {
+        let mut table = Table::new(1 << 20);
+        table.insert(key(0), 0);
+        for n in 0..100_000u32 {
+            let slot = table.insert(key(1 + n as u16 % 500), 0);
+            if n % 3 > 0 {
+                table.find(&key(0));
+            }
+            table.remove(slot);
+        }
+        assert!(table.idle.len() <= 2 + GONE_MAX, "{}", table.idle.len());
+        assert_eq!((table.slots.len(), table.by_key.len()), (2, 1));
     }
 
     #[test]

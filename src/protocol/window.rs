@@ -6,8 +6,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::content::{self, Content, Until};
 use super::emit::{Emit, Written};
-use super::{Codec, Part, Sink, Window};
-use crate::limits::{INFLATING_BYTES, WINDOW_BYTES, WINDOW_PLAIN_MAX};
+use super::{Codec, Sink, Window};
+use crate::limits::{INFLATING_BYTES, WINDOW_BYTES, WINDOW_PARTS_BYTES_MAX, WINDOW_PLAIN_MAX};
 
 /// Bytes of a stream, and where they stand.
 #[derive(Default)]
@@ -83,7 +83,6 @@ pub struct Inflating {
     header: usize,
     /// Inflated, not yet decided.
     plain: Vec<u8>,
-    parts: Vec<Part>,
     content: Box<dyn Content>,
 }
 
@@ -113,7 +112,6 @@ impl Inflating {
             packed: Bytes::default(),
             header: 0,
             plain: Vec::new(),
-            parts: Vec::new(),
             content,
         }
     }
@@ -225,8 +223,8 @@ impl Inflating {
 
     /// Reports one window: `len` gathered bytes, of which `trailer` are behind the deflate data.
     fn report(&mut self, len: usize, trailer: usize, last: bool, sink: &mut dyn Sink) {
-        self.parts.clear();
-        let mut written = Written { parts: &mut self.parts };
+        let mut parts = Vec::new();
+        let mut written = Written { parts: &mut parts, room: WINDOW_PARTS_BYTES_MAX };
         let mut emit = Emit::new(&self.plain, &mut written);
         // Another member may go on with the content, so its end is not told apart from a flush.
         content::read(&mut *self.content, &mut emit, if last { Until::Flush } else { Until::More });
@@ -239,7 +237,7 @@ impl Inflating {
                 header: std::mem::take(&mut self.header),
                 trailer,
                 plain: &self.plain[..decided],
-                parts: &self.parts,
+                parts: &parts,
                 last,
             };
             sink.window(&self.packed.ranges, &window);

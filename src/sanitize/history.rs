@@ -87,10 +87,10 @@ const FRESH_BYTES: usize = 4096;
 impl History {
     pub(super) fn new() -> Self {
         History {
-            pasts: VecDeque::new(),
+            pasts: VecDeque::with_capacity(limits::HISTORY_PIECES_MAX),
             oldest: 0,
             places: BTreeMap::new(),
-            runs: VecDeque::new(),
+            runs: VecDeque::with_capacity(limits::HISTORY_RUNS_MAX),
             runs_gone: 0,
             ring: vec![0; limits::HISTORY_BYTES_MAX],
             head: 0,
@@ -178,7 +178,7 @@ impl History {
         let Some(stream) = self.fresh.stream.take() else { return };
         let mut fresh = std::mem::take(&mut self.fresh);
         if !fresh.runs.is_empty() {
-            self.forget(self.head + 2 * fresh.old.len() as u64);
+            self.forget(self.head + 2 * fresh.old.len() as u64, fresh.runs.len());
             let position = self.head;
             self.store(&fresh.old);
             self.store(&fresh.new);
@@ -192,11 +192,11 @@ impl History {
     }
 
     fn remember(&mut self, place: Place, len: u64, position: Option<u64>, since: u64, runs: &[Run]) {
+        self.forget(self.head, runs.len());
         let first_run = self.runs_gone + self.runs.len() as u64;
         self.places.insert(place, self.oldest + self.pasts.len() as u64);
         self.pasts.push_back(Past { place, len, position, since, first_run, runs: runs.len() as u32 });
         self.runs.extend(runs);
-        self.forget(self.head);
     }
 
     fn store(&mut self, bytes: &[u8]) {
@@ -217,11 +217,13 @@ impl History {
         bytes
     }
 
-    /// Lets go of decisions whose bytes are overwritten when the head comes to `head`, and of too many.
-    fn forget(&mut self, head: u64) {
+    /// Lets go of decisions whose bytes are overwritten when the head comes to `head`, and of too many for
+    /// another piece of so many runs.
+    fn forget(&mut self, head: u64, runs: usize) {
         let overwritten = head.saturating_sub(self.ring.len() as u64);
         while let Some(past) = self.pasts.front() {
-            let too_many = self.runs.len() > limits::HISTORY_RUNS_MAX || self.pasts.len() > limits::HISTORY_PIECES_MAX;
+            let too_many =
+                self.runs.len() + runs > limits::HISTORY_RUNS_MAX || self.pasts.len() >= limits::HISTORY_PIECES_MAX;
             if past.since >= overwritten && !too_many {
                 return;
             }
