@@ -1,6 +1,7 @@
 //! `standin mask`.
 
-use std::io::BufWriter;
+use std::cell::Cell;
+use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,20 +105,24 @@ fn mask_one(
     let source = if args.follow { input::follow(&job.input, stop)? } else { input::open(&job.input, stop)? };
     let reader = Reader::open(source).map_err(|e| stopped(stop, Failure::capture(&job.input, &e)))?;
     let mut output = create(&job.output)?;
-    let mut ledger = job.ledger.as_deref().map(create).transpose()?.map(BufWriter::new);
+    let ledger_failed = Cell::new(false);
+    let watched = |output| BufWriter::new(Watched { output, failed: &ledger_failed });
+    let mut ledger = job.ledger.as_deref().map(create).transpose()?.map(watched);
     let manifest_output = job.manifest.as_deref().map(create).transpose()?;
     let reads_on = job.input == Path::new("-") || args.follow;
     let options = Options {
         policy: policy.clone(),
         key,
-        ledger: ledger.as_mut().map(|ledger| Box::new(ledger) as Box<dyn std::io::Write>),
+        ledger: ledger.as_mut().map(|ledger| Box::new(ledger) as Box<dyn Write>),
         format: args.format.map(|name| match name {
             FormatName::Pcap => Container::Pcap,
             FormatName::Pcapng => Container::PcapNg,
         }),
     };
-    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !reads_on)
-        .map_err(|e| stopped(stop, Failure::sanitize(&job.input, &job.output, &e)))?;
+    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !reads_on).map_err(|e| {
+        let output = job.ledger.as_ref().filter(|_| ledger_failed.get()).unwrap_or(&job.output);
+        stopped(stop, Failure::sanitize(&job.input, output, &e))
+    })?;
     if args.tls_keys.is_some() {
         manifest
             .warnings
@@ -126,11 +131,11 @@ fn mask_one(
     // All are complete before the first has its name, and the capture gets its own last: never one without its manifest.
     let mut finished = Vec::new();
     if let (Some(path), Some(ledger)) = (&job.ledger, ledger) {
-        let ledger = ledger.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(Output::finish);
+        let ledger = ledger.into_inner().map_err(IntoInnerError::into_error).and_then(|ledger| ledger.output.finish());
         finished.push((path, ledger.map_err(|e| cannot_write(path, &e))?));
     }
     if let (Some(path), Some(mut output)) = (&job.manifest, manifest_output) {
-        let written = serde_json::to_writer_pretty(&mut output, &manifest).map_err(std::io::Error::from);
+        let written = serde_json::to_writer_pretty(&mut output, &manifest).map_err(io::Error::from);
         finished.push((path, written.and_then(|()| output.finish()).map_err(|e| cannot_write(path, &e))?));
     }
     finished.push((&job.output, output.finish().map_err(|e| cannot_write(&job.output, &e))?));
@@ -171,11 +176,27 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// An output that notes whether it was the one that failed.
+struct Watched<'a> {
+    output: Output,
+    failed: &'a Cell<bool>,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes).inspect_err(|_| self.failed.set(true))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush().inspect_err(|_| self.failed.set(true))
+    }
+}
+
 fn create(path: &Path) -> Result<Output, Failure> {
     Output::create(path).map_err(|e| cannot_write(path, &e))
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::io("cannot write", path, error)
 }
 
