@@ -209,7 +209,7 @@ impl Conversation for Connection {
             State::Body(body) => body.memory(),
             _ => 0,
         };
-        kept(&self.client) + kept(&self.server)
+        kept(&self.client) + kept(&self.server) + self.through.as_ref().map_or(0, |through| through.memory())
     }
 }
 
