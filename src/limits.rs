@@ -13,13 +13,23 @@ pub const INTERFACES_MAX: usize = 1 << 16;
 /// Capture bytes that may wait for a decision; beyond it the oldest undecided bytes are blanked.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
 /// What a waiting packet counts beyond its bytes: its claims and records take memory too, however short it is.
-pub const HELD_PACKET_BYTES: usize = 256;
-/// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions.
-pub const HISTORY_BYTES_MAX: usize = 6 << 20;
-/// Decided runs remembered over all flows.
+pub const HELD_PACKET_BYTES: usize = 1024;
+/// What a waiting packet counts for each of its spans that was decided: a claim, and the room that a list of claims grows by.
+pub const HELD_SPAN_BYTES: usize = 24;
+/// Decided stream bytes remembered over all flows, so that a late copy gets the same decisions. Older ones are forgotten:
+/// what copies them is counted as `late_copy`.
+pub const HISTORY_BYTES_MAX: usize = 4 << 20;
+/// Decided runs remembered over all flows, likewise.
 pub const HISTORY_RUNS_MAX: usize = 256 << 10;
-/// Open flows; the one idle longest is closed, its undecided bytes blanked.
-pub const FLOWS_MAX: usize = 65_536;
+/// Pieces of streams, of one or more runs, remembered over all flows, likewise.
+pub const HISTORY_PIECES_MAX: usize = 32 << 10;
+/// Memory for the state of open flows; beyond it the one idle longest is closed, its undecided bytes blanked.
+pub const FLOWS_BYTES_MAX: usize = 12 << 20;
+/// What an open flow takes beside the bytes that it keeps: some 11,000 fit.
+pub const FLOW_BYTES: usize = 1150;
+/// What a compressed body being read takes: the inflater's window and tables, and the masked text that the next window
+/// is deflated against.
+pub const INFLATING_BYTES: usize = 96 << 10;
 /// Out-of-order bytes kept for one direction before its gap is given up.
 pub const OUT_OF_ORDER_BYTES_MAX: usize = 1 << 20;
 /// Out-of-order segments kept for one direction, likewise.
@@ -42,6 +52,8 @@ pub const WINDOW_BYTES: usize = 16 << 10;
 pub const WINDOW_PLAIN_MAX: usize = 1 << 20;
 /// Conversations within one another (a proxy's tunnel in a tunnel); what is deeper is not read.
 pub const TUNNELS_MAX: u32 = 8;
+/// Memory for what stands in one window; the values behind are blanked together.
+pub const WINDOW_PARTS_BYTES_MAX: usize = 6 << 20;
 /// Requests waiting for their response on one connection; more, and responses are read without knowing the method.
 pub const PIPELINE_MAX: usize = 1024;
 /// One field's path; names that would make it longer are left out.
@@ -52,10 +64,10 @@ pub const CACHED_TEXTS_BYTES_MAX: usize = 2 << 20;
 pub const CACHE_ENTRIES_MAX: usize = 1 << 13;
 /// Longest value whose pseudonym is remembered as it stands.
 pub const CACHED_VALUE_BYTES_MAX: usize = 1024;
-/// Memory for values and their pseudonyms.
-pub const KNOWN_VALUES_BYTES_MAX: usize = 16 << 20;
-/// Distinct values counted per kind; the count stays there.
-pub const COUNTED_VALUES_MAX: usize = 1 << 16;
+/// Memory for values and their pseudonyms. Forgotten ones are computed again, so nothing is lost but time.
+pub const KNOWN_VALUES_BYTES_MAX: usize = 8 << 20;
+/// Distinct values counted, of all kinds together; the counts stay there.
+pub const COUNTED_VALUES_MAX: usize = 1 << 18;
 /// IP datagrams of which fragments are missing; the oldest is given up, and what cannot be read without them is blanked.
 pub const DATAGRAMS_MAX: usize = 1024;
 /// Bytes of such datagrams, likewise.
@@ -64,8 +76,8 @@ pub const DATAGRAM_BYTES_MAX: usize = 4 << 20;
 pub const DATAGRAMS_REMEMBERED: usize = 64;
 /// Fragments of one datagram, copies included; more are blanked. A datagram has some 45 on Ethernet.
 pub const FRAGMENTS_MAX: usize = 1024;
-/// Open SCTP associations; the one idle longest is forgotten, and what waits in it is read as it stands.
-pub const ASSOCIATIONS_MAX: usize = 4096;
+/// Memory for open SCTP associations; the one idle longest is forgotten, and what waits in it is read as it stands.
+pub const ASSOCIATIONS_BYTES_MAX: usize = 4 << 20;
 /// Streams of one association that are read; the user data of others is blanked.
 pub const STREAMS_MAX: usize = 64;
 /// Chunks of an association that wait for others; beyond it the gap before the first one is given up.
@@ -81,7 +93,7 @@ pub const RULES_MAX: usize = 10_000;
 /// Bytes of one compiled user regex (and of its lazy automaton's cache).
 pub const REGEX_BYTES_MAX: usize = 1 << 20;
 /// Decisions cached by field path; when full, the cache starts anew.
-pub const DECISIONS_MAX: usize = 1 << 14;
+pub const DECISIONS_MAX: usize = 1 << 12;
 /// Longest path with a cached decision; longer ones are decided each time.
 pub const DECISION_PATH_BYTES_MAX: usize = 512;
 /// Bytes of requests and responses that a workload keeps; a larger capture must be cut.
@@ -114,3 +126,11 @@ pub const AUDIT_SIGHTINGS_MAX: usize = 1 << 19;
 pub const AUDIT_UNPAIRED_MAX: usize = 1 << 18;
 /// Endpoints, and kinds of what is not understood, that an inspection lists.
 pub const INSPECT_LINES_MAX: usize = 10_000;
+
+/// The bounds that the manifest counts under `limits_hit`, and what happened there.
+pub const COUNTED: &[(&str, &str)] = &[
+    ("held_bytes", "packets waited too long for the ones before them, whose undecided bytes were blanked"),
+    ("flows", "the connection idle longest was given up, its undecided bytes blanked"),
+    ("out_of_order", "a gap in a stream was given up"),
+    ("counted_values", "values were masked and not counted"),
+];

@@ -26,7 +26,7 @@ pub use convert::{ConvertError, Converter, is_marked, mark_option};
 pub use error::{CaptureError, Damage, Fault};
 pub use reader::Reader;
 pub use time::Resolution;
-pub use writer::{Compression, Output, Writer};
+pub use writer::{Compression, Finished, Output, Writer, remove_unfinished};
 
 /// Position of a packet in the capture, from 0 (Wireshark's frame number less one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::write::GzEncoder;
 
@@ -127,9 +128,33 @@ impl Output {
     /// # Errors
     /// The rest cannot be written or the file not be renamed; then it is removed.
     pub fn commit(self) -> io::Result<()> {
+        self.finish()?.commit()
+    }
+
+    /// Completes the output; a file still has its temporary name.
+    ///
+    /// # Errors
+    /// The rest cannot be written; then the file is removed.
+    pub fn finish(self) -> io::Result<Finished> {
         let Output { writer, unfinished } = self;
         let file = writer.finish()?;
-        unfinished.map_or(Ok(()), |unfinished| unfinished.commit(&file))
+        if let Some(unfinished) = &unfinished {
+            file.set_permissions(unfinished.permissions.clone())?;
+        }
+        Ok(Finished(unfinished))
+    }
+}
+
+/// A complete output. Dropped without [`Finished::commit`], a file never was.
+pub struct Finished(Option<Unfinished>);
+
+impl Finished {
+    /// Gives a file its name.
+    ///
+    /// # Errors
+    /// It cannot be renamed; then it is removed.
+    pub fn commit(self) -> io::Result<()> {
+        self.0.map_or(Ok(()), Unfinished::commit)
     }
 }
 
@@ -205,17 +230,20 @@ impl Unfinished {
             hidden.push(format!(".{}-{}.part", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
             let temporary = path.with_file_name(hidden);
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) {
-                Ok(file) => return Ok((file, Unfinished { temporary, path, permissions, committed: false })),
+                Ok(file) => {
+                    unfinished().push(temporary.clone());
+                    return Ok((file, Unfinished { temporary, path, permissions, committed: false }));
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn commit(mut self, file: &File) -> io::Result<()> {
-        file.set_permissions(self.permissions.clone())?;
+    fn commit(mut self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.path)?;
         self.committed = true;
+        forget(&self.temporary);
         Ok(())
     }
 }
@@ -225,6 +253,24 @@ impl Drop for Unfinished {
         if !self.committed {
             // Nobody is left to tell.
             let _ = fs::remove_file(&self.temporary);
+            forget(&self.temporary);
         }
+    }
+}
+
+/// The files under their temporary names.
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn forget(temporary: &Path) {
+    unfinished().retain(|path| path != temporary);
+}
+
+/// Removes all files under their temporary names: the program is about to end without dropping anything.
+pub fn remove_unfinished() {
+    for path in unfinished().drain(..) {
+        let _ = fs::remove_file(path);
     }
 }

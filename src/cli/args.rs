@@ -128,8 +128,8 @@ pub(super) struct MaskArgs {
     /// The inputs are one capture in rotation, in this order: connections go on from file to file
     #[arg(long)]
     pub(super) sequence: bool,
-    /// Go on reading a file that grows (not in this version)
-    #[arg(long, hide = true)]
+    /// Go on reading a file that grows; Ctrl-C ends it there, and the output is complete
+    #[arg(long)]
     pub(super) follow: bool,
     /// End with exit code 1 when there are warnings
     #[arg(long)]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::args::DemoArgs;
 use super::audit::erased::Json;
 use super::input::Stop;
-use super::mask::write_json;
+use super::text::write_json;
 use super::text::{Talk, grouped, print};
 use super::{Exit, Failure};
 use crate::audit::inspect::inspect;

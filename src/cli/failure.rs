@@ -62,6 +62,7 @@ impl Failure {
     pub fn io(what: &str, path: &Path, error: &io::Error) -> Self {
         let hint = match error.kind() {
             io::ErrorKind::StorageFull => Some("free some space, or write to another disk"),
+            io::ErrorKind::FileTooLarge => Some("raise the limit (`ulimit -f`), or write to another disk"),
             io::ErrorKind::NotFound => Some("check the path"),
             io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its folder"),
             io::ErrorKind::ReadOnlyFilesystem => Some("write to another disk"),

@@ -1,4 +1,4 @@
-//! Captures by name, and Ctrl-C.
+//! Captures by name, files that grow, and Ctrl-C.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,23 +9,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::Signals;
 
-use super::Failure;
+use super::{Exit, Failure};
+use crate::capture::remove_unfinished;
 
 /// How long the input may still take to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a file that grows is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Whether a signal asked us to stop.
 #[derive(Clone)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Listens to SIGINT and SIGTERM; a second one ends the program at once.
+    /// Listens to signals: the first one asks to stop, a second one ends the program at once and leaves no file half
+    /// written. A file that grows beyond its limit becomes an error of writing.
     pub(super) fn listen() -> io::Result<Stop> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, flag.clone())?;
-        }
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ])?;
+        let asked = flag.clone();
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                if signal != SIGXFSZ && asked.swap(true, Ordering::Relaxed) {
+                    remove_unfinished();
+                    std::process::exit(Exit::Interrupted as i32);
+                }
+            }
+        });
         Ok(Stop(flag))
     }
 
@@ -55,6 +69,34 @@ pub(super) fn open(path: &Path, stop: &Stop) -> Result<Box<dyn Read + Send>, Fai
         return Ok(Box::new(file));
     }
     Ok(Box::new(Stoppable::new(file.into(), stop.clone())))
+}
+
+/// Opens a file that something still writes to: it ends where it is when Ctrl-C comes.
+pub(super) fn follow(path: &Path, stop: &Stop) -> Result<Box<dyn Read + Send>, Failure> {
+    let fail = |error: io::Error| Failure::io("cannot read", path, &error);
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return open(path, stop);
+    }
+    let file = File::open(path).map_err(fail)?;
+    Ok(Box::new(Growing { file, stop: stop.clone() }))
+}
+
+/// A file that grows.
+struct Growing {
+    file: File,
+    stop: Stop,
+}
+
+impl Read for Growing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let asked = self.stop.asked();
+            match self.file.read(buffer)? {
+                0 if !asked => std::thread::sleep(LOOK),
+                read => return Ok(read),
+            }
+        }
+    }
 }
 
 /// A pipe that is read until it ends, or until Ctrl-C and the time of grace.

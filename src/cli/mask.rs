@@ -1,6 +1,8 @@
 //! `standin mask`.
 
-use std::io::BufWriter;
+use std::cell::Cell;
+use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +11,8 @@ use super::input::{self, Stop};
 use super::sequence;
 use super::text::{Talk, grouped};
 use super::{Exit, Failure};
-use crate::capture::{Output, Reader};
+use crate::capture::{Finished, Output, Reader};
+use crate::limits;
 use crate::mask::Key;
 use crate::rules::Policy;
 use crate::sanitize::{self, Container, Manifest, Options};
@@ -86,7 +89,7 @@ fn plan(args: &MaskArgs) -> Result<Vec<Job>, Failure> {
 
 /// Flags of the interface that this version has no code for: said, not ignored.
 fn refuse_what_is_not_there(args: &MaskArgs) -> Result<(), Failure> {
-    let missing = [(args.follow, "--follow"), (args.tls_keys_out.is_some(), "--tls-keys-out")];
+    let missing = [(args.tls_keys_out.is_some(), "--tls-keys-out")];
     match missing.iter().find(|(asked, _)| *asked) {
         Some((_, flag)) => Err(Failure::usage(format!("{flag} is not in this version"))
             .hint("mask the files one by one with one --key: equal values get equal pseudonyms")),
@@ -102,49 +105,105 @@ fn mask_one(
     stop: &Stop,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let fail = |path: &Path, error: &std::io::Error| Failure::io("cannot write", path, error);
-    let reader = Reader::open(input::open(&job.input, stop)?).map_err(|e| Failure::capture(&job.input, &e))?;
-    let mut output = Output::create(&job.output).map_err(|e| fail(&job.output, &e))?;
-    let mut ledger = match &job.ledger {
-        Some(path) => Some(BufWriter::new(Output::create(path).map_err(|e| fail(path, &e))?)),
-        None => None,
-    };
-    let from_pipe = job.input == Path::new("-");
+    refuse_to_overwrite(job)?;
+    let source = if args.follow { input::follow(&job.input, stop)? } else { input::open(&job.input, stop)? };
+    let reader = Reader::open(source).map_err(|e| stopped(stop, Failure::capture(&job.input, &e)))?;
+    let mut output = create(&job.output)?;
+    let ledger_failed = Cell::new(false);
+    let watched = |output| BufWriter::new(Watched { output, failed: &ledger_failed });
+    let mut ledger = job.ledger.as_deref().map(create).transpose()?.map(watched);
+    let manifest_output = job.manifest.as_deref().map(create).transpose()?;
+    let reads_on = job.input == Path::new("-") || args.follow;
     let options = Options {
         policy: policy.clone(),
         key,
-        ledger: ledger.as_mut().map(|ledger| Box::new(ledger) as Box<dyn std::io::Write>),
+        ledger: ledger.as_mut().map(|ledger| Box::new(ledger) as Box<dyn Write>),
         format: args.format.map(container),
     };
-    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !from_pipe).map_err(|e| {
-        if stop.asked() { Failure::interrupted() } else { Failure::sanitize(&job.input, &job.output, &e) }
+    let mut manifest = sanitize::mask(reader, &mut output, options, &|| stop.asked() && !reads_on).map_err(|e| {
+        let output = job.ledger.as_ref().filter(|_| ledger_failed.get()).unwrap_or(&job.output);
+        stopped(stop, Failure::sanitize(&job.input, output, &e))
     })?;
     if args.tls_keys.is_some() {
         manifest
             .warnings
             .push("TLS is not decrypted by this version: --tls-keys was not used, TLS records are blanked".to_owned());
     }
-    output.commit().map_err(|e| fail(&job.output, &e))?;
-    if let (Some(ledger), Some(path)) = (ledger, &job.ledger) {
-        ledger
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)
-            .and_then(Output::commit)
-            .map_err(|e| fail(path, &e))?;
+    // All are complete before the first has its name, and the capture gets its own last: never one without its manifest.
+    let mut finished = Vec::new();
+    if let (Some(path), Some(ledger)) = (&job.ledger, ledger) {
+        let ledger = ledger.into_inner().map_err(IntoInnerError::into_error).and_then(|ledger| ledger.output.finish());
+        finished.push((path, ledger.map_err(|e| cannot_write(path, &e))?));
     }
-    if let Some(path) = &job.manifest {
-        write_json(path, &manifest)?;
+    if let (Some(path), Some(output)) = (&job.manifest, manifest_output) {
+        finished.push((path, finish_manifest(path, output, &manifest)?));
+    }
+    finished.push((&job.output, output.finish().map_err(|e| cannot_write(&job.output, &e))?));
+    for (path, output) in finished {
+        output.commit().map_err(|e| cannot_write(path, &e))?;
     }
     tell(&job.output, &manifest, talk);
     Ok(if args.strict && !manifest.warnings.is_empty() { Exit::Negative } else { Exit::Clean })
 }
 
-/// Writes JSON under its name when it is complete.
-pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::io("cannot write", path, &error);
-    let mut output = Output::create(path).map_err(fail)?;
-    serde_json::to_writer_pretty(&mut output, value).map_err(|e| fail(e.into()))?;
-    output.commit().map_err(fail)
+/// Writes a manifest to its end; it has no name yet.
+pub(super) fn finish_manifest(path: &Path, mut output: Output, manifest: &Manifest) -> Result<Finished, Failure> {
+    let written = serde_json::to_writer_pretty(&mut output, manifest).map_err(io::Error::from);
+    written.and_then(|()| output.finish()).map_err(|e| cannot_write(path, &e))
+}
+
+/// What failed while a signal asks to stop failed because of it.
+fn stopped(stop: &Stop, failure: Failure) -> Failure {
+    if stop.asked() { Failure::interrupted() } else { failure }
+}
+
+/// An output that is also an input would be lost, and two outputs in one file are none.
+fn refuse_to_overwrite(job: &Job) -> Result<(), Failure> {
+    let outputs = [Some(&job.output), job.manifest.as_ref(), job.ledger.as_ref()].map(|path| path.map(|p| p.as_path()));
+    let [output, manifest, ledger] = outputs;
+    let clash =
+        |one: Option<&Path>, other: Option<&Path>| one.zip(other).is_some_and(|(one, other)| is_same(one, other));
+    if outputs.iter().any(|path| clash(*path, Some(&job.input))) {
+        let what = format!("{} would be written over: it is the original", job.input.display());
+        return Err(Failure::usage(what).hint("write to another name"));
+    }
+    if clash(output, manifest) || clash(output, ledger) || clash(manifest, ledger) {
+        return Err(Failure::usage("the capture, its manifest and its ledger need a file each"));
+    }
+    Ok(())
+}
+
+/// Whether both name one file. Streams and devices may be named twice.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (std::fs::metadata(one), std::fs::metadata(other)) {
+        (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        (Err(_), Err(_)) => one == other && one != Path::new("-"),
+        _ => false,
+    }
+}
+
+/// An output that notes whether it was the one that failed.
+struct Watched<'a> {
+    output: Output,
+    failed: &'a Cell<bool>,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes).inspect_err(|_| self.failed.set(true))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush().inspect_err(|_| self.failed.set(true))
+    }
+}
+
+pub(super) fn create(path: &Path) -> Result<Output, Failure> {
+    Output::create(path).map_err(|e| cannot_write(path, &e))
+}
+
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::io("cannot write", path, error)
 }
 
 /// The key in the file, or a fresh one that is forgotten.
@@ -199,11 +258,8 @@ pub(super) fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
         talk.say(&format!("degraded in compressed bodies: {kind} ({} values)", grouped(*values)));
     }
     for hit in &manifest.limits_hit {
-        talk.warn(&format!(
-            "the bound `{}` was hit {} times; what lay beyond it was blanked",
-            hit.limit,
-            grouped(hit.times)
-        ));
+        let what = limits::COUNTED.iter().find(|(name, _)| *name == hit.limit).map_or("", |(_, what)| what);
+        talk.warn(&format!("the bound `{}` was hit {} times: {what}", hit.limit, grouped(hit.times)));
     }
     if manifest.late_copy > 0 {
         talk.say(&format!("late copies blanked: {}", grouped(manifest.late_copy)));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::ReplayArgs;
 use super::audit::rendered;
 use super::input::{self, Stop};
-use super::mask::write_json;
+use super::text::write_json;
 use super::text::{Talk, grouped, print, print_json};
 use super::{Exit, Failure};
 use crate::replay::profile::{Arrivals, Shard, Span};

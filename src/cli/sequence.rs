@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::args::MaskArgs;
 use super::input::{self, Stop};
-use super::mask::{Job, container, tell, write_json};
+use super::mask::{Job, cannot_write, container, create, finish_manifest, tell};
 use super::text::Talk;
 use super::{Exit, Failure};
 use crate::capture::{Output, Reader};
@@ -69,20 +69,23 @@ struct Open<'a> {
 
 impl<'a> Open<'a> {
     fn begin(&mut self, job: &'a Job) -> Result<Shared, Failure> {
-        let output = Output::create(&job.output).map_err(|e| Failure::io("cannot write", &job.output, &e))?;
-        let shared = Shared(Rc::new(RefCell::new(Some(output))));
+        let shared = Shared(Rc::new(RefCell::new(Some(create(&job.output)?))));
         self.files.push_back((job, shared.clone()));
         Ok(shared)
     }
 
-    /// Gives the next output its name.
+    /// Gives the next output its name, when its manifest has one.
     fn end(&mut self, manifest: &Manifest) -> Result<Exit, Failure> {
         let Some((job, Shared(output))) = self.files.pop_front() else { return Ok(Exit::Clean) };
-        if let Some(output) = output.take() {
-            output.commit().map_err(|e| Failure::io("cannot write", &job.output, &e))?;
-        }
+        let mut finished = Vec::new();
         if let Some(path) = &job.manifest {
-            write_json(path, manifest)?;
+            finished.push((path, finish_manifest(path, create(path)?, manifest)?));
+        }
+        if let Some(output) = output.take() {
+            finished.push((&job.output, output.finish().map_err(|e| cannot_write(&job.output, &e))?));
+        }
+        for (path, output) in finished {
+            output.commit().map_err(|e| cannot_write(path, &e))?;
         }
         tell(&job.output, manifest, self.talk);
         Ok(if self.strict && !manifest.warnings.is_empty() { Exit::Negative } else { Exit::Clean })

@@ -1,8 +1,10 @@
 //! Conversation: messages on stderr, and text that may hold captured strings made harmless for a terminal.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::Failure;
+use crate::capture::Output;
 
 /// How much is said.
 #[derive(Clone, Copy)]
@@ -78,4 +80,12 @@ pub(super) fn grouped(n: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// Writes JSON under its name when it is complete.
+pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let fail = |error: io::Error| Failure::io("cannot write", path, &error);
+    let mut output = Output::create(path).map_err(fail)?;
+    serde_json::to_writer_pretty(&mut output, value).map_err(|e| fail(e.into()))?;
+    output.commit().map_err(fail)
 }

@@ -67,6 +67,13 @@ impl Connection {
         self.id
     }
 
+    /// What its state takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let kept = |direction: &Direction| direction.unread.capacity() + direction.order.early_bytes();
+        let talk = self.talk.as_ref().map_or(0, |talk| talk.memory());
+        limits::FLOW_BYTES + self.directions.iter().map(kept).sum::<usize>() + talk
+    }
+
     /// Does this header begin another connection with the same ports?
     pub(super) fn is_reused(&self, forward: bool, tcp: Tcp) -> bool {
         let order = &self.directions[index(self.side(forward))].order;
@@ -293,7 +300,10 @@ impl Connection {
         }
         drop(report);
         direction.unread_at = at + used as u64;
-        if joined {
+        if used == total {
+            // An idle connection keeps no room for bytes that it does not have.
+            unread = Vec::new();
+        } else if joined {
             unread.drain(..used);
         } else {
             unread.extend_from_slice(&new[used..]);
@@ -388,6 +398,7 @@ impl<'a, 'b, V: Visitor> Report<'a, 'b, V> {
     fn find(&mut self, at: &[Range<u64>]) {
         self.scene.spans.clear();
         self.cover.spans(at, self.scene.spans);
+        self.scene.waiting.position += (self.scene.spans.len() * limits::HELD_SPAN_BYTES) as u64;
     }
 
     fn decide(&mut self, at: &[Range<u64>]) {

@@ -56,8 +56,6 @@ pub struct Dissector {
     associations: Table<Association>,
     waiting: Waiting,
     opened: u64,
-    /// Capture bytes seen.
-    position: u64,
     now: i128,
     spans: Vec<Span>,
 }
@@ -68,11 +66,10 @@ impl Default for Dissector {
             layers: Layers::default(),
             fragments: Fragments::default(),
             streams: true,
-            flows: Table::new(limits::FLOWS_MAX),
-            associations: Table::new(limits::ASSOCIATIONS_MAX),
+            flows: Table::new(limits::FLOWS_BYTES_MAX),
+            associations: Table::new(limits::ASSOCIATIONS_BYTES_MAX),
             waiting: Waiting::default(),
             opened: 0,
-            position: 0,
             now: 0,
             spans: Vec::new(),
         }
@@ -90,8 +87,8 @@ impl Dissector {
         let mut layers = std::mem::take(&mut self.layers);
         decode::decode(packet.link, packet.frame, packet.wire_len, &mut layers);
         visitor.packet(packet, &layers);
-        self.waiting.push(packet.id, self.position, packet.time_ns);
-        self.position += (packet.frame.len() + limits::HELD_PACKET_BYTES) as u64;
+        self.waiting.push(packet.id, packet.time_ns);
+        self.waiting.position += (packet.frame.len() + limits::HELD_PACKET_BYTES) as u64;
         self.now = packet.time_ns;
         if let Some(transport) = &layers.transport
             && let Some(tcp) = transport.tcp
@@ -117,7 +114,7 @@ impl Dissector {
 
     /// A record of so many bytes that is no packet: it waits with the packets before it, so it counts like one.
     pub fn beside(&mut self, bytes: usize, visitor: &mut impl Visitor) {
-        self.position += (bytes + limits::HELD_PACKET_BYTES) as u64;
+        self.waiting.position += (bytes + limits::HELD_PACKET_BYTES) as u64;
         self.close_overdue(visitor);
     }
 
@@ -163,6 +160,12 @@ impl Dissector {
         let Some(flow) = self.flows.get_mut(slot) else { return };
         let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
         flow.segment(segment, forward, &mut scene);
+        let bytes = flow.memory();
+        self.flows.weigh(slot, bytes);
+        while let Some(idlest) = self.flows.idlest() {
+            visitor.limit("flows");
+            self.close(idlest, visitor);
+        }
     }
 
     /// A segment inside an ICMP error: its payload is decided as that of the flow was.
@@ -189,10 +192,6 @@ impl Dissector {
         layers: &Layers,
         visitor: &mut impl Visitor,
     ) -> Slot {
-        if let Some(idlest) = self.flows.idlest() {
-            visitor.limit("flows");
-            self.close(idlest, visitor);
-        }
         let id = self.opened;
         self.opened += 1;
         visitor.open(id, layers);
@@ -212,15 +211,17 @@ impl Dissector {
         let now = self.now;
         let Some(flow) = self.flows.get_mut(slot) else { return false };
         let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
-        flow.give_up(side, id, gap_only, &mut scene)
+        let done = flow.give_up(side, id, gap_only, &mut scene);
+        let bytes = flow.memory();
+        self.flows.weigh(slot, bytes);
+        done
     }
 
     /// Decides by blanking what lies too far behind, in bytes or in capture time.
     fn close_overdue(&mut self, visitor: &mut impl Visitor) {
         while let Some((id, wait)) = self.waiting.front() {
             let age = self.now - wait.time_ns;
-            let held = self.position - self.waiting.position().unwrap_or(self.position);
-            let bulky = held > limits::HELD_BYTES_MAX as u64;
+            let bulky = self.waiting.held() > limits::HELD_BYTES_MAX as u64;
             if !bulky && age <= limits::GAP_NANOS_MAX {
                 return;
             }

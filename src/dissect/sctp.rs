@@ -55,7 +55,19 @@ struct Past {
     len: usize,
 }
 
+impl Association {
+    /// What its state takes, in bytes.
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.directions.iter().map(Direction::memory).sum::<usize>()
+    }
+}
+
 impl Direction {
+    fn memory(&self) -> usize {
+        let early = self.early.iter().map(|early| size_of::<Early>() + early.chunk.bytes.len()).sum::<usize>();
+        early + self.streams.capacity() * size_of::<(u16, u32)>() + self.past.capacity() * size_of::<Past>()
+    }
+
     /// Where a stream's next byte stands. None if there are too many streams.
     fn seq(&mut self, stream: u16) -> Option<&mut u32> {
         let index = match self.streams.iter().position(|(other, _)| *other == stream) {
@@ -112,6 +124,12 @@ impl Dissector {
             };
             self.chunk(slot, forward, chunk, transport, layers, visitor);
         }
+        let bytes = self.associations.get_mut(slot).map_or(0, |association| association.memory());
+        self.associations.weigh(slot, bytes);
+        while let Some(idlest) = self.associations.idlest() {
+            visitor.limit("associations");
+            self.close_association(idlest, visitor);
+        }
     }
 
     /// Gives up what is missing before chunks that wait. False if none does.
@@ -147,13 +165,7 @@ impl Dissector {
                 self.associations.insert(key, Association::default())
             }
             Some(slot) => slot,
-            None => {
-                if let Some(idlest) = self.associations.idlest() {
-                    visitor.limit("associations");
-                    self.close_association(idlest, visitor);
-                }
-                self.associations.insert(key, Association::default())
-            }
+            None => self.associations.insert(key, Association::default()),
         }
     }
 

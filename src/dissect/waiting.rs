@@ -13,6 +13,8 @@ pub(super) struct Waiting {
     packets: VecDeque<Wait>,
     /// How many of them, from the front, have no undecided byte.
     decided: usize,
+    /// Capture bytes seen, and what else takes memory while packets wait.
+    pub(super) position: u64,
 }
 
 /// Who decides about a packet's bytes.
@@ -31,7 +33,7 @@ pub(super) enum Owner {
 pub(super) struct Wait {
     /// Undecided bytes.
     bytes: u32,
-    /// Capture bytes before this packet.
+    /// [`Waiting::position`] before this packet.
     position: u64,
     /// When it was captured.
     pub(super) time_ns: i128,
@@ -42,10 +44,11 @@ pub(super) struct Wait {
 }
 
 impl Waiting {
-    pub(super) fn push(&mut self, id: PacketId, position: u64, time_ns: i128) {
+    pub(super) fn push(&mut self, id: PacketId, time_ns: i128) {
         if self.packets.is_empty() {
             self.first = id.0;
         }
+        let position = self.position;
         self.packets.push_back(Wait { bytes: 0, position, time_ns, owner: None, tied_to: id.0 });
     }
 
@@ -79,9 +82,9 @@ impl Waiting {
         self.packets.get(self.decided).map(|wait| (PacketId(self.first + self.decided as u64), *wait))
     }
 
-    /// Capture bytes before all that wait.
-    pub(super) fn position(&self) -> Option<u64> {
-        self.packets.front().map(|wait| wait.position)
+    /// Capture bytes from the first packet that waits to the last one, and what else that takes.
+    pub(super) fn held(&self) -> u64 {
+        self.packets.front().map_or(0, |wait| self.position - wait.position)
     }
 
     /// Lets go of the settled packets at the front; the last of them, if any.

@@ -130,6 +130,11 @@ impl Order {
         Some(self.early.first()?.at.saturating_sub(self.next))
     }
 
+    /// Bytes of the kept segments.
+    pub fn early_bytes(&self) -> usize {
+        self.early_bytes
+    }
+
     /// Is more kept than may be?
     pub fn overfull(&self) -> bool {
         self.early_bytes > limits::OUT_OF_ORDER_BYTES_MAX || self.early.len() > limits::OUT_OF_ORDER_SEGMENTS_MAX

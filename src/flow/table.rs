@@ -1,4 +1,4 @@
-//! The open flows, bounded: when there are too many, the one idle longest is given up.
+//! The open flows, bounded by the memory they take: when it is too much, the one idle longest is given up.
 
 use std::collections::VecDeque;
 
@@ -18,17 +18,25 @@ pub struct Table<T> {
     /// Flows in order of a time they were touched, perhaps not the last: looked at again before one is evicted.
     idle: VecDeque<(usize, u64)>,
     clock: u64,
+    /// What all flows take.
+    bytes: usize,
     max: usize,
 }
 
 struct Entry<T> {
     key: FlowKey,
+    opened: u64,
     touched: u64,
+    /// What it takes.
+    bytes: usize,
     state: T,
 }
 
+/// Closed flows that may stay in the order of idleness, beside as many as are open.
+const GONE_MAX: usize = 1024;
+
 impl<T> Table<T> {
-    /// An empty table of at most `max` flows.
+    /// An empty table of flows that take at most `max` bytes.
     pub fn new(max: usize) -> Self {
         Table {
             slots: Vec::new(),
@@ -36,7 +44,8 @@ impl<T> Table<T> {
             by_key: HashMap::new(),
             idle: VecDeque::new(),
             clock: 0,
-            max: max.max(1),
+            bytes: 0,
+            max,
         }
     }
 
@@ -50,9 +59,17 @@ impl<T> Table<T> {
         Some(Slot(slot))
     }
 
-    /// The flow to give up before another is opened, if the table is full.
+    /// Notes how many bytes a flow takes now.
+    pub fn weigh(&mut self, slot: Slot, bytes: usize) {
+        if let Some(entry) = self.slots.get_mut(slot.0).and_then(Option::as_mut) {
+            self.bytes = self.bytes - entry.bytes + bytes;
+            entry.bytes = bytes;
+        }
+    }
+
+    /// The flow to give up, if they take too much.
     pub fn idlest(&mut self) -> Option<Slot> {
-        if self.by_key.len() < self.max {
+        if self.bytes <= self.max {
             return None;
         }
         while let Some((slot, seen)) = self.idle.pop_front() {
@@ -61,7 +78,9 @@ impl<T> Table<T> {
                     self.idle.push_front((slot, seen));
                     return Some(Slot(slot));
                 }
-                Some(entry) if entry.touched > seen => self.idle.push_back((slot, entry.touched)),
+                Some(entry) if entry.opened <= seen && entry.touched > seen => {
+                    self.idle.push_back((slot, entry.touched))
+                }
                 _ => {}
             }
         }
@@ -71,7 +90,7 @@ impl<T> Table<T> {
     /// Opens a flow.
     pub fn insert(&mut self, key: FlowKey, state: T) -> Slot {
         self.clock += 1;
-        let entry = Entry { key, touched: self.clock, state };
+        let entry = Entry { key, opened: self.clock, touched: self.clock, bytes: 0, state };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot] = Some(entry);
@@ -83,6 +102,11 @@ impl<T> Table<T> {
             }
         };
         self.by_key.insert(key, slot);
+        if self.idle.len() > 2 * self.by_key.len() + GONE_MAX {
+            let slots = &self.slots;
+            let opened = |slot: usize, seen| slots[slot].as_ref().is_some_and(|entry| entry.opened <= seen);
+            self.idle.retain(|&(slot, seen)| opened(slot, seen));
+        }
         self.idle.push_back((slot, self.clock));
         Slot(slot)
     }
@@ -91,6 +115,7 @@ impl<T> Table<T> {
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let entry = self.slots[slot.0].take()?;
         self.by_key.remove(&entry.key);
+        self.bytes -= entry.bytes;
         self.free.push(slot.0);
         Some(entry.state)
     }
@@ -118,18 +143,37 @@ mod tests {
 
     #[test]
     fn the_idlest_goes_first() {
-        let mut table = Table::new(3);
+        let mut table = Table::new(30);
         for port in 1..=3 {
+            let slot = table.insert(key(port), port);
+            table.weigh(slot, 10);
             assert!(table.idlest().is_none());
-            table.insert(key(port), port);
         }
-        assert!(table.find(&key(1)).is_some());
+        let one = table.find(&key(1)).expect("open");
+        table.weigh(one, 11);
         let victim = table.idlest().expect("full");
         assert_eq!(table.remove(victim), Some(2));
         assert!(table.idlest().is_none());
-        table.insert(key(4), 4);
+        table.weigh(one, 30);
         let victim = table.idlest().expect("full again");
         assert_eq!(table.remove(victim), Some(3));
+        assert!(table.idlest().is_none());
+    }
+
+    /// Flows that come and go for ever leave nothing behind.
+    #[test]
+    fn closed_flows_take_no_memory() {
+        let mut table = Table::new(1 << 20);
+        table.insert(key(0), 0);
+        for n in 0..100_000u32 {
+            let slot = table.insert(key(1 + n as u16 % 500), 0);
+            if n % 3 > 0 {
+                table.find(&key(0));
+            }
+            table.remove(slot);
+        }
+        assert!(table.idle.len() <= 2 + GONE_MAX, "{}", table.idle.len());
+        assert_eq!((table.slots.len(), table.by_key.len()), (2, 1));
     }
 
     #[test]

@@ -175,10 +175,25 @@ impl Out for Gathered<'_> {
 pub struct Written<'a> {
     /// Gets one part per run.
     pub parts: &'a mut Vec<Part>,
+    /// Bytes of memory that parts may still take; those behind are not understood, together.
+    pub room: usize,
 }
+
+const TOO_MANY: &str = "http body of too many values when inflated";
 
 impl Out for Written<'_> {
     fn put(&mut self, at: Range<usize>, _raw: &[u8], what: What<'_>) {
+        let names = if let What::Field(path, ..) = what { path.text().len() + path.name().len() } else { 0 };
+        let takes = size_of::<Part>() + names;
+        if takes > self.room {
+            self.room = 0;
+            match self.parts.last_mut() {
+                Some(Part { at: last, what: PartKind::Opaque(TOO_MANY) }) => last.end = at.end,
+                _ => self.parts.push(Part { at, what: PartKind::Opaque(TOO_MANY) }),
+            }
+            return;
+        }
+        self.room -= takes;
         let what = match what {
             What::Keep => PartKind::Keep,
             What::Opaque(why) => PartKind::Opaque(why),

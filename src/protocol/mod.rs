@@ -218,6 +218,10 @@ pub trait Conversation: Send {
     fn flush(&mut self, side: Side, sink: &mut dyn Sink);
     /// Bytes that were consumed but reported to no sink call yet, on `side` (a window being gathered).
     fn pending(&self, side: Side) -> usize;
+    /// Bytes of memory that it keeps beside its own few fields, about.
+    fn memory(&self) -> usize {
+        self.pending(Side::Client) + self.pending(Side::Server)
+    }
 }
 
 /// A protocol that certainly speaks in these first bytes of one direction, and which side its speaker is there.

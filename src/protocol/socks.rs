@@ -123,6 +123,10 @@ impl Conversation for Connection {
     fn pending(&self, side: Side) -> usize {
         self.tunnel.pending(side)
     }
+
+    fn memory(&self) -> usize {
+        self.tunnel.memory()
+    }
 }
 
 impl Connection {

@@ -74,4 +74,8 @@ impl Conversation for Tunnel {
     fn pending(&self, side: Side) -> usize {
         self.talk.as_ref().map_or(0, |talk| talk.pending(self.spoken(side)))
     }
+
+    fn memory(&self) -> usize {
+        self.talk.as_ref().map_or(0, |talk| talk.memory())
+    }
 }

@@ -6,8 +6,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::content::{self, Content, Until};
 use super::emit::{Emit, Written};
-use super::{Codec, Part, Sink, Window};
-use crate::limits::{WINDOW_BYTES, WINDOW_PLAIN_MAX};
+use super::{Codec, Sink, Window};
+use crate::limits::{INFLATING_BYTES, WINDOW_BYTES, WINDOW_PARTS_BYTES_MAX, WINDOW_PLAIN_MAX};
 
 /// Bytes of a stream, and where they stand.
 #[derive(Default)]
@@ -83,7 +83,6 @@ pub struct Inflating {
     header: usize,
     /// Inflated, not yet decided.
     plain: Vec<u8>,
-    parts: Vec<Part>,
     content: Box<dyn Content>,
 }
 
@@ -113,7 +112,6 @@ impl Inflating {
             packed: Bytes::default(),
             header: 0,
             plain: Vec::new(),
-            parts: Vec::new(),
             content,
         }
     }
@@ -121,6 +119,11 @@ impl Inflating {
     /// Bytes that are taken but not reported.
     pub fn pending(&self) -> usize {
         self.packed.data.len()
+    }
+
+    /// Bytes of memory that it keeps, about.
+    pub fn memory(&self) -> usize {
+        INFLATING_BYTES + self.packed.data.capacity() + self.plain.capacity()
     }
 
     /// Takes all of `data`, which stands at `at`. `bodies` counts bodies: another one may begin in it.
@@ -220,8 +223,8 @@ impl Inflating {
 
     /// Reports one window: `len` gathered bytes, of which `trailer` are behind the deflate data.
     fn report(&mut self, len: usize, trailer: usize, last: bool, sink: &mut dyn Sink) {
-        self.parts.clear();
-        let mut written = Written { parts: &mut self.parts };
+        let mut parts = Vec::new();
+        let mut written = Written { parts: &mut parts, room: WINDOW_PARTS_BYTES_MAX };
         let mut emit = Emit::new(&self.plain, &mut written);
         // Another member may go on with the content, so its end is not told apart from a flush.
         content::read(&mut *self.content, &mut emit, if last { Until::Flush } else { Until::More });
@@ -234,12 +237,13 @@ impl Inflating {
                 header: std::mem::take(&mut self.header),
                 trailer,
                 plain: &self.plain[..decided],
-                parts: &self.parts,
+                parts: &parts,
                 last,
             };
             sink.window(&self.packed.ranges, &window);
         }
         self.plain.drain(..decided);
+        self.plain.shrink_to(2 * self.plain.len() + WINDOW_BYTES);
         self.packed.drop_front(len);
     }
 

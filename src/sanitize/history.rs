@@ -2,27 +2,45 @@
 //!
 //! Bounded over all streams: the oldest decisions go first, whoever made them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-
-use hashbrown::HashMap;
 
 use super::ledger::{Because, Label};
 use crate::dissect::Stream;
 use crate::limits;
+use crate::protocol::Side;
 
-/// Decisions by stream.
+/// Decisions by age, and where in which stream they were made.
 pub(super) struct History {
-    streams: HashMap<Stream, VecDeque<Past>>,
-    /// Streams in the order of their decisions.
-    order: VecDeque<Stream>,
-    /// Runs remembered.
-    runs: usize,
+    /// By age.
+    pasts: VecDeque<Past>,
+    /// The number of the first of them; each has the next one.
+    oldest: u64,
+    /// Numbers by place.
+    places: BTreeMap<Place, u64>,
+    /// Runs of all of them, by age.
+    runs: VecDeque<Run>,
+    /// Runs that were forgotten.
+    runs_gone: u64,
     /// Old and new bytes of decisions, overwritten in a circle.
     ring: Vec<u8>,
     head: u64,
     /// The decisions made last, all of one stream and without a hole.
     fresh: Fresh,
+}
+
+/// Where in a stream decided bytes begin.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    flow: u64,
+    from_server: bool,
+    at: u64,
+}
+
+impl Place {
+    fn new(stream: Stream, at: u64) -> Place {
+        Place { flow: stream.flow, from_server: stream.side == Side::Server, at }
+    }
 }
 
 #[derive(Default)]
@@ -36,13 +54,15 @@ struct Fresh {
 
 /// Decided bytes of a stream, without a hole.
 struct Past {
-    at: u64,
+    place: Place,
     len: u64,
     /// Where in the circle the old bytes stand, the new ones behind them; none for bytes that were blanked unseen.
     position: Option<u64>,
     /// The circle's head when this was remembered.
     since: u64,
-    runs: Box<[Run]>,
+    /// Its runs, counted from the first that ever was.
+    first_run: u64,
+    runs: u32,
 }
 
 /// Bytes with one decision.
@@ -67,9 +87,11 @@ const FRESH_BYTES: usize = 4096;
 impl History {
     pub(super) fn new() -> Self {
         History {
-            streams: HashMap::new(),
-            order: VecDeque::new(),
-            runs: 0,
+            pasts: VecDeque::with_capacity(limits::HISTORY_PIECES_MAX),
+            oldest: 0,
+            places: BTreeMap::new(),
+            runs: VecDeque::with_capacity(limits::HISTORY_RUNS_MAX),
+            runs_gone: 0,
             ring: vec![0; limits::HISTORY_BYTES_MAX],
             head: 0,
             fresh: Fresh::default(),
@@ -98,7 +120,7 @@ impl History {
         self.settle();
         let len = at.end - at.start;
         let run = Run { len: len.min(u64::from(u32::MAX)) as u32, label: Label::Blanked, because: Because(0) };
-        self.remember(stream, Past { at: at.start, len, position: None, since: self.head, runs: Box::new([run]) });
+        self.remember(Place::new(stream, at.start), len, None, self.head, &[run]);
     }
 
     /// The flow is over.
@@ -106,16 +128,22 @@ impl History {
         if self.fresh.stream == Some(stream) {
             self.fresh = Fresh::default();
         }
-        let pasts = self.streams.remove(&stream).unwrap_or_default();
-        self.runs -= pasts.iter().map(|past| past.runs.len()).sum::<usize>();
+        let whole = Place::new(stream, 0)..=Place::new(stream, u64::MAX);
+        while let Some(place) = self.places.range(whole.clone()).next().map(|(place, _)| *place) {
+            self.places.remove(&place);
+        }
     }
 
     /// What was decided about these bytes of a stream. Bytes in no answer are not known, or were others.
     pub(super) fn recall(&mut self, stream: Stream, at: Range<u64>, bytes: &[u8]) -> Vec<Recalled> {
         self.settle();
         let mut recalled = Vec::new();
-        for past in self.streams.get(&stream).into_iter().flatten() {
-            if past.at < at.end && past.at + past.len > at.start {
+        // Each byte is decided once, so that of those that begin before only the last can reach so far.
+        let before = Place::new(stream, 0)..Place::new(stream, at.start);
+        let within = Place::new(stream, at.start)..Place::new(stream, at.end);
+        for (_, number) in self.places.range(before).next_back().into_iter().chain(self.places.range(within)) {
+            let index = number.checked_sub(self.oldest).and_then(|index| usize::try_from(index).ok());
+            if let Some(past) = index.and_then(|index| self.pasts.get(index)) {
                 self.recall_past(past, &at, bytes, &mut recalled);
             }
         }
@@ -123,21 +151,21 @@ impl History {
     }
 
     fn recall_past(&self, past: &Past, at: &Range<u64>, bytes: &[u8], recalled: &mut Vec<Recalled>) {
-        let mut run_at = past.at;
-        for run in &past.runs {
+        let mut run_at = past.place.at;
+        let first = (past.first_run - self.runs_gone) as usize;
+        for run in self.runs.range(first..first + past.runs as usize) {
             let (from, to) = (run_at.max(at.start), (run_at + u64::from(run.len)).min(at.end));
             run_at += u64::from(run.len);
             if from >= to {
                 continue;
             }
             let now = &bytes[(from - at.start) as usize..(to - at.start) as usize];
+            let since = from - past.place.at;
             let bytes = match past.position {
                 None => vec![0; now.len()],
                 // A blank does not depend on what it covers.
-                Some(position)
-                    if run.label == Label::Blanked || self.load(position + (from - past.at), now.len()) == now =>
-                {
-                    self.load(position + past.len + (from - past.at), now.len())
+                Some(position) if run.label == Label::Blanked || self.load(position + since, now.len()) == now => {
+                    self.load(position + past.len + since, now.len())
                 }
                 Some(_) => continue,
             };
@@ -150,13 +178,12 @@ impl History {
         let Some(stream) = self.fresh.stream.take() else { return };
         let mut fresh = std::mem::take(&mut self.fresh);
         if !fresh.runs.is_empty() {
-            self.forget(self.head + 2 * fresh.old.len() as u64);
+            self.forget(self.head + 2 * fresh.old.len() as u64, fresh.runs.len());
             let position = self.head;
             self.store(&fresh.old);
             self.store(&fresh.new);
-            let runs = fresh.runs.as_slice().into();
-            let len = fresh.old.len() as u64;
-            self.remember(stream, Past { at: fresh.at, len, position: Some(position), since: position, runs });
+            let place = Place::new(stream, fresh.at);
+            self.remember(place, fresh.old.len() as u64, Some(position), position, &fresh.runs);
         }
         fresh.old.clear();
         fresh.new.clear();
@@ -164,11 +191,12 @@ impl History {
         self.fresh = fresh;
     }
 
-    fn remember(&mut self, stream: Stream, past: Past) {
-        self.runs += past.runs.len();
-        self.streams.entry(stream).or_default().push_back(past);
-        self.order.push_back(stream);
-        self.forget(self.head);
+    fn remember(&mut self, place: Place, len: u64, position: Option<u64>, since: u64, runs: &[Run]) {
+        self.forget(self.head, runs.len());
+        let first_run = self.runs_gone + self.runs.len() as u64;
+        self.places.insert(place, self.oldest + self.pasts.len() as u64);
+        self.pasts.push_back(Past { place, len, position, since, first_run, runs: runs.len() as u32 });
+        self.runs.extend(runs);
     }
 
     fn store(&mut self, bytes: &[u8]) {
@@ -189,24 +217,23 @@ impl History {
         bytes
     }
 
-    /// Lets go of decisions whose bytes are overwritten when the head comes to `head`, and of too many.
-    fn forget(&mut self, head: u64) {
-        let oldest = head.saturating_sub(self.ring.len() as u64);
-        while let Some(stream) = self.order.front() {
-            let pasts = self.streams.get_mut(stream);
-            match pasts.as_ref().and_then(|pasts| pasts.front()) {
-                Some(past) if past.since >= oldest && self.runs < limits::HISTORY_RUNS_MAX => return,
-                Some(past) => {
-                    self.runs -= past.runs.len();
-                    if let Some(pasts) = pasts {
-                        pasts.pop_front();
-                    }
-                    self.order.pop_front();
-                }
-                None => {
-                    self.order.pop_front();
-                }
+    /// Lets go of decisions whose bytes are overwritten when the head comes to `head`, and of too many for
+    /// another piece of so many runs.
+    fn forget(&mut self, head: u64, runs: usize) {
+        let overwritten = head.saturating_sub(self.ring.len() as u64);
+        while let Some(past) = self.pasts.front() {
+            let too_many =
+                self.runs.len() + runs > limits::HISTORY_RUNS_MAX || self.pasts.len() >= limits::HISTORY_PIECES_MAX;
+            if past.since >= overwritten && !too_many {
+                return;
             }
+            if self.places.get(&past.place) == Some(&self.oldest) {
+                self.places.remove(&past.place);
+            }
+            self.runs.drain(..past.runs as usize);
+            self.runs_gone += u64::from(past.runs);
+            self.pasts.pop_front();
+            self.oldest += 1;
         }
     }
 }
@@ -255,7 +282,38 @@ mod tests {
         assert!(history.recall(STREAM, 0..10, &bytes[..10]).is_empty());
         let last = 999 * bytes.len() as u64;
         assert_eq!(history.recall(STREAM, last..last + 10, &bytes[..10]).len(), 1);
-        assert!(history.order.len() <= limits::HISTORY_BYTES_MAX / bytes.len());
-        assert_eq!(history.runs, history.order.len());
+        assert!(history.pasts.len() <= limits::HISTORY_BYTES_MAX / bytes.len());
+        assert_eq!((history.runs.len(), history.places.len()), (history.pasts.len(), history.pasts.len()));
+    }
+
+    /// As many pieces as there may be, each of another stream: none of them is looked through for another's sake.
+    #[test]
+    fn many_streams_are_remembered_apart() {
+        let mut history = History::new();
+        let stream = |flow| Stream { flow, side: Side::Server };
+        for flow in 0..2 * limits::HISTORY_PIECES_MAX as u64 {
+            history.push(stream(flow), 5, b"old", b"new", Label::Pseudonym, Because(2));
+        }
+        assert!(history.recall(stream(1), 5..8, b"old").is_empty());
+        let last = 2 * limits::HISTORY_PIECES_MAX as u64 - 1;
+        assert_eq!(history.recall(stream(last), 4..8, b"?old").len(), 1);
+        assert!(history.recall(stream(last), 8..10, b"??").is_empty());
+        history.close(stream(last));
+        assert!(history.recall(stream(last), 5..8, b"old").is_empty());
+        assert_eq!(history.pasts.len(), limits::HISTORY_PIECES_MAX);
+    }
+
+    /// One stream cut into the smallest pieces: a copy finds its own without walking over the others.
+    #[test]
+    fn a_copy_is_found_among_many_pieces() {
+        let mut history = History::new();
+        for at in 0..20_000u64 {
+            history.push_blank(STREAM, 2 * at..2 * at + 1);
+        }
+        let begun = std::time::Instant::now();
+        for at in 0..20_000u64 {
+            assert_eq!(history.recall(STREAM, 2 * at..2 * at + 2, b"??").len(), 1);
+        }
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     }
 }

@@ -19,6 +19,9 @@ pub(super) const FRAMING: Because = Because(1);
 /// Why checksums are recomputed.
 pub(super) const CHECKSUM: Because = Because(2);
 
+/// Emptied lists that are kept for the packets to come; when many packets have waited, there are more than are needed.
+const SPARE_MAX: usize = 256;
+
 /// The packets between their arrival and their leaving.
 pub(super) struct Hold<'a> {
     batches: VecDeque<HeldBatch>,
@@ -58,7 +61,11 @@ struct HeldBatch {
 /// A record whose bytes may still change.
 struct Open {
     batch: u64,
-    record: Record,
+    /// In the batch.
+    index: usize,
+    /// First byte in the batch.
+    start: usize,
+    len: usize,
     /// Packet data, relative to the record's start; empty when it is no packet.
     data: Range<usize>,
     claims: Vec<Claim>,
@@ -120,12 +127,13 @@ impl<'a> Hold<'a> {
         &self.batches[self.batches.len() - 1].batch
     }
 
-    /// Takes the next record of the newest batch. `packet` is set when it is one.
-    pub(super) fn record(&mut self, record: Record, packet: Option<PacketId>) {
+    /// Takes the next record of the newest batch, which is at `index` there. `packet` is set when it is one.
+    pub(super) fn record(&mut self, index: usize, record: &Record, packet: Option<PacketId>) {
         let batch = self.first_batch + self.batches.len() as u64 - 1;
         let (claims, checksums) = self.spare.pop().unwrap_or_default();
         let data = record.packet.as_ref().map_or(0..0, |packet| packet.data.clone());
-        let mut open = Open { batch, record, data, claims, checksums, before: Vec::new() };
+        let Record { start, len, .. } = *record;
+        let mut open = Open { batch, index, start, len, data, claims, checksums, before: Vec::new() };
         match packet {
             Some(id) => {
                 if self.open.is_empty() {
@@ -143,8 +151,8 @@ impl<'a> Hold<'a> {
         let index = usize::try_from(id.0.checked_sub(self.first_packet)?).ok()?;
         let open = self.open.get_mut(index)?;
         let batch = self.batches.get_mut((open.batch - self.first_batch) as usize)?;
-        let start = open.record.start + open.data.start;
-        let frame = batch.batch.bytes.get_mut(start..open.record.start + open.data.end)?;
+        let start = open.start + open.data.start;
+        let frame = batch.batch.bytes.get_mut(start..open.start + open.data.end)?;
         Some(Held { frame, base: open.data.start as u32, claims: &mut open.claims, checksums: &mut open.checksums })
     }
 
@@ -165,7 +173,7 @@ impl<'a> Hold<'a> {
     pub(super) fn newest_record(&mut self) -> Option<Held<'_>> {
         let open = self.tail.last_mut().or(self.open.back_mut())?;
         let batch = self.batches.back_mut()?;
-        let frame = batch.batch.bytes.get_mut(open.record.start..open.record.start + open.record.len)?;
+        let frame = batch.batch.bytes.get_mut(open.start..open.start + open.len)?;
         Some(Held { frame, base: 0, claims: &mut open.claims, checksums: &mut open.checksums })
     }
 
@@ -205,6 +213,13 @@ impl<'a> Hold<'a> {
             spare = self.batches.pop_front().map(|held| held.batch);
             self.first_batch += 1;
         }
+        // A pipe brings little at a time: what waits need not keep the room that was offered to the read.
+        if let Some(HeldBatch { batch, .. }) = self.batches.back_mut()
+            && batch.bytes.capacity() > 2 * batch.bytes.len()
+        {
+            batch.bytes.shrink_to_fit();
+            batch.records.shrink_to_fit();
+        }
         Ok(spare)
     }
 
@@ -234,7 +249,7 @@ impl<'a> Hold<'a> {
         let Some(index) = id.0.checked_sub(self.first_packet) else { return };
         let Some(open) = self.open.get_mut(index as usize) else { return };
         let Some(held) = self.batches.get_mut((open.batch - self.first_batch) as usize) else { return };
-        let record = &mut held.batch.bytes[open.record.start..open.record.start + open.record.len];
+        let record = &mut held.batch.bytes[open.start..open.start + open.len];
         open.claims.sort_by_key(|claim| claim.start);
         settle_runs(&open.claims, &mut self.runs, record, &open.data);
     }
@@ -242,7 +257,7 @@ impl<'a> Hold<'a> {
     /// Blanks what nobody claimed, restores checksum states, counts labels.
     fn finish_record(&mut self, mut open: Open) -> io::Result<()> {
         let held = &mut self.batches[(open.batch - self.first_batch) as usize];
-        let record = &mut held.batch.bytes[open.record.start..open.record.start + open.record.len];
+        let record = &mut held.batch.bytes[open.start..open.start + open.len];
         open.claims.sort_by_key(|claim| claim.start);
         settle_runs(&open.claims, &mut self.runs, record, &open.data);
         for checksum in &open.checksums {
@@ -251,11 +266,13 @@ impl<'a> Hold<'a> {
             }
         }
         let to = &mut self.destinations[held.file - self.first_file];
-        to.output.record(&open.record, record, &self.runs, &mut to.ledger)?;
-        held.done = open.record.start + open.record.len;
+        to.output.record(&held.batch.records[open.index], record, &self.runs, &mut to.ledger)?;
+        held.done = open.start + open.len;
         open.claims.clear();
         open.checksums.clear();
-        self.spare.push((open.claims, open.checksums));
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push((open.claims, open.checksums));
+        }
         Ok(())
     }
 }

@@ -194,7 +194,7 @@ impl<'a> Masking<'a> {
             let regions =
                 if record.regions.is_empty() { Vec::new() } else { batch.regions[record.regions.clone()].to_vec() };
             let Some(meta) = &record.packet else {
-                editor.hold.record(record.clone(), None);
+                editor.hold.record(index, &record, None);
                 editor.regions(&record, &regions);
                 // A later file's header says what the first one's did, so it counts for nothing: a bound is hit where the
                 // whole capture would hit it.
@@ -209,7 +209,7 @@ impl<'a> Masking<'a> {
             let id = PacketId(self.packets);
             let packet =
                 Packet { id, time_ns: meta.time_ns, link: meta.link, frame: &self.frame, wire_len: meta.wire_len };
-            editor.hold.record(record.clone(), Some(id));
+            editor.hold.record(index, &record, Some(id));
             editor.regions(&record, &regions);
             self.dissector.packet(&packet, editor);
             self.packets += 1;

@@ -21,12 +21,16 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn new(values: &Values, tally: &Tally) -> Told {
         let (kinds, degraded, rules) = values.tell();
+        let mut limits = tally.limits.clone();
+        if values.uncounted() > 0 {
+            limits.insert("counted_values", values.uncounted());
+        }
         Told {
             kinds,
             degraded,
             rules,
             not_understood: tally.not_understood.clone(),
-            limits: tally.limits.clone(),
+            limits,
             late_copy: tally.late_copy,
             payload_kept: tally.payload_kept,
         }

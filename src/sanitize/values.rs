@@ -77,11 +77,15 @@ pub(super) struct Values {
     remembered: bool,
     /// Of this run only: tells distinct values apart.
     hasher: DefaultHashBuilder,
+    /// Values counted, of all kinds, each as a hash with its kind.
+    counted: HashSet<u64>,
+    /// Values that were not counted as distinct, since there were too many.
+    uncounted: u64,
 }
 
 #[derive(Default)]
 struct Count {
-    distinct: HashSet<u64>,
+    distinct: u64,
     occurrences: u64,
 }
 
@@ -122,6 +126,8 @@ impl Values {
             seen: Vec::new(),
             remembered: false,
             hasher: DefaultHashBuilder::default(),
+            counted: HashSet::new(),
+            uncounted: 0,
         }
     }
 
@@ -155,14 +161,20 @@ impl Values {
 
     /// Kinds, degraded values and rule matches, for the manifest.
     pub(super) fn tell(&self) -> (BTreeMap<String, Kind>, BTreeMap<String, u64>, Vec<Matched>) {
-        let kinds = self.kinds.iter().map(|(name, count)| {
-            ((*name).to_owned(), Kind { values: count.distinct.len() as u64, occurrences: count.occurrences })
-        });
+        let kinds = self
+            .kinds
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), Kind { values: count.distinct, occurrences: count.occurrences }));
         let degraded = self.degraded.iter().map(|(&name, &n)| (name.to_owned(), n));
         let infos = self.decider.policy().rules().iter().zip(&self.matched);
         let vocabulary = Matched { id: "vocabulary".to_owned(), matched: self.vocabulary };
         let rules = infos.map(|(info, &matched)| Matched { id: info.id.clone(), matched }).chain([vocabulary]);
         (kinds.collect(), degraded.collect(), rules.collect())
+    }
+
+    /// Occurrences of values that were not looked at for being distinct, since too many had been.
+    pub(super) fn uncounted(&self) -> u64 {
+        self.uncounted
     }
 
     fn decide(&mut self, field: &Field<'_>, level: Level, out: &mut Vec<u8>) -> Outcome {
@@ -290,8 +302,13 @@ impl Values {
         });
         let count = &mut self.kinds[place].1;
         count.occurrences += 1;
-        if !self.remembered && count.distinct.len() < limits::COUNTED_VALUES_MAX {
-            count.distinct.insert(self.hasher.hash_one(field.raw));
+        if self.remembered {
+            return;
+        }
+        if self.counted.len() >= limits::COUNTED_VALUES_MAX {
+            self.uncounted += 1;
+        } else if self.counted.insert(self.hasher.hash_one((kind, field.raw))) {
+            count.distinct += 1;
         }
     }
 }

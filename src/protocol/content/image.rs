@@ -147,7 +147,7 @@ mod tests {
         for piece in image.chunks(len) {
             shown.extend_from_slice(piece);
             let mut found: Vec<Part> = Vec::new();
-            let mut written = Written { parts: &mut found };
+            let mut written = Written { parts: &mut found, room: usize::MAX };
             let mut emit = Emit::new(&shown, &mut written);
             parts.read(&mut emit, "image");
             let done = emit.done();

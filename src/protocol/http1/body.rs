@@ -93,6 +93,11 @@ impl Body {
         self.payload.pending()
     }
 
+    /// Bytes of memory that it keeps, about.
+    pub fn memory(&self) -> usize {
+        self.payload.memory()
+    }
+
     /// Reports what waits.
     pub fn flush(&mut self, at: u64, bodies: &mut u64, sink: &mut dyn Sink) {
         self.payload.read(at, &[], Until::Flush, bodies, sink);
@@ -279,6 +284,13 @@ impl Payload {
             Coding::Unknown => Reader::Plain(Box::new(Opaque::rest("http body in another coding"))),
         };
         Payload { reader, held: Bytes::default(), tried: 0 }
+    }
+
+    fn memory(&self) -> usize {
+        match &self.reader {
+            Reader::Plain(_) => self.held.data.capacity(),
+            Reader::Packed(inflating) => inflating.memory(),
+        }
     }
 
     fn pending(&self) -> usize {

@@ -203,6 +203,14 @@ impl Conversation for Connection {
             _ => 0,
         }
     }
+
+    fn memory(&self) -> usize {
+        let kept = |half: &Half| match &half.state {
+            State::Body(body) => body.memory(),
+            _ => 0,
+        };
+        kept(&self.client) + kept(&self.server) + self.through.as_ref().map_or(0, |through| through.memory())
+    }
 }
 
 impl Connection {
