@@ -172,7 +172,7 @@ fn what_is_not_understood_is_said() {
         (1, format!("{ETHERNET} 1234 0102"), "mac mac keep2 [ethertype]2"),
         (1, format!("{ETHERNET} 0002 4242 ff"), "mac mac keep2 [spanning tree]2 [trailer]1"),
         (1, format!("{ETHERNET} 0800 05"), "mac mac keep2 [malformed]1"),
-        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 keep8 [esp payload]17"),
+        (101, TCP4.replace("40 06", "40 32"), "keep10 sum:Bad ip4 ip4 id4 keep4 [esp payload]17"),
         (101, TCP4.replace("40 06", "40 fe"), "keep10 sum:Bad ip4 ip4 [ip protocol]25"),
         (101, format!("{TCP4} 01 02"), "keep10 sum:Good ip4 ip4 keep16 sum:Good keep2 payload5 [trailer]2"),
         (101, TCP4.replacen("12 34 00 00", "12 34 20 00", 1), "keep10 sum:Bad ip4 ip4 fragment25"),

@@ -5,6 +5,7 @@ use super::walker::{Next, Walker};
 /// Security parameters index and sequence number; the rest cannot be read.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("esp");
-    w.keep::<8>()?;
+    w.tunnel_id(4)?;
+    w.keep::<4>()?;
     w.stop("esp payload")
 }

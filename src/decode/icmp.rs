@@ -57,12 +57,18 @@ pub(super) fn extension(w: &mut Walker<'_>) -> Option<()> {
         let &[high, low, class, kind] = w.keep()?;
         let length = usize::from(u16::from_be_bytes([high, low])).checked_sub(4)?;
         w.within(length, "icmp extension", |w| match class {
-            // MPLS labels (RFC 4950).
-            1 => w.keep_rest(),
+            // MPLS labels (RFC 4950), the last one marked as such.
+            1 if is_label_stack(w.rest()) => w.keep_rest(),
             2 => interface(w, kind),
             _ => None,
         })?;
     }
+}
+
+fn is_label_stack(bytes: &[u8]) -> bool {
+    let (entries, odd) = bytes.as_chunks::<4>();
+    let is_last = |entry: &[u8; 4]| entry[2] & 1 == 1;
+    odd.is_empty() && entries.split_last().is_some_and(|(last, others)| is_last(last) && !others.iter().any(is_last))
 }
 
 /// An interface (RFC 5837): index, address, then its name, which is not kept.

@@ -242,7 +242,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Bytes of the field.
-    pub fn len(self) -> usize {
+    pub fn width(self) -> usize {
         match self {
             Algorithm::Internet => 2,
             Algorithm::Crc32c => 4,

@@ -26,13 +26,13 @@ pub struct Data {
     pub missing: u32,
 }
 
-/// Ports, verification tag, checksum, then chunks padded to four bytes.
+/// Ports, verification tag (it tells associations apart, as a tunnel's identifier does), checksum, then chunks padded to four bytes.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("sctp");
     let start = w.at;
     let src = w.keep_u16()?;
     let dst = w.keep_u16()?;
-    w.keep::<4>()?;
+    w.tunnel_id(4)?;
     w.crc32c(start)?;
     let mut sctp = Sctp::default();
     while let &[kind, _, high, low, ..] = w.rest() {
@@ -64,7 +64,8 @@ fn chunk(w: &mut Walker<'_>, kind: u8, length: usize, sctp: &mut Sctp) -> Option
         }
         // Initiation: tag, window, streams, first number, then parameters.
         1 | 2 => {
-            w.keep::<16>()?;
+            w.tunnel_id(4)?;
+            w.keep::<12>()?;
             while let &[a, b, high, low, ..] = w.rest() {
                 let length = usize::from(u16::from_be_bytes([high, low]));
                 let whole = length.next_multiple_of(4).min(w.rest().len());

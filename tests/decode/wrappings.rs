@@ -51,7 +51,7 @@ fn carriers() {
             101,
             format!("{} 0c000004 00000100 0002 0201 00000103", udp("12b6", 61)),
             "ip udp vxlan nsh",
-            format!("{UDP} keep26"),
+            format!("{UDP} keep4 id3 keep19"),
         ),
         (101, format!("{} 0002 0001 0002 ff03 0021", udp("06a5", 55)), "ip udp l2tp ppp", format!("{UDP} keep20")),
         (
@@ -82,7 +82,7 @@ fn carriers() {
             101,
             format!("{} 1000 22eb 00000001 0102030405060708090a0b01 1122334455667788 {ETHERNET} 0800", ip("2f", 87)),
             "ip gre erspan eth",
-            format!("{IP} keep28 mac mac keep12"),
+            format!("{IP} keep20 [erspan platform]8 mac mac keep12"),
         ),
     ] {
         // Structural neighbours are one piece: the segment's first ten bytes count to it.
@@ -95,7 +95,12 @@ fn carriers() {
 #[test]
 fn headers_alone() {
     for (link, frame, names, expected) in [
-        (101, format!("{} 00000001 00000002 aabbccddee", ip("32", 13)), "ip esp", format!("{IP} keep8 [esp payload]5")),
+        (
+            101,
+            format!("{} 00000001 00000002 aabbccddee", ip("32", 13)),
+            "ip esp",
+            format!("{IP} id4 keep4 [esp payload]5"),
+        ),
         (
             1,
             format!("{ETHERNET} 88e5 2c 00 00000001 02005e000001 0001 aabbccddeeff"),
@@ -150,7 +155,7 @@ fn sctp_chunks() {
         let chunks = chunks.replace(' ', "");
         format!("{} c000 0050 01020304 00000000 {chunks}", ip("84", 12 + chunks.len() / 2))
     };
-    let head = "keep10 sum:Zero ip4 ip4 keep8 sum:Zero";
+    let head = "keep10 sum:Zero ip4 ip4 keep4 id4 sum:Zero";
     for (chunks, expected) in [
         ("0003 0013 00000001 0002 0000 00000000 616263 ff", "keep16 data3 [padding]1"),
         (
@@ -159,7 +164,7 @@ fn sctp_chunks() {
         ),
         (
             "0100 0028 00000001 00001000 00010001 00000001 0005 0008 0a010203 8000 0004 0007 0008 aabbccdd",
-            "keep24 ip4 keep8 [sctp parameter]4",
+            "keep4 id4 keep16 ip4 keep8 [sctp parameter]4",
         ),
         ("0400 000c 0001 0008 0a010203", "keep4 [sctp chunk]8"),
         ("0a00 0008 aabbccdd 0b00 0004", "keep4 [sctp chunk]4 keep4"),
