@@ -254,7 +254,7 @@ fn ipv4_options() {
     let transport = decoded(101, &routed, routed.len()).transport.unwrap();
     assert_eq!(transport.dst.0, std::net::Ipv4Addr::UNSPECIFIED);
     let timestamps = frame.replace("07 0b 08 c0 00 02 05 00 00 00 00 00", "44 0c 05 01 c0 00 02 05 00 00 00 01");
-    assert_decodes(101, &timestamps, "ip udp", "keep10 sum:Bad ip4 ip4 keep4 ip4 keep10 sum:Good payload5");
+    assert_decodes(101, &timestamps, "ip udp", "keep10 sum:Bad ip4 ip4 keep4 ip4 [ip option]4 keep6 sum:Good payload5");
     let unknown = frame.replace("07 0b 08", "99 0b 08");
     assert_decodes(101, &unknown, "ip udp", "keep10 sum:Bad ip4 ip4 keep2 [ip option]9 keep7 sum:Good payload5");
 }

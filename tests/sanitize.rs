@@ -1,5 +1,6 @@
 //! Masking, seen from outside: bytes in, bytes, ledger and manifest out.
 
+mod beside;
 mod canaries;
 mod consistency;
 mod determinism;

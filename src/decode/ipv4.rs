@@ -55,12 +55,11 @@ fn option(w: &mut Walker<'_>, kind: u8) -> Option<()> {
                 }
             }
         }
-        // Timestamps, alone (flag 0) or with addresses.
+        // Timestamps, alone (flag 0) or with addresses; nobody but the address says whose clock it is, so none is kept.
         68 => {
             let &[_, flag] = w.keep()?;
-            match flag & 0x0f {
-                0 => w.keep_rest()?,
-                _ => while w.ipv4().and_then(|_| w.keep::<4>()).is_some() {},
+            if flag & 0x0f != 0 {
+                while w.ipv4().and_then(|_| w.skip(4, "ip option")).is_some() {}
             }
         }
         // Router alert (RFC 2113).
