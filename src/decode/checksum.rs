@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Algorithm, Checksum, ChecksumState, Pseudo, crc32c};
+use super::{Algorithm, Checksum, ChecksumState, Pseudo, crc};
 
 /// What a wrong checksum is wrong by. Not a multiple of 0xffff, nor are its small multiples: never right by accident.
 const WRONG_BY: u16 = 0x2b5d;
@@ -13,8 +13,8 @@ impl Checksum {
     /// A state that nothing else applies to stays: [`ChecksumState::Cut`] where bytes are missing, else
     /// [`ChecksumState::Bad`].
     pub fn observe(&mut self, frame: &[u8]) {
-        if self.algorithm == Algorithm::Crc32c {
-            return crc32c::observe(self, frame);
+        if self.algorithm != Algorithm::Internet {
+            return crc::observe(self, frame);
         }
         let Some(field) = frame.get(self.at..self.at + 2) else {
             return;
@@ -37,8 +37,8 @@ impl Checksum {
     ///
     /// Never derived from the old value. Checksums that cover other checksums are written after those.
     pub fn write(&self, frame: &mut [u8]) {
-        if self.algorithm == Algorithm::Crc32c {
-            return crc32c::write(self, frame);
+        if self.algorithm != Algorithm::Internet {
+            return crc::write(self, frame);
         }
         let Some(field) = frame.get_mut(self.at..self.at + 2) else {
             return;

@@ -1,6 +1,9 @@
 //! Ethernet II and IEEE 802.3 with LLC/SNAP, VLAN tags, and what EtherTypes stand for.
 
+use std::ops::Range;
+
 use super::walker::{Next, Walker};
+use super::{Algorithm, Checksum, ChecksumState, Layers, Piece, What};
 use super::{arp, macsec, mpls, nsh, ppp};
 
 /// An Ethernet header; VLAN tags come as EtherTypes.
@@ -61,5 +64,31 @@ pub(super) fn llc(w: &mut Walker<'_>) -> Option<Next> {
         [6, 6, 3, ..] => w.keep::<3>().map(|_| Next::Ip),
         [0x42, 0x42, ..] => w.stop("spanning tree"),
         _ => w.stop("llc"),
+    }
+}
+
+/// Some cards deliver the frame check sequence too: what would be a trailer is one if it is right.
+pub(super) fn check_sequence(frame: &[u8], layers: &mut Layers) {
+    let is_last = |(why, at): &&mut (&str, Range<usize>)| *why == "trailer" && at.end == frame.len() && at.len() >= 4;
+    let Some((_, trailer)) = layers.not_understood.iter_mut().find(is_last) else { return };
+    let at = frame.len() - 4;
+    let mut checksum = Checksum {
+        algorithm: Algorithm::Ethernet,
+        at,
+        covers: 0..at,
+        pseudo: None,
+        state: ChecksumState::Bad,
+        zero_is_none: false,
+    };
+    // Padding of zeros is no sequence.
+    if frame.get(at..) == Some(&[0; 4]) {
+        return;
+    }
+    checksum.observe(frame);
+    if checksum.state == ChecksumState::Good {
+        trailer.end = at;
+        layers.not_understood.retain(|(_, at)| at.start < at.end);
+        layers.pieces.push(Piece { start: at as u32, len: 4, what: What::Checksum });
+        layers.checksums.push(checksum);
     }
 }

@@ -10,7 +10,7 @@ mod arcnet;
 mod arp;
 mod checksum;
 mod cooked;
-mod crc32c;
+mod crc;
 mod dccp;
 mod esp;
 mod ethernet;
@@ -66,6 +66,9 @@ pub fn decode(link: u32, frame: &[u8], wire_len: u32, layers: &mut Layers) {
         icmp::extension(&mut walker);
     }
     walker.finish(next.is_some());
+    if link == 1 && frame.len() == wire_len as usize {
+        ethernet::check_sequence(frame, layers);
+    }
 }
 
 /// Walks the layer that stands at the cursor.
@@ -238,6 +241,8 @@ pub enum Algorithm {
     Internet,
     /// RFC 9260: four bytes.
     Crc32c,
+    /// IEEE 802.3: four bytes.
+    Ethernet,
 }
 
 impl Algorithm {
@@ -245,7 +250,7 @@ impl Algorithm {
     pub fn width(self) -> usize {
         match self {
             Algorithm::Internet => 2,
-            Algorithm::Crc32c => 4,
+            Algorithm::Crc32c | Algorithm::Ethernet => 4,
         }
     }
 }

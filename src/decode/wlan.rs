@@ -23,8 +23,11 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("wlan");
     let &[control, flags, _, _] = w.keep()?;
     let (kind, subtype) = (control >> 2 & 3, control >> 4);
-    if kind != 2 {
-        return w.stop("wlan management");
+    match kind {
+        0 => return management(w),
+        1 => return short(w, subtype),
+        2 => {}
+        _ => return w.stop("wlan extension"),
     }
     for _ in 0..3 {
         w.mac()?;
@@ -48,4 +51,23 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
         (_, _, true) => w.stop("wlan no data"),
         _ => Some(Next::Llc),
     }
+}
+
+/// Three addresses, sequence control; the rest names networks, stations and their abilities.
+fn management(w: &mut Walker<'_>) -> Option<Next> {
+    for _ in 0..3 {
+        w.mac()?;
+    }
+    w.keep::<2>()?;
+    w.stop("wlan management")
+}
+
+/// A control frame: the receiver, and where the subtype has one the transmitter.
+fn short(w: &mut Walker<'_>, subtype: u8) -> Option<Next> {
+    w.mac()?;
+    // Block acknowledgements, power-save poll, request to send, end of contention-free.
+    if matches!(subtype, 8..=11 | 14 | 15) {
+        w.mac()?;
+    }
+    w.stop("wlan control")
 }

@@ -172,3 +172,38 @@ fn sctp_chunks() {
         assert_decodes(101, &sctp(chunks), "ip sctp", &format!("{head} {expected}"));
     }
 }
+
+/// A frame check sequence is one if it is right, and stays right.
+#[test]
+fn frame_check_sequences() {
+    let frame = super::hex(&format!("{ETHERNET} 0800 {TCP4} 0000"));
+    let bitwise = !frame.iter().fold(u32::MAX, |rest, byte| {
+        (0..8).fold(rest ^ u32::from(*byte), |rest, _| if rest & 1 == 1 { rest >> 1 ^ 0xedb8_8320 } else { rest >> 1 })
+    });
+    let mut frame = [frame, bitwise.to_le_bytes().to_vec()].concat();
+    let layers = super::decoded(1, &frame, frame.len());
+    assert!(super::shown(&layers, frame.len()).unwrap().ends_with("payload5 [trailer]2 sum:Good"));
+    assert_eq!(layers.checksums.last().unwrap().at, frame.len() - 4, "it covers all others");
+    frame[0] ^= 4;
+    layers.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
+    assert!(super::shown(&super::decoded(1, &frame, frame.len()), frame.len()).unwrap().ends_with("sum:Good"));
+    *frame.last_mut().unwrap() ^= 1;
+    assert!(super::shown(&super::decoded(1, &frame, frame.len()), frame.len()).unwrap().ends_with("[trailer]6"));
+}
+
+#[test]
+fn frames_of_80211_that_carry_no_data() {
+    let macs = "02005e000001 02005e000002 02005e000003";
+    for (frame, expected) in [
+        (
+            format!("8000 0000 {macs} 1000 0011223344556677 6400 0104 0003616263"),
+            "keep4 mac mac mac keep2 [wlan management]17",
+        ),
+        ("d400 0000 02005e000001".into(), "keep4 mac"),
+        ("b400 0000 02005e000001 02005e000002".into(), "keep4 mac mac"),
+        ("8400 0000 02005e000001 02005e000002 0400 1234".into(), "keep4 mac mac [wlan control]4"),
+        (format!("0842 0000 {macs} 1000 0102030405060708 aabb"), "keep4 mac mac mac keep2 [wlan protected]10"),
+    ] {
+        assert_decodes(105, &frame, "wlan", expected);
+    }
+}
