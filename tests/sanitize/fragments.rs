@@ -300,3 +300,41 @@ fn fragments_do_not_wait_for_ever() {
     let masked = mask(&input);
     assert_eq!(told(&masked, "ip fragment"), 1);
 }
+
+/// Any fragments at all: what they claim to be, and how much of them was captured.
+fn any_fragment() -> impl Strategy<Value = (Vec<u8>, usize)> {
+    let payload = prop_oneof![
+        Just(request()[0][20..].to_vec()),
+        prop::collection::vec(any::<u8>(), 0..80),
+        Just([&[0x45, 0, 0, 40, 0, 7, 0x20, 0, 64, 17, 0, 0, 172, 16, 9, 1, 172, 16, 9, 2][..], &[9; 20]].concat()),
+    ];
+    let place = prop_oneof![Just(0usize), 0usize..40, Just(8191)];
+    (any::<bool>(), 0..3u16, place, payload, any::<bool>(), 0..3usize, 0usize..40).prop_map(
+        |(v6, id, units, payload, more, protocol, cut)| {
+            let protocol = [6, 4, 132][protocol];
+            let v4: &[u8] = &[0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 172, 16, 9, 1, 172, 16, 9, 2];
+            let v6_header = [&[0x60, 0, 0, 0, 0, 0, protocol, 64][..], &[0x20; 32]].concat();
+            let packet = fragment(if v6 { &v6_header } else { v4 }, id, units * 8, &payload, more);
+            let cut = packet.len().saturating_sub(cut / 4);
+            (packet, cut)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever fragments say, the ledger adds up, and no packet is lost.
+    #[test]
+    fn any_fragments_are_accounted_for(fragments in prop::collection::vec((any_fragment(), 0u64..1_500_000), 1..24)) {
+        let mut wire = Wire::new();
+        for ((packet, captured), pause) in &fragments {
+            let ethertype: [u8; 2] = if packet[0] >> 4 == 6 { [0x86, 0xdd] } else { [8, 0] };
+            wire.micros += pause;
+            wire.snaplen = captured + 14;
+            wire.frame(&[&[0x9c, 0x1c, 0x42, 1, 2, 3, 0x9c, 0x1c, 0x42, 4, 5, 6], &ethertype[..], packet].concat());
+        }
+        let masked = mask(&wire.file);
+        assert_ledger(&wire.file, &masked);
+        prop_assert_eq!(packets(&masked.bytes).len(), fragments.len());
+    }
+}

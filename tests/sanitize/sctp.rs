@@ -1,5 +1,6 @@
 //! HTTP over SCTP: streams are read in the order of their chunks, and checksums stay right.
 
+use proptest::prelude::*;
 use standin::decode::{ChecksumState, Layers, decode};
 
 use super::wire::{Wire, answer, post};
@@ -149,4 +150,31 @@ fn a_wrong_checksum_stays_wrong() {
     let mut layers = Layers::default();
     decode(packet.link, &packet.frame, packet.wire_len, &mut layers);
     assert_eq!(layers.checksums[0].state, ChecksumState::Bad);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever numbers chunks have and however they are damaged, the ledger adds up.
+    #[test]
+    fn any_chunks_are_accounted_for(
+        chunks in prop::collection::vec((any::<bool>(), 0u32..12, 0u16..80, prop::collection::vec(any::<u8>(), 0..20)), 1..30),
+        damage in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index, u8)>(), 0..6),
+    ) {
+        let chunk = |(client, tsn, stream, bytes): (bool, u32, u16, Vec<u8>)| {
+            Chunk { client, tsn: tsn.wrapping_sub(5), stream, bytes }
+        };
+        let chunks: Vec<Chunk> = chunks.into_iter().map(chunk).collect();
+        let groups: Vec<&[Chunk]> = chunks.chunk_by(|a, b| a.client == b.client).collect();
+        let mut packets = packets(&capture(&groups));
+        for (packet, at, byte) in damage {
+            let count = packets.len();
+            let ip = &mut packets[packet.index(count)].frame[14..];
+            let at = at.index(ip.len());
+            ip[at] = byte;
+        }
+        let mut wire = Wire::new();
+        packets.iter().for_each(|packet| drop(wire.frame(&packet.frame)));
+        let masked = mask(&wire.file);
+        assert_ledger(&wire.file, &masked);
+    }
 }
