@@ -34,6 +34,7 @@ pub(super) fn payload(w: &mut Walker<'_>, ethertype: u16) -> Option<Next> {
         0x6558 => Some(Next::Link(1)),
         0x8847 | 0x8848 => mpls::walk(w),
         0x8864 => ppp::pppoe(w),
+        0x8909 => metadata(w),
         0x880b => Some(Next::Link(9)),
         0x8137 => w.stop("ipx"),
         0x8863 => ppp::discovery(w),
@@ -50,6 +51,13 @@ pub(super) fn payload(w: &mut Walker<'_>, ethertype: u16) -> Option<Next> {
 fn vlan(w: &mut Walker<'_>) -> Option<Next> {
     w.layer("vlan");
     w.keep::<2>()?;
+    type_or_length(w)
+}
+
+/// Cisco metadata: version, length, option, security group, then the next type.
+fn metadata(w: &mut Walker<'_>) -> Option<Next> {
+    w.layer("cmd");
+    w.keep::<6>()?;
     type_or_length(w)
 }
 

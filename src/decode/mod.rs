@@ -247,7 +247,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Bytes of the field.
-    pub fn width(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Algorithm::Internet => 2,
             Algorithm::Crc32c | Algorithm::Ethernet => 4,

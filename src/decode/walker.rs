@@ -189,7 +189,7 @@ impl<'a> Walker<'a> {
         pseudo: Option<Pseudo>,
         zero_is_none: bool,
     ) -> Option<()> {
-        let at = self.whole(What::Checksum, algorithm.width())?;
+        let at = self.whole(What::Checksum, algorithm.size())?;
         let unverified = if covers.end > self.end { ChecksumState::Cut } else { ChecksumState::Bad };
         let covers = covers.start..covers.end.min(self.end);
         let mut checksum = Checksum { algorithm, at, covers, pseudo, state: unverified, zero_is_none };

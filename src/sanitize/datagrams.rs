@@ -117,7 +117,7 @@ impl Scattered {
         let mut written = Written { number: self.number, fields: Vec::new() };
         for checksum in &self.checksums {
             checksum.write(&mut frame);
-            if let Some(field) = frame.get(checksum.at..checksum.at + checksum.algorithm.width()) {
+            if let Some(field) = frame.get(checksum.at..checksum.at + checksum.algorithm.size()) {
                 self.put(checksum.at as u32, field, hold);
                 written.fields.push((checksum.at as u32, field.to_vec()));
             }

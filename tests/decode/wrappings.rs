@@ -39,6 +39,7 @@ fn carriers() {
         (284, format!("{ETHERNET} 40000000 0800"), "eth dsa", "mac mac keep16".into()),
         (281, format!("{ETHERNET} 00000001 0800"), "eth dsa", "mac mac keep16".into()),
         (285, format!("{ETHERNET} dada 0000 40000000 0800"), "eth dsa", "mac mac keep20".into()),
+        (1, format!("{ETHERNET} 8909 0101 0001 0064 0800"), "eth cmd", "mac mac keep20".into()),
         (282, format!("00000001 {ETHERNET} 0800"), "dsa eth", "keep4 mac mac keep12".into()),
         (1, format!("{ETHERNET} 894f 0002 0201 00000103 "), "eth nsh", "mac mac keep20".into()),
         (
