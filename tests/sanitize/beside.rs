@@ -22,7 +22,7 @@ fn option(kind: u8, data: &[u8]) -> Vec<u8> {
 fn tcp(flags: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut options = options.to_vec();
     options.resize(options.len().next_multiple_of(4), 1);
-    let mut tcp = vec![0x9c, 0x41, 0, 80, 0, 0, 3, 0xe8, 0, 0, 0, 0, 0x50 + (options.len() as u8 / 4 << 4), flags];
+    let mut tcp = vec![0x9c, 0x41, 0, 80, 0, 0, 3, 0xe8, 0, 0, 0, 0, 0x50 + options.len() as u8 * 4, flags];
     tcp.extend([0x20, 0, 0, 0, 0, 0]);
     [tcp, options, payload.to_vec()].concat()
 }
