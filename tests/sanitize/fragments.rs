@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::wire::{ACK, From, Wire, answer, post};
-use super::{Masked, assert_ledger, mask, packets};
+use super::{How, Masked, assert_ledger, mask, packets};
 
 const SECRET: &str = "anna.baker@brookfield-mills.com";
 
@@ -336,5 +336,23 @@ proptest! {
         let masked = mask(&wire.file);
         assert_ledger(&wire.file, &masked);
         prop_assert_eq!(packets(&masked.bytes).len(), fragments.len());
+    }
+}
+
+/// Payload is kept, addresses are not: neither those that stand in the middle of a fragmented tunnel, nor where that
+/// cannot be told.
+#[test]
+fn kept_payload_is_no_hiding_place_for_addresses() {
+    let packet = &ip_packets(&whole().file)[3];
+    let (from, to) = (&packet[12..16], &packet[16..20]);
+    // Sixteen bytes each: the inner addresses are cut in the middle.
+    let cut = Cut { units: vec![2], order: Vec::new(), twice: Vec::new() };
+    let tunnelled = tunnelled(packet, 9, Outer::V4, &cut);
+    for pieces in [&tunnelled[..], &tunnelled[1..]] {
+        let input = framed(pieces);
+        let masked = How::rules("addresses-only").mask(&input);
+        assert_ledger(&input, &masked);
+        let text: Vec<u8> = ip_packets(&masked.bytes).iter().flat_map(|packet| packet[20..].to_vec()).collect();
+        assert!(!text.windows(4).any(|window| window == from || window == to));
     }
 }
