@@ -340,6 +340,36 @@ fn arp_igmp_and_neighbours() {
 }
 
 #[test]
+fn address_books() {
+    let udp = |port: &str, len: usize| {
+        format!("4500 {:04x} 0000 0000 40 11 0000 c0000201 c6336402 {port} {:04x} 0000", len + 28, len + 8)
+    };
+    let shown = "keep10 sum:Zero ip4 ip4 keep6 sum:Zero";
+    let answer = "0009 8180 0001 0002 0000 0000 03777777 07657861 6d706c65 00 0001 0001 \
+        c00c 0001 0001 0000003c 0004 c0000207  c010 0005 0001 0000003c 0004 01 61 c00c";
+    assert_decodes(
+        101,
+        &format!("{} {answer}", udp("0035 d000", 61)),
+        "ip udp dns",
+        &format!("{shown} keep13 [dns name]3 keep1 [dns name]7 keep17 ip4 keep12 [dns data]4"),
+    );
+    // Not a whole message: nothing of it is believed.
+    let cut = answer.replace("61 c00c", "61 c0");
+    assert_decodes(101, &format!("{} {cut}", udp("0035 d000", 60)), "ip udp", &format!("{shown} payload60"));
+    let fixed = "02 01 06 00 01020304 0000 8000 00000000 c0000207 c0000201 00000000 021122334455 00000000000000000000";
+    let lease = format!("{fixed} {} 63825363 350105 3604c0000201 0c0161 3d0701021122334455 ff 0000", "00".repeat(192));
+    assert_decodes(
+        101,
+        &format!("{} {lease}", udp("0043 0044", 265)),
+        "ip udp dhcp",
+        &format!(
+            "{shown} keep12 ip4 ip4 ip4 ip4 mac [dhcp padding]10 [dhcp server name]64 [dhcp file]128 keep9 ip4 keep2 \
+            [dhcp option]1 keep3 mac keep1 [dhcp padding]2"
+        ),
+    );
+}
+
+#[test]
 fn icmp_errors_quote_packets() {
     let unreachable = "45 00 00 38 12 34 00 00 40 01 7c 5a c0 00 02 01 c6 33 64 02 03 01 38 a8 00 00 00 00 \
         45 00 00 2d 12 34 00 00 40 06 7c 60 c0 00 02 01 c6 33 64 02 c0 00 00 50 01 02 03 04";

@@ -12,6 +12,8 @@ mod checksum;
 mod cooked;
 mod crc;
 mod dccp;
+mod dhcp;
+mod dns;
 mod esp;
 mod ethernet;
 mod fragment;
