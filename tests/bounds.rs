@@ -58,7 +58,14 @@ fn out_of_order() -> Vec<Vec<u8>> {
     frames
 }
 
-const TRAFFIC: [(&str, fn() -> Vec<Vec<u8>>); 2] = [("held_bytes", held), ("out_of_order", out_of_order)];
+/// Frames that hit a bound.
+struct Traffic {
+    limit: &'static str,
+    frames: fn() -> Vec<Vec<u8>>,
+}
+
+const TRAFFIC: [Traffic; 2] =
+    [Traffic { limit: "held_bytes", frames: held }, Traffic { limit: "out_of_order", frames: out_of_order }];
 
 /// Gives a file away in pieces of this size.
 struct Pieces(Cursor<Vec<u8>>, usize);
@@ -89,7 +96,7 @@ fn mask(input: impl Read + Send + 'static) -> (Vec<u8>, Vec<String>) {
 
 #[test]
 fn any_chunking_gives_the_same_bytes() {
-    for (limit, frames) in TRAFFIC {
+    for Traffic { limit, frames } in TRAFFIC {
         let file = pcap(&frames());
         let (whole, limits) = mask(Cursor::new(file.clone()));
         assert!(limits.iter().any(|hit| hit == limit), "{limit} is not hit: {limits:?}");
@@ -101,7 +108,7 @@ fn any_chunking_gives_the_same_bytes() {
 
 #[test]
 fn any_rotation_gives_the_same_bytes() {
-    for (limit, frames) in TRAFFIC {
+    for Traffic { limit, frames } in TRAFFIC {
         let frames = frames();
         let (whole, _) = mask(Cursor::new(pcap(&frames)));
         let files: Vec<Vec<u8>> = frames.chunks(37).map(pcap).collect();
@@ -127,7 +134,7 @@ fn any_number_of_workers_gives_the_same_bytes() {
         assert!(said.status.success(), "{said:?}");
     };
     standin(&["key", "new", "-o", "key"]);
-    for (limit, frames) in TRAFFIC {
+    for Traffic { limit, frames } in TRAFFIC {
         fs::write(folder.path().join("in.pcap"), pcap(&frames())).unwrap();
         let outputs = ["1", "2", "8"].map(|jobs| {
             standin(&["mask", "-q", "in.pcap", "-o", "out.pcap", "--key", "key", "--jobs", jobs]);

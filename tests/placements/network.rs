@@ -49,7 +49,7 @@ fn ipv4() -> Vec<Placement> {
 fn fragments() -> Vec<Placement> {
     let fragment = |offset: u16, more: bool, payload: &[u8]| {
         let mut packet = ip(17, payload);
-        let field = (offset / 8 | u16::from(more) << 13).to_be_bytes();
+        let field = ((offset / 8) | (u16::from(more) << 13)).to_be_bytes();
         packet[6..8].copy_from_slice(&field);
         packet[10..12].fill(0);
         let sum = sum(&packet[..20]).to_be_bytes();
