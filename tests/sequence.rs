@@ -125,6 +125,24 @@ fn a_file_for_each_packet() {
     assert_same("shop-lossy.pcap", &file[..end], &(1..120).collect());
 }
 
+/// A writer that rotates by time leaves files without a packet.
+#[test]
+fn files_without_packets() {
+    for name in ["shop-lossy.pcap", "shop-ipv6.pcapng"] {
+        let file = fixture(name);
+        let header = file[records(&file).0].to_vec();
+        let mut files = rotated(&file, &BTreeSet::from([30, 60]));
+        files.insert(1, header.clone());
+        files.insert(1, header.clone());
+        files.push(header);
+        let (outputs, manifests, _) = mask_sequence(&files, None);
+        assert!(joined(&outputs) == mask_whole(&file, None).0, "{name}");
+        let lengths = |files: &[Vec<u8>]| files.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&outputs), lengths(&files));
+        assert_eq!(manifests.iter().map(|m| m.input.packets).filter(|packets| *packets == 0).count(), 3);
+    }
+}
+
 #[test]
 fn files_are_complete_as_soon_as_they_are_decided() {
     let file = fixture("shop-lossy.pcap");
