@@ -194,7 +194,7 @@ impl Talk {
     }
 }
 
-/// One exchange with values that never come again.
+/// One exchange: its ids never come again, its goods do.
 fn exchange(wire: &mut Wire, talk: &mut Talk) -> io::Result<()> {
     let (id, token) = (wire.random(), wire.random());
     let request = format!(
@@ -205,8 +205,8 @@ fn exchange(wire: &mut Wire, talk: &mut Talk) -> io::Result<()> {
     let mut body = format!("{{\"id\":{id},\"email\":\"user.{token:x}@mail.example.net\",\"items\":[");
     for item in 0..token % 64 {
         body += &format!(
-            "{{\"sku\":\"SKU-{:08x}\",\"qty\":{item},\"note\":\"leave it at the door\"}},",
-            wire.random() as u32
+            "{{\"sku\":\"SKU-{:04}\",\"qty\":{item},\"note\":\"leave it at the door\"}},",
+            wire.random() % 1000
         );
     }
     body += "null]}";

@@ -7,6 +7,7 @@ mod determinism;
 mod fidelity;
 mod fragments;
 mod ledger;
+mod limits;
 mod odd;
 mod packed;
 mod quotes;

@@ -5,17 +5,8 @@ use std::ops::Range;
 use standin::capture::{Batch, Reader};
 use standin::protocol::{Field, Mark, Side, Sink, Window};
 
-#[path = "../../tests/hostile/damage.rs"]
-pub mod damage;
 #[path = "../../tests/hostile/oracle.rs"]
 pub mod oracle;
-#[path = "../../tests/hostile/random.rs"]
-pub mod random;
-#[path = "../../tests/hostile/seeds.rs"]
-pub mod seeds;
-
-/// Link types that have a decoder, and one that has none.
-pub const LINKS: [u32; 14] = [0, 1, 9, 101, 105, 108, 113, 127, 192, 228, 229, 239, 276, 147];
 
 /// Reads a capture: its records are a prefix of the file, one behind another, and what is in them lies in them.
 pub fn read(file: &[u8]) {

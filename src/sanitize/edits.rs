@@ -14,7 +14,7 @@ use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Part, Span};
-use crate::protocol::{Encoding, Field, Role, Side, Window};
+use crate::protocol::{Encoding, Field, PartKind, Role, Side, Window};
 use crate::rules::Payload;
 
 /// Edits held packets as the loop tells.
@@ -266,6 +266,11 @@ impl Visitor for Editor<'_> {
             // A window without a value, or of values that stay, may come out as it was.
             let label = if new == window.packed { Label::Kept } else { Label::Pseudonym };
             self.put(stream, at, window.packed, &new, spans, (label, PACKED));
+            for part in window.parts {
+                if let PartKind::Opaque(what) = part.what {
+                    self.tally.not_understood(what, spans.len() as u64, part.at.len() as u64);
+                }
+            }
         } else {
             self.tally.not_understood("compressed body", spans.len() as u64, window.packed.len() as u64);
             at.iter().for_each(|range| self.history.push_blank(stream, range.clone()));

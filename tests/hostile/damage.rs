@@ -1,7 +1,15 @@
 //! Damaged captures by number: the same number gives the same bytes.
 
+use std::time::{Duration, Instant};
+
+use standin::sanitize::Container;
+
+use super::oracle;
 use super::random::Random;
 use super::seeds::{self, Packet};
+
+/// Masking one small capture takes no longer, however it is damaged.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Numbers that lengths and counts lie with.
 const LIES: [u32; 12] = [0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF];
@@ -42,6 +50,21 @@ pub fn capture(number: u64) -> Vec<u8> {
         }
     }
     file
+}
+
+/// Masks the damaged capture of this number, with rules and container that the number chooses, and says what does not hold.
+pub fn check(number: u64) -> Result<(), String> {
+    let file = capture(number);
+    let mut random = Random(!number);
+    let pack = if random.below(3) == 0 { random.below(oracle::PACKS.len()) } else { 0 };
+    let format = match random.below(12) {
+        0 => Some(Container::Pcap),
+        1 => Some(Container::PcapNg),
+        _ => None,
+    };
+    let begun = Instant::now();
+    oracle::check(&file, pack, format)?;
+    if begun.elapsed() > LONGEST { Err(format!("took {:?}", begun.elapsed())) } else { Ok(()) }
 }
 
 /// What happens to captures, and what an attacker does to packets.

@@ -1,10 +1,18 @@
-//! Writes the first corpus of each target, made of the fixtures' traffic: `seeds FOLDER`.
+//! Writes the first corpus of each target, made of the fixtures' traffic: `cargo run --example seeds FOLDER`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use standin_fuzz::random::Random;
-use standin_fuzz::{LINKS, damage, seeds};
+#[path = "../tests/hostile/damage.rs"]
+mod damage;
+#[path = "../tests/hostile/oracle.rs"]
+mod oracle;
+#[path = "../tests/hostile/random.rs"]
+mod random;
+#[path = "../tests/hostile/seeds.rs"]
+mod seeds;
+
+use random::Random;
 
 /// Captures, frames and conversations to begin with.
 const COUNT: u64 = 60;
@@ -22,7 +30,7 @@ fn main() -> io::Result<()> {
         put(&folder, "pipeline", number, &[&pcap[..], &[0]].concat())?;
         put(&folder, "pipeline", 100 + number, &[&pcapng[..], &[number as u8]].concat())?;
         put(&folder, "pipeline", 200 + number, &damage::capture(number))?;
-        let link = LINKS.iter().position(|other| *other == link).unwrap_or(0) as u8;
+        let link = link.min(255) as u8;
         let mut talk = Vec::new();
         for packet in packets {
             put(&folder, "decode", number, &[&[link, 0], &packet.frame[..]].concat())?;
@@ -36,7 +44,7 @@ fn main() -> io::Result<()> {
         let segments: Vec<u8> = (0..10 * 5).map(|_| random.next() as u8).collect();
         put(&folder, "reassembly", number, &segments)?;
     }
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     for (number, entry) in fs::read_dir(rules)?.flatten().filter(|entry| entry.path().is_file()).enumerate() {
         put(&folder, "rules", number as u64, &fs::read(entry.path())?)?;
     }
