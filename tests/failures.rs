@@ -80,7 +80,7 @@ const WAYS: &[Way] = &[
         "a bad one of several",
         "$S mask in.pcap text missing cut -o masked",
         3,
-        &["error: text: not a pcap", "error: cannot read missing: No such file"],
+        &["error: text: not a pcap", "cannot read missing: No such file"],
         &["masked/cut", "masked/cut.manifest.json", "masked/in.pcap", "masked/in.pcap.manifest.json"],
     ),
     way(

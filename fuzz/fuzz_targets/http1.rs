@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
         rest = &bytes[len..];
     }
     let mut told = Told::new(streams.clone());
-    let mut talk = Http1.open();
+    let mut talk = Http1.open(0);
     let mut read = [0, 0];
     for (side, until, cannot_wait) in turns {
         told.turn(side);

@@ -125,10 +125,6 @@ fn captures() -> Vec<(&'static str, Vec<u8>)> {
     let mut hole = Wire::connected();
     hole.next[0] += 7;
     hole.say(From::Client, vec![b'x'; (1 << 20) + 2_000]);
-    let mut shreds = Wire::connected();
-    shreds.mss = 1;
-    shreds.next[0] += 7;
-    shreds.say(From::Client, [b'x'; 4_100]);
     let mut waits = unfinished();
     waits.micros += 31_000_000;
     waits.frame(b"").frame(b"");
@@ -142,7 +138,6 @@ fn captures() -> Vec<(&'static str, Vec<u8>)> {
         ("HELD_BYTES_MAX", held.file),
         ("FLOWS_BYTES_MAX", flows.file),
         ("OUT_OF_ORDER_BYTES_MAX", hole.file),
-        ("OUT_OF_ORDER_SEGMENTS_MAX", shreds.file),
         ("HOLD_NANOS_MAX", waits.file),
         ("HEAD_BYTES_MAX", head.file),
         ("LAYERS_MAX", tags.file),
