@@ -153,7 +153,10 @@ impl Judge {
             Meta::Ipv6 => self.keeps_address(What::Ipv6, bytes),
             Meta::Mac => self.keeps_address(What::Mac, bytes),
             Meta::Opaque("padding") => false,
-            Meta::Opaque(_) => self.policy.ruling(&path, bytes).is_some_and(|ruling| ruling.action == Action::Keep),
+            Meta::Opaque(_) => {
+                let ruling = self.decider.borrow_mut().ruling(&path, bytes);
+                ruling.is_some_and(|ruling| ruling.action == Action::Keep)
+            }
         }
     }
 

@@ -91,6 +91,13 @@ impl Decider {
         &self.policy
     }
 
+    /// The rule about a whole value, whatever is found inside it.
+    pub fn ruling(&mut self, path: &str, value: &[u8]) -> Option<Ruling> {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let policy = self.policy.clone();
+        self.decide(path, name).ruling(&policy, value, None)
+    }
+
     /// As [`Policy::decide`].
     pub fn decide(&mut self, path: &str, name: &str) -> &Decision {
         if path.len() > limits::DECISION_PATH_BYTES_MAX {

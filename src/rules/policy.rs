@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::catalogue;
-use super::decision::{Decision, Ruling};
+use super::decision::Decision;
 use super::file::{self, AddressPart, Addresses, PatternEntry, Payload, RuleEntry, RulesError, Source, Values};
 use super::glob::{self, Glob};
 use super::names;
@@ -165,12 +165,6 @@ impl Policy {
             }
         }
         Decision::new(rules, names::is_personal(name))
-    }
-
-    /// The rule about a whole value, whatever is found inside it. For the few fields that are decided once a file.
-    pub fn ruling(&self, path: &str, value: &[u8]) -> Option<Ruling> {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        self.decide(path, name).ruling(self, value, None)
     }
 
     /// Whether the whole value is a public word. Never, when [`Values::Blank`] asks for every value.

@@ -145,8 +145,8 @@ impl Values {
     }
 
     /// Whether a rule is about this value as a whole.
-    pub(super) fn is_ruled(&self, path: &str, value: &[u8]) -> bool {
-        self.decider.policy().ruling(path, value).is_some()
+    pub(super) fn is_ruled(&mut self, path: &str, value: &[u8]) -> bool {
+        self.decider.ruling(path, value).is_some()
     }
 
     /// Appends what stands instead of a value that degrades, of the same length. The value was counted in full.
