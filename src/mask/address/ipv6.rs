@@ -1,7 +1,8 @@
 //! IPv6: permuted inside the class, the leading zero nibbles of each group stay (so `::` stays where it is).
 //!
-//! Embedded IPv4 addresses follow the IPv4 map, EUI-64 interface ids the MAC map, and the low 24 bits of every address
-//! a map of their own, so that solicited-node groups agree with the addresses they are made of.
+//! Embedded IPv4 addresses follow the IPv4 map (and keep their length in decimal, not in hexadecimal), EUI-64 interface
+//! ids the MAC map, and the low 24 bits of every address a map of their own, so that solicited-node groups agree with
+//! the addresses they are made of.
 
 use std::ops::Range;
 
