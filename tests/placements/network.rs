@@ -100,6 +100,8 @@ fn ipv6() -> Vec<Placement> {
     let mut group = embedding(&[0xff, 2]);
     group[11..].copy_from_slice(&[1, 0xff, IPV6[13], IPV6[14], IPV6[15]]);
     let group_mac = [0x33, 0x33, 0xff, IPV6[13], IPV6[14], IPV6[15]];
+    let mut labelled = ip6(17, &datagram);
+    labelled[1..4].copy_from_slice(&WORD[..3]);
     vec![
         Placement::eth("ipv6 source", &IPV6, 0x86dd, from(IPV6)),
         Placement::eth("ipv6 destination", &IPV6, 0x86dd, ip6_between([HOSTS6[0], IPV6], 17, &datagram)),
@@ -125,6 +127,7 @@ fn ipv6() -> Vec<Placement> {
             ETHERNET,
             &eth_between([MACS[0], group_mac], 0x86dd, from(HOSTS6[0])),
         ),
+        Placement::eth("flow label", &WORD[..3], 0x86dd, labelled),
         Placement::eth("behind the payload length", TEXT, 0x86dd, [from(HOSTS6[0]), TEXT.to_vec()].concat()),
         Placement::ip6("no next header", TEXT, 59, TEXT),
         Placement::ip6("unknown protocol in ipv6", TEXT, 253, TEXT),

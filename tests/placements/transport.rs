@@ -20,6 +20,8 @@ fn options() -> Vec<Placement> {
         Placement::ip(name, canary, 6, tcp(SYN, 1, &option, b""))
     };
     vec![
+        option("timestamp of a host", &WORD, 8, &[&WORD[..], &[0; 4]].concat()),
+        option("timestamp echoed", &WORD, 8, &[&[0, 0, 0, 1][..], &WORD].concat()),
         option("md5 signature", TEXT, 19, &[TEXT, &[0; 4]].concat()),
         option("authentication option", TEXT, 29, &[&[1, 1][..], TEXT].concat()),
         option("fast-open cookie", TEXT, 34, TEXT),
