@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::text::Text;
 use super::{Content, Kind, Media, Until};
-use crate::limits::VALUE_BYTES_MAX;
 use crate::protocol::emit::Emit;
 use crate::protocol::name::is_identifier;
 use crate::protocol::path::Path;
@@ -45,7 +44,7 @@ impl Content for Csv {
             match row_len(rest) {
                 Some(len) => self.row(emit, start..start + len),
                 None if until == Until::End => return self.row(emit, start..bytes.len()),
-                None if until == Until::More && rest.len() < VALUE_BYTES_MAX => return,
+                None if until == Until::More => return,
                 None => self.is_text = true,
             }
         }

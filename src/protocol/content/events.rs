@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::json::Json;
 use super::{Content, Kind, Media, Until, cut};
-use crate::limits::VALUE_BYTES_MAX;
 use crate::protocol::emit::Emit;
 use crate::protocol::name::is_identifier;
 use crate::protocol::path::Path;
@@ -32,7 +31,7 @@ impl Content for Events {
             start += len + 1;
             emit.keep_to(start);
         }
-        if until != Until::More || bytes.len() - start >= VALUE_BYTES_MAX {
+        if until != Until::More {
             self.line(emit, start..cut(bytes, start, until));
         }
     }

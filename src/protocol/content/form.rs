@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::{Content, Kind, Media, Until, cut};
-use crate::limits::VALUE_BYTES_MAX;
 use crate::protocol::emit::Emit;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::name::is_identifier;
@@ -45,12 +44,12 @@ impl Content for Form {
             emit.keep_to(start + len + 1);
         }
         let start = emit.done();
-        if start == bytes.len() || until == Until::More && bytes.len() - start < VALUE_BYTES_MAX {
+        if start == bytes.len() || until == Until::More {
             return;
         }
         match until {
             Until::End => self.rest_of_pair(emit, bytes.len()),
-            Until::More | Until::Flush => self.part_of_pair(emit, cut(bytes, start, until)),
+            Until::More | Until::Full | Until::Flush => self.part_of_pair(emit, cut(bytes, start, until)),
         }
     }
 }

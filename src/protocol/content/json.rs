@@ -4,7 +4,7 @@
 
 use super::text::Text;
 use super::{Content, Kind, Media, Until, cut};
-use crate::limits::{NESTING_MAX, VALUE_BYTES_MAX};
+use crate::limits::NESTING_MAX;
 use crate::protocol::emit::Emit;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::name::is_identifier;
@@ -223,7 +223,7 @@ impl Json {
 
     /// A string that does not end in these bytes: waits, or begins it in parts.
     fn long_string(&mut self, emit: &mut Emit<'_>, at: &mut usize, until: Until, rest: Expect) -> Result<(), Stop> {
-        if until == Until::More && emit.bytes().len() - *at < VALUE_BYTES_MAX {
+        if until == Until::More {
             return Err(Stop::Wait);
         }
         if rest == Expect::RestOfName {
@@ -239,6 +239,9 @@ impl Json {
         let is_name = self.expect == Expect::RestOfName;
         let role = if is_name { Role::Name } else { Role::Value };
         let Some(end) = string_end(bytes, *at) else {
+            if until == Until::More {
+                return Err(Stop::Wait);
+            }
             *at = cut(bytes, *at, until).max(*at);
             emit.field_to(*at, &self.path, Encoding::Json, role);
             return Err(Stop::Wait);
@@ -252,7 +255,7 @@ impl Json {
         let rest = &emit.bytes()[*at..];
         let inside = |b: &u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let len = rest.iter().take_while(|b| inside(b)).count();
-        if len == rest.len() && until == Until::More && len < VALUE_BYTES_MAX {
+        if len == rest.len() && until == Until::More {
             return Err(Stop::Wait);
         }
         emit.field_at(*at..*at + len, &self.path, Encoding::Plain, Role::Number);

@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use super::text::Text;
 use super::{Content, Kind, Media, Until, cut};
-use crate::limits::VALUE_BYTES_MAX;
 use crate::protocol::emit::Emit;
 use crate::protocol::http1::url;
 use crate::protocol::name::is_identifier;
@@ -104,7 +103,7 @@ impl Markup {
         let (bytes, start) = (emit.bytes(), emit.done());
         let end = match memchr::memchr(b'<', &bytes[start..]) {
             Some(len) => start + len,
-            None if until == Until::More && bytes.len() - start < VALUE_BYTES_MAX => return,
+            None if until == Until::More => return,
             None => cut(bytes, start, until),
         };
         self.text_to(emit, end);
@@ -132,7 +131,7 @@ impl Markup {
             Some(b'!') | None if until == Until::More => {}
             Some(b'?' | b'/' | b':' | b'_' | b'a'..=b'z' | b'A'..=b'Z') => match tag_end(rest) {
                 Some(len) => self.whole_tag(emit, start..start + len),
-                None if until == Until::More && rest.len() < VALUE_BYTES_MAX => {}
+                None if until == Until::More => {}
                 None => self.text_to(emit, cut(bytes, start + 1, until)),
             },
             _ => self.text_to(emit, start + 1),
@@ -159,7 +158,7 @@ impl Markup {
                 emit.field_to(start + len, &self.root, Encoding::Plain, Role::Text);
             }
             emit.keep_to(start + len + 1);
-        } else if until != Until::More || rest.len() >= VALUE_BYTES_MAX {
+        } else if until != Until::More {
             self.text_to(emit, cut(bytes, start + 1, until));
         }
     }
@@ -211,7 +210,7 @@ impl Markup {
                     self.tag(emit, until);
                 }
             }
-            None if until == Until::More => {
+            None if until.goes_on() => {
                 // The end may be cut.
                 let safe = bytes.len().saturating_sub(end.len()).max(start);
                 emit.within(safe, |emit| text.read(emit, until));

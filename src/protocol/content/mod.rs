@@ -35,32 +35,51 @@ pub struct Kind {
 /// What comes behind the bytes that a reader is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// More, in time: a value that is cut may be left for then.
+    /// More, in time: a value that is cut is left for then.
     More,
+    /// More, but no more can be shown at once: a value that is cut is taken in parts.
+    Full,
     /// More, but these bytes can't wait.
     Flush,
     /// Nothing.
     End,
 }
 
-/// A reader of one body.
-pub trait Content: Send {
-    /// Reports the bytes of `emit` from where it is done; may leave some (fewer than [`LEFT_MAX`]) only if there is
-    /// [`Until::More`], to be shown them again.
-    fn read(&mut self, emit: &mut Emit<'_>, until: Until);
-}
-
-/// Lets `content` read, and holds it to its word.
-pub fn read(content: &mut dyn Content, emit: &mut Emit<'_>, until: Until) {
-    content.read(emit, until);
-    let len = emit.bytes().len();
-    if until != Until::More || len - emit.done() > LEFT_MAX {
-        emit.opaque_to(len, "http body that cannot wait");
+impl Until {
+    /// More will be shown.
+    fn goes_on(self) -> bool {
+        matches!(self, Until::More | Until::Full)
     }
 }
 
-/// Most bytes that a reader may leave: a value of full length and what is around it.
-pub const LEFT_MAX: usize = VALUE_BYTES_MAX + 1024;
+/// A reader of one body.
+pub trait Content: Send {
+    /// Reports the bytes of `emit` from where it is done; may leave some only if more come, to be shown them again.
+    fn read(&mut self, emit: &mut Emit<'_>, until: Until);
+}
+
+/// Lets `content` read, a view of [`VALUE_BYTES_MAX`] at a time: a longer value is taken in the same parts however its
+/// bytes arrive.
+pub fn read(content: &mut dyn Content, emit: &mut Emit<'_>, until: Until) {
+    loop {
+        let start = emit.done();
+        let end = start + VALUE_BYTES_MAX;
+        if end >= emit.bytes().len() {
+            break;
+        }
+        emit.within(end, |emit| content.read(emit, Until::More));
+        if emit.done() == start {
+            emit.within(end, |emit| content.read(emit, Until::Full));
+        }
+        if emit.done() == start {
+            emit.opaque_to(end, "http body that cannot wait");
+        }
+    }
+    content.read(emit, until);
+    if until != Until::More {
+        emit.opaque_to(emit.bytes().len(), "http body that cannot wait");
+    }
+}
 
 /// A media type (RFC 9110 §8.3.1).
 #[derive(Clone, Debug, Default)]
@@ -162,7 +181,7 @@ impl Content for Sniff {
 /// can't wait.
 fn cut(bytes: &[u8], start: usize, until: Until) -> usize {
     let len = bytes.len();
-    if until != Until::More {
+    if !until.goes_on() {
         return len;
     }
     // The longest escapes: a pair of surrogates, a numeric character reference.

@@ -80,7 +80,7 @@ impl Multipart {
         let (bytes, start) = (emit.bytes(), emit.done());
         let Some(at) = self.find_delimiter(&bytes[start..]).map(|at| start + at) else {
             // A delimiter may be cut.
-            let held = if until == Until::More { self.delimiter.len() + 2 } else { 0 };
+            let held = if until.goes_on() { self.delimiter.len() + 2 } else { 0 };
             let safe = bytes.len().saturating_sub(held).max(start);
             emit.within(safe, |emit| self.part.read(emit, until));
             let flushed = until == Until::Flush && bytes.ends_with(b"\n");
@@ -88,7 +88,7 @@ impl Multipart {
             return;
         };
         let line_end = memchr::memchr(b'\n', &bytes[at..]).map(|len| at + len + 1);
-        if line_end.is_none() && until == Until::More {
+        if line_end.is_none() && until.goes_on() {
             // Its line tells whether it is the last one; a longer line is none.
             if bytes.len() - at > HEAD_BYTES_MAX {
                 emit.opaque_to(bytes.len(), "http body damaged");

@@ -62,7 +62,7 @@ impl Content for Opaque {
         }
         if let Some(parts) = &mut self.parts {
             parts.read(emit, self.what);
-            if until == Until::More {
+            if until.goes_on() {
                 return;
             }
         }

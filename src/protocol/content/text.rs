@@ -1,7 +1,6 @@
 //! Plain text (and scripts, style sheets, CSV for want of better): a field per line.
 
 use super::{Content, Kind, Media, Until, cut};
-use crate::limits::VALUE_BYTES_MAX;
 use crate::protocol::emit::Emit;
 use crate::protocol::path::Path;
 use crate::protocol::{Encoding, Role};
@@ -62,7 +61,7 @@ impl Content for Text {
             emit.keep_to(next);
             start = next;
         }
-        if until != Until::More || bytes.len() - start >= VALUE_BYTES_MAX {
+        if until != Until::More {
             line(emit, start..cut(bytes, start, until), &self.path, self.role);
         }
     }
