@@ -7,7 +7,7 @@
 //! | [`limits`], [`secret`], [`yaml`] | | every bound with its reason; captured bytes that cannot be printed; the one door to the YAML library |
 //! | [`capture`] | a file or pipe | batches of whole records, and back, byte for byte |
 //! | [`decode`] | a frame | labelled pieces of its layers, checksums and their state |
-//! | [`flow`] | packets | ordered byte streams with the way back to packet bytes |
+//! | [`flow`] | packets | datagrams from fragments, ordered byte streams, with the way back to packet bytes |
 //! | [`protocol`] | stream bytes | fields, with where they stand and how they are encoded |
 //! | [`rules`] | YAML | a compiled policy |
 //! | [`detect`] | a value | kinds and ranges |
@@ -23,7 +23,8 @@
 //!
 //! # Life of a byte
 //!
-//! A byte arrives in a [`capture::Batch`]. [`decode`] says which layer it belongs to. If it is payload of a TCP
+//! A byte arrives in a [`capture::Batch`]. [`decode`] says which layer it belongs to. If it stands in an IP
+//! fragment, it waits for the others, and the whole datagram is decoded. If it is payload of a TCP
 //! stream, [`flow`] puts it in its place and [`protocol`] names the field that holds it. [`rules`] decide what
 //! happens to that field, [`mask`] computes what stands there instead, and [`sanitize`] writes it over the old
 //! byte and *claims* it with a label. When every byte of the packet is claimed, or has been given up, the packet

@@ -369,7 +369,7 @@ pub(super) struct Arriving {
 impl Arriving {
     pub(super) fn part(&self, range: Range<usize>) -> Part {
         let (at, len) = (range.start as u32, range.len() as u32);
-        Part { at, len, packet: self.packet, frame_at: self.frame_at + at, copy: true }
+        Part { at, len, packet: self.packet, frame_at: self.frame_at + at, copy: true, leader: self.packet }
     }
 
     /// Where a range of the payload stands in the frame.

@@ -83,8 +83,8 @@ impl Dissector {
     fn datagram(&mut self, datagram: &Datagram, layers: &mut Layers, visitor: &mut impl Visitor) {
         decode::decode_datagram(&datagram.frame, datagram.header, datagram.whole_to, layers);
         let packets = || datagram.parts.iter().map(|part| part.packet);
-        if let (Some(first), Some(last)) = (packets().min(), packets().max()) {
-            self.waiting.tie(first, last);
+        if let (Some(leader), Some(last)) = (datagram.leader(), packets().max()) {
+            self.waiting.tie(leader, last);
         }
         packets().for_each(|packet| self.waiting.settle(packet, u32::MAX));
         visitor.datagram(datagram, layers);

@@ -23,12 +23,14 @@ pub struct Part {
     pub frame_at: u32,
     /// Another part holds the same bytes, and came first.
     pub copy: bool,
+    /// The first packet of the datagrams around: its checksums cover these bytes, so they are final when it leaves.
+    pub leader: PacketId,
 }
 
 impl Part {
     /// The whole of a packet's frame.
     pub fn whole(packet: PacketId, frame: &[u8]) -> Part {
-        Part { at: 0, len: frame.len() as u32, packet, frame_at: 0, copy: false }
+        Part { at: 0, len: frame.len() as u32, packet, frame_at: 0, copy: false, leader: packet }
     }
 
     /// What of it lies in a range of the datagram.
@@ -64,6 +66,11 @@ pub struct Datagram {
 }
 
 impl Datagram {
+    /// The packet that cannot leave before all of the datagram is decided.
+    pub fn leader(&self) -> Option<PacketId> {
+        self.parts.iter().map(|part| part.leader).min()
+    }
+
     /// The parts of a range, originals in order, then copies.
     pub fn parts_of(&self, range: Range<u32>) -> impl Iterator<Item = Part> {
         self.parts.iter().filter_map(move |part| part.within(&range))
@@ -266,6 +273,8 @@ impl Gathering {
         let whole_to = if self.end.is_none() { whole_to.min(frame.len().saturating_sub(1)) } else { whole_to };
         parts.extend(self.parts.into_iter().map(|part| part.moved(0, header as u32)));
         parts.sort_by_key(|part| (part.copy, part.at));
+        let leader = parts.iter().map(|part| part.leader).min()?;
+        parts.iter_mut().for_each(|part| part.leader = leader);
         Some(Datagram { number: self.number, frame, header, whole_to, parts })
     }
 }

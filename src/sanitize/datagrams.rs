@@ -87,9 +87,14 @@ pub(super) struct Written {
 }
 
 impl Scattered {
-    /// The first packet that holds some of it.
-    pub(super) fn first(&self) -> PacketId {
-        self.parts.iter().map(|part| part.packet).min().unwrap_or(PacketId(0))
+    /// The packet before whose leaving its checksums are written.
+    pub(super) fn leader(&self) -> Option<PacketId> {
+        self.parts.iter().map(|part| part.leader).min()
+    }
+
+    /// Whether these are copies alone, of a datagram that was whole before.
+    pub(super) fn is_late(&self) -> bool {
+        self.parts.iter().all(|part| part.copy)
     }
 
     /// Whether these are parts of the same datagram.

@@ -1,6 +1,6 @@
 //! Packets that wait until they are settled, and leave in capture order, every byte accounted for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::Range;
 
@@ -31,9 +31,9 @@ pub(super) struct Hold<'a> {
     /// Records that are no packets, seen since the last packet.
     tail: Vec<Open>,
     spare: Vec<(Vec<Claim>, Vec<Checksum>)>,
-    /// Datagrams in fragments whose first packet is held.
-    datagrams: Vec<Scattered>,
-    /// Of those whose first packet has left.
+    /// Datagrams in fragments by the packet that leaves first of those around.
+    datagrams: BTreeMap<PacketId, Vec<Scattered>>,
+    /// Of those whose leader has left.
     written: VecDeque<Written>,
     /// Scratch.
     runs: Vec<Claim>,
@@ -83,7 +83,7 @@ impl<'a> Hold<'a> {
             first_packet: 0,
             tail: Vec::new(),
             spare: Vec::new(),
-            datagrams: Vec::new(),
+            datagrams: BTreeMap::new(),
             written: VecDeque::new(),
             runs: Vec::new(),
             destinations: VecDeque::new(),
@@ -156,15 +156,21 @@ impl<'a> Hold<'a> {
         Some(Held { frame, base: open.data.start as u32, claims: &mut open.claims, checksums: &mut open.checksums })
     }
 
-    /// Takes checksums over several packets: they are written before the first of these leaves.
+    /// Takes checksums over several packets: they are written before the datagram's leader leaves.
     pub(super) fn datagram(&mut self, datagram: Scattered) {
-        if let Some(first) = self.datagrams.iter_mut().rfind(|first| first.is_of(&datagram)) {
+        let Some(leader) = datagram.leader() else { return };
+        if !datagram.is_late() {
+            self.datagrams.entry(leader).or_default().push(datagram);
+            return;
+        }
+        let held = self.datagrams.values_mut().rev().flatten();
+        if let Some(first) = held.into_iter().find(|first| first.is_of(&datagram)) {
             first.join(datagram);
             return;
         }
         let written = std::mem::take(&mut self.written);
         if !written.iter().any(|written| datagram.repeat(written, self)) {
-            self.datagrams.push(datagram);
+            self.datagrams.entry(leader).or_default().push(datagram);
         }
         self.written = written;
     }
@@ -230,18 +236,15 @@ impl<'a> Hold<'a> {
         Ok(self.destinations)
     }
 
-    /// Restores the checksums of datagrams that begin in the packet about to leave: inner datagrams before outer ones.
+    /// Restores the checksums of datagrams led by the packet about to leave: inner datagrams before outer ones.
     fn finish_datagrams(&mut self) {
-        let mut datagrams = std::mem::take(&mut self.datagrams);
-        let leaving = PacketId(self.first_packet);
-        for datagram in datagrams.iter().rev().filter(|datagram| datagram.first() <= leaving) {
+        let datagrams = self.datagrams.remove(&PacketId(self.first_packet)).unwrap_or_default();
+        for datagram in datagrams.iter().rev() {
             let written = datagram.finish(self);
             self.written.push_back(written);
         }
         let old = self.written.len().saturating_sub(limits::DATAGRAMS_REMEMBERED);
         self.written.drain(..old);
-        datagrams.retain(|datagram| datagram.first() > leaving);
-        self.datagrams = datagrams;
     }
 
     /// Blanks what nobody claimed of a packet, and will not.
