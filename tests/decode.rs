@@ -57,16 +57,8 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
         Ok((start..start + len, text))
     });
     let gaps = layers.not_understood.iter().map(|(why, at)| Ok((at.clone(), format!("[{why}]{}", at.len()))));
-    let payload = layers.transport.iter().filter(|transport| !transport.payload.is_empty());
-    let payload = payload.map(|t| Ok((t.payload.clone(), format!("payload{}", t.payload.len()))));
-    let fragment = layers.fragment.iter().filter(|fragment| !fragment.payload.is_empty());
-    let fragment = fragment.map(|f| Ok((f.payload.clone(), format!("fragment{}", f.payload.len()))));
-    let chunks = layers.sctp.iter().flat_map(|sctp| &sctp.data).filter(|data| !data.payload.is_empty());
-    let chunks = chunks.map(|data| Ok((data.payload.clone(), format!("data{}", data.payload.len()))));
-    let quote = layers.quote.iter().filter(|quote| !quote.payload.is_empty());
-    let quote = quote.map(|q| Ok((q.payload.clone(), format!("quote{}", q.payload.len()))));
-    let mut all =
-        pieces.chain(quote).chain(chunks).chain(gaps).chain(payload).chain(fragment).collect::<Result<Vec<_>, _>>()?;
+    let payloads = layers.payloads().filter(|at| !at.is_empty()).map(|at| Ok((at.clone(), name_of(layers, at))));
+    let mut all = pieces.chain(gaps).chain(payloads).collect::<Result<Vec<_>, _>>()?;
     if !layers.pieces.is_sorted_by_key(|piece| piece.start) {
         return Err("pieces out of order".into());
     }
@@ -82,6 +74,17 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
         true => Ok(all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")),
         false => Err(format!("covers {at} of {len}")),
     }
+}
+
+/// What kind of payload this is, and how long.
+fn name_of(layers: &Layers, at: &std::ops::Range<usize>) -> String {
+    let name = match layers {
+        Layers { fragment: Some(fragment), .. } if fragment.payload == *at => "fragment",
+        Layers { quote: Some(quote), .. } if quote.payload == *at => "quote",
+        Layers { sctp: Some(_), .. } => "data",
+        _ => "payload",
+    };
+    format!("{name}{}", at.len())
 }
 
 #[track_caller]

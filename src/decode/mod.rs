@@ -169,6 +169,14 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// Where payload stands that is decided with its flow or datagram: with the pieces and what is not understood, these
+    /// ranges cover the frame. Some may be empty.
+    pub fn payloads(&self) -> impl Iterator<Item = &Range<usize>> {
+        let transports = self.transport.iter().chain(&self.quote).map(|transport| &transport.payload);
+        let data = self.sctp.iter().flat_map(|sctp| &sctp.data).map(|data| &data.payload);
+        transports.chain(data).chain(self.fragment.iter().map(|fragment| &fragment.payload))
+    }
+
     /// Forgets the frame, keeps the memory.
     fn clear(&mut self) {
         self.pieces.clear();

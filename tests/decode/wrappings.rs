@@ -1,6 +1,8 @@
 //! Wrappings one by one, around one and the same TCP segment.
 
-use super::{ETHERNET, TCP4, TCP4_SHOWN, assert_decodes};
+use proptest::prelude::*;
+
+use super::{ETHERNET, TCP4, TCP4_SHOWN, assert_decodes, decoded, hex, shown};
 
 /// 172.16.0.1 -> 172.16.0.2, without a checksum.
 fn ip(protocol: &str, len: usize) -> String {
@@ -15,10 +17,8 @@ const IP: &str = "keep10 sum:Zero ip4 ip4";
 const UDP: &str = "keep10 sum:Zero ip4 ip4 keep6 sum:Zero";
 
 /// Each carries the segment on: link type, what stands before it, names, what is shown of that.
-#[test]
-fn carriers() {
-    let tail = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
-    for (link, head, names, expected) in [
+fn carriers() -> Vec<(u32, String, &'static str, String)> {
+    vec![
         (
             6,
             "10 40 02005e000001 02005e000002 aaaa03 000000 0800".into(),
@@ -85,10 +85,40 @@ fn carriers() {
             "ip gre erspan eth",
             format!("{IP} keep20 [erspan platform]8 mac mac keep12"),
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn a_segment_is_found_in_every_wrapping() {
+    let tail = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
+    for (link, head, names, expected) in carriers() {
         // Structural neighbours are one piece: the segment's first ten bytes count to it.
         let expected = format!("{expected} {tail}");
         assert_decodes(link, &format!("{head} {TCP4}"), &format!("{names} ip tcp"), &expected);
+    }
+}
+
+proptest! {
+    /// However they are cut and damaged, each byte is accounted for, and checksums keep their state.
+    #[test]
+    fn damaged_wrappings_are_partitioned(
+        carrier in any::<prop::sample::Index>(),
+        damage in prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..5),
+        keep in any::<prop::sample::Index>(),
+    ) {
+        let carriers = carriers();
+        let (link, head, ..) = &carriers[carrier.index(carriers.len())];
+        let mut frame = hex(&format!("{head} {TCP4}"));
+        let wire = frame.len();
+        for (at, byte) in damage {
+            let at = at.index(wire);
+            frame[at] = byte;
+        }
+        frame.truncate(keep.index(wire + 1));
+        let before = decoded(*link, &frame, wire);
+        prop_assert_eq!(shown(&before, frame.len()).err(), None);
+        before.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
+        prop_assert_eq!(decoded(*link, &frame, wire).pieces, before.pieces);
     }
 }
 
@@ -177,19 +207,19 @@ fn sctp_chunks() {
 /// A frame check sequence is one if it is right, and stays right.
 #[test]
 fn frame_check_sequences() {
-    let frame = super::hex(&format!("{ETHERNET} 0800 {TCP4} 0000"));
+    let frame = hex(&format!("{ETHERNET} 0800 {TCP4} 0000"));
     let bitwise = !frame.iter().fold(u32::MAX, |rest, byte| {
         (0..8).fold(rest ^ u32::from(*byte), |rest, _| if rest & 1 == 1 { rest >> 1 ^ 0xedb8_8320 } else { rest >> 1 })
     });
     let mut frame = [frame, bitwise.to_le_bytes().to_vec()].concat();
-    let layers = super::decoded(1, &frame, frame.len());
-    assert!(super::shown(&layers, frame.len()).unwrap().ends_with("payload5 [trailer]2 sum:Good"));
+    let layers = decoded(1, &frame, frame.len());
+    assert!(shown(&layers, frame.len()).unwrap().ends_with("payload5 [trailer]2 sum:Good"));
     assert_eq!(layers.checksums.last().unwrap().at, frame.len() - 4, "it covers all others");
     frame[0] ^= 4;
     layers.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
-    assert!(super::shown(&super::decoded(1, &frame, frame.len()), frame.len()).unwrap().ends_with("sum:Good"));
+    assert!(shown(&decoded(1, &frame, frame.len()), frame.len()).unwrap().ends_with("sum:Good"));
     *frame.last_mut().unwrap() ^= 1;
-    assert!(super::shown(&super::decoded(1, &frame, frame.len()), frame.len()).unwrap().ends_with("[trailer]6"));
+    assert!(shown(&decoded(1, &frame, frame.len()), frame.len()).unwrap().ends_with("[trailer]6"));
 }
 
 #[test]
