@@ -273,32 +273,37 @@ fn ipv6_extension_headers() {
         101,
         &frame("0021", "00", "06 00 05 02 00 00 01 00"),
         "ipv6 tcp",
-        "keep8 ip6 ip6 keep24 sum:Good keep2 payload5",
+        "keep1 label keep4 ip6 ip6 keep24 sum:Good keep2 payload5",
     );
     assert_decodes(
         101,
         &frame("0021", "3c", "06 00 1e 04 01 02 03 04"),
         "ipv6 tcp",
-        "keep8 ip6 ip6 keep4 [ipv6 option]4 keep16 sum:Good keep2 payload5",
+        "keep1 label keep4 ip6 ip6 keep4 [ipv6 option]4 keep16 sum:Good keep2 payload5",
     );
     // Segment routing with one segment left: its address is the destination of the checksum.
     let segment = "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02";
     let routed = frame("0031", "2b", &format!("06 02 04 01 00 00 00 00 {segment}"));
     let via = routed.replacen("00 02", "00 99", 1);
-    assert_decodes(101, &via, "ipv6 tcp", "keep8 ip6 ip6 keep8 ip6 keep16 sum:Good keep2 payload5");
+    assert_decodes(101, &via, "ipv6 tcp", "keep1 label keep4 ip6 ip6 keep8 ip6 keep16 sum:Good keep2 payload5");
     // A fragment, and a fragment header on a whole packet.
-    assert_decodes(101, &frame("0021", "2c", "06 00 00 01 00 00 00 07"), "ipv6", "keep8 ip6 ip6 keep8 fragment25");
+    assert_decodes(
+        101,
+        &frame("0021", "2c", "06 00 00 01 00 00 00 07"),
+        "ipv6",
+        "keep1 label keep4 ip6 ip6 keep8 fragment25",
+    );
     assert_decodes(
         101,
         &frame("0021", "2c", "06 00 00 00 00 00 00 07"),
         "ipv6 tcp",
-        "keep8 ip6 ip6 keep24 sum:Good keep2 payload5",
+        "keep1 label keep4 ip6 ip6 keep24 sum:Good keep2 payload5",
     );
     assert_decodes(
         101,
         &frame("0031", "33", "06 04 0000 00000001 00000002 000102030405060708090a0b"),
         "ipv6 ah tcp",
-        "keep8 ip6 ip6 keep4 id4 keep4 [authentication value]12 keep16 sum:Good keep2 payload5",
+        "keep1 label keep4 ip6 ip6 keep4 id4 keep4 [authentication value]12 keep16 sum:Good keep2 payload5",
     );
 }
 
@@ -336,10 +341,10 @@ fn arp_igmp_and_neighbours() {
         "60000000 0030 3a ff {ADDRESSES6} 86 00 1234 4000 0708 00000000 00000000 \
         03 04 40 c0 00000e10 00000e10 00000000 20010db8000000000000000000000000"
     );
-    assert_decodes(101, &ra, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Bad keep28 ip6");
+    assert_decodes(101, &ra, "ipv6 icmpv6", "keep1 label keep4 ip6 ip6 keep2 sum:Bad keep28 ip6");
     let report =
         format!("60000000 001c 3a 01 {ADDRESSES6} 8f 00 1234 0000 0001 04 00 0000 ff020000000000000000000000000016");
-    assert_decodes(101, &report, "ipv6 icmpv6", "keep8 ip6 ip6 keep2 sum:Bad keep8 ip6");
+    assert_decodes(101, &report, "ipv6 icmpv6", "keep1 label keep4 ip6 ip6 keep2 sum:Bad keep8 ip6");
 }
 
 #[test]
@@ -410,7 +415,7 @@ fn tunnels() {
     let tail4 = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
     for (head, names, expected) in [
         (ip("04", 45), "ip", format!("{ip_shown} keep10")),
-        (format!("60000000 002d 04 40 {ADDRESSES6}"), "ipv6", "keep8 ip6 ip6 keep10".into()),
+        (format!("60000000 002d 04 40 {ADDRESSES6}"), "ipv6", "keep1 label keep4 ip6 ip6 keep10".into()),
         (format!("{} 0000 0800", ip("2f", 49)), "ip gre", format!("{ip_shown} keep14")),
         (
             format!("{} b000 0800 1234 0000 00000001 00000002", ip("2f", 61)),

@@ -212,14 +212,14 @@ pub enum What {
     Ipv4,
     /// An IPv6 address (16 bytes).
     Ipv6,
-    /// A reading of a host's clock (TCP timestamps; 4 bytes). The host's address stands at offset `host` of the frame.
+    /// A reading of a host's clock (TCP timestamps; 4 bytes); 0 is none. The host's address stands at offset `host` of the frame.
     Clock {
         /// Offset of the address.
         host: u32,
         /// Length of the address.
         len: u8,
     },
-    /// An IPv6 flow label that is not 0 (3 bytes, of which the high 4 bits are none of it).
+    /// An IPv6 flow label (3 bytes, of which the high 4 bits are none of it); 0 is none.
     FlowLabel,
     /// A tunnel's key or identifier (3 or 4 bytes): it tells one customer or subscriber from another.
     TunnelId,

@@ -40,11 +40,11 @@ fn option(w: &mut Walker<'_>, kind: u8, length: u8) -> Option<()> {
     match (kind, length) {
         // Maximum segment size, window scale, selective acknowledgement permitted and done.
         (2, 4) | (3, 3) | (4, 2) | (5, 10 | 18 | 26 | 34) => w.keep_rest(),
-        // Timestamps (RFC 7323): the sender's clock, and the echo of the receiver's, 0 as long as there is none.
+        // Timestamps (RFC 7323): the sender's clock, and the echo of the receiver's.
         (8, 10) => {
             w.keep::<2>()?;
             w.clock(true)?;
-            if let [0, 0, 0, 0, ..] = w.rest() { w.keep_rest() } else { w.clock(false) }
+            w.clock(false)
         }
         _ => w.keep::<2>().map(drop),
     }

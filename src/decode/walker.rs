@@ -135,12 +135,9 @@ impl<'a> Walker<'a> {
         self.whole(What::Clock { host, len: len as u8 }, 4).map(drop)
     }
 
-    /// A flow label with the rest of the traffic class before it; 0 is none.
+    /// A flow label with the rest of the traffic class before it.
     pub(super) fn flow_label(&mut self) -> Option<()> {
-        match self.rest() {
-            [class, 0, 0, ..] if class & 0x0f == 0 => self.keep::<3>().map(drop),
-            _ => self.whole(What::FlowLabel, 3).map(drop),
-        }
+        self.whole(What::FlowLabel, 3).map(drop)
     }
 
     /// A tunnel's identifier of 3 or 4 bytes.

@@ -29,8 +29,12 @@ impl HeaderNumbers {
     }
 
     /// What a host's clock shows: put forward by as much as always for this host, so that what passes between two
-    /// readings stays, and since when it runs does not show. `host` is an address of 4 or 16 bytes.
+    /// readings stays, and since when it runs does not show. `host` is an address of 4 or 16 bytes. 0 says that there is
+    /// no reading, and stays.
     pub fn clock(&mut self, host: &[u8], ticks: u32) -> u32 {
+        if ticks == 0 {
+            return 0;
+        }
         let mut padded = [0; 16];
         padded.iter_mut().zip(host).for_each(|(to, from)| *to = *from);
         if let Some(offset) = self.offsets.get(&padded) {
