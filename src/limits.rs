@@ -24,8 +24,8 @@ pub const HISTORY_RUNS_MAX: usize = 256 << 10;
 /// Pieces of streams, of one or more runs, remembered over all flows, likewise.
 pub const HISTORY_PIECES_MAX: usize = 32 << 10;
 /// Memory for the state of open flows; beyond it the one idle longest is closed, its undecided bytes blanked.
-pub const FLOWS_BYTES_MAX: usize = 12 << 20;
-/// What an open flow takes beside the bytes that it keeps: some 11,000 fit.
+pub const FLOWS_BYTES_MAX: usize = 10 << 20;
+/// What an open flow takes beside the bytes that it keeps: some 9,000 fit.
 pub const FLOW_BYTES: usize = 1150;
 /// What a compressed body being read takes: the inflater's window and tables, and the masked text that the next window
 /// is deflated against.

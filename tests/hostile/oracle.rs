@@ -1,7 +1,7 @@
 //! What must hold of any masked capture, whatever came in. Apart from the tests' harness: the fuzz targets and the runner of damaged
 //! captures ask it too.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::sync::{Arc, LazyLock};
 
 use standin::capture::{Batch, Reader};
@@ -24,8 +24,8 @@ pub struct Masked {
 }
 
 /// Masks with the rules of this place in [`PACKS`]. Nothing if no capture could be read.
-pub fn mask(input: &[u8], pack: usize, format: Option<Container>) -> Option<Masked> {
-    let reader = Reader::open(Box::new(Cursor::new(input.to_vec()))).ok()?;
+pub fn mask(input: impl Read + Send + 'static, pack: usize, format: Option<Container>) -> Option<Masked> {
+    let reader = Reader::open(Box::new(input)).ok()?;
     let (mut bytes, mut ledger) = (Vec::new(), Vec::new());
     let key = Key::from_bytes([7; 32]);
     let policy = POLICIES[pack % PACKS.len()].clone();
@@ -36,12 +36,19 @@ pub fn mask(input: &[u8], pack: usize, format: Option<Container>) -> Option<Mask
 
 /// Masks, and says what does not hold.
 pub fn check(input: &[u8], pack: usize, format: Option<Container>) -> Result<(), String> {
-    let Some(masked) = mask(input, pack, format) else { return Ok(()) };
-    labels(input, &masked, format.is_some())?;
+    match mask(Cursor::new(input.to_vec()), pack, format) {
+        Some(masked) => judge(input, &masked, format.is_some()),
+        None => Ok(()),
+    }
+}
+
+/// Says what does not hold of a masked capture.
+pub fn judge(input: &[u8], masked: &Masked, converted: bool) -> Result<(), String> {
+    labels(input, masked, converted)?;
     let read = usize::try_from(masked.manifest.input.bytes).unwrap_or(usize::MAX);
     let before = packets(input.get(..read).ok_or("more was read than there is")?);
     let after = packets(&masked.bytes);
-    if format.is_none() && before != after {
+    if !converted && before != after {
         let at = before.iter().zip(&after).position(|(a, b)| a != b);
         return Err(format!("{} packets before, {} after; first that differs: {at:?}", before.len(), after.len()));
     }
