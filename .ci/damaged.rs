@@ -1,8 +1,11 @@
 //! Masks damaged captures, many of them: `damaged COUNT [FROM]`. The same numbers give the same captures; see `tests/hostile`.
+//! `damaged seeds FOLDER` writes the first corpus of each fuzz target instead.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+#[path = "../fuzz/seeds.rs"]
+mod corpus;
 #[path = "../tests/hostile/damage.rs"]
 mod damage;
 #[path = "../tests/hostile/oracle.rs"]
@@ -13,9 +16,15 @@ mod random;
 mod seeds;
 
 fn main() -> ExitCode {
-    let mut numbers = std::env::args().skip(1).map(|number| number.parse::<u64>().ok());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, folder] = &arguments[..]
+        && word == "seeds"
+    {
+        return if corpus::write(folder.as_ref()).is_ok() { ExitCode::SUCCESS } else { ExitCode::from(3) };
+    }
+    let mut numbers = arguments.iter().map(|number| number.parse::<u64>().ok());
     let (Some(Some(count)), from) = (numbers.next(), numbers.next().flatten().unwrap_or(0)) else {
-        let _ = writeln!(io::stderr(), "usage: damaged COUNT [FROM]");
+        let _ = writeln!(io::stderr(), "usage: damaged COUNT [FROM] | damaged seeds FOLDER");
         return ExitCode::from(2);
     };
     let mut bad = 0;

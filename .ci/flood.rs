@@ -8,17 +8,19 @@ use std::process::ExitCode;
 use flate2::{Compression, write::GzEncoder};
 
 /// Name, what N counts, and how the capture is made.
-const CASES: &[(&str, &str, fn(&mut Wire, u64) -> io::Result<()>)] = &[
-    ("stream", "bytes: keep-alive connections that come and go, one in eight never ends", stream),
-    ("flows", "flows: each with part of a request, none ever closed", flows),
-    ("hole", "bytes: behind a hole in one connection that is never filled", hole),
-    ("holes", "flows: each with a hole and a segment behind it", holes),
-    ("fragments", "IPv4 datagrams: of each only the first fragment", fragments),
-    ("heads", "flows: each with 16 KiB of a request head that does not end", heads),
-    ("bodies", "flows: each with a gzip body that stops in the middle", bodies),
-    ("values", "values: all distinct, over one connection", values),
-    ("shreds", "bytes: a response whose segments hold one byte each", shreds),
-    ("copies", "bytes: one connection, each of whose segments comes a hundred times", copies),
+struct Case(&'static str, &'static str, fn(&mut Wire, u64) -> io::Result<()>);
+
+const CASES: &[Case] = &[
+    Case("stream", "bytes: keep-alive connections that come and go, one in eight never ends", stream),
+    Case("flows", "flows: each with part of a request, none ever closed", flows),
+    Case("hole", "bytes: behind a hole in one connection that is never filled", hole),
+    Case("holes", "flows: each with a hole and a segment behind it", holes),
+    Case("fragments", "IPv4 datagrams: of each only the first fragment", fragments),
+    Case("heads", "flows: each with 16 KiB of a request head that does not end", heads),
+    Case("bodies", "flows: each with a gzip body that stops in the middle", bodies),
+    Case("values", "values: all distinct, over one connection", values),
+    Case("shreds", "bytes: a response whose segments hold one byte each", shreds),
+    Case("copies", "bytes: one connection, each of whose segments comes a hundred times", copies),
 ];
 
 fn main() -> ExitCode {
@@ -26,9 +28,9 @@ fn main() -> ExitCode {
     let case = arguments.first().and_then(|name| CASES.iter().find(|case| case.0 == name));
     let count = arguments.get(1).and_then(|n| n.parse().ok());
     let seed = arguments.get(2).map_or(Some(1), |seed| seed.parse().ok());
-    let (Some((_, _, make)), Some(count), Some(seed)) = (case, count, seed) else {
+    let (Some(Case(_, _, make)), Some(count), Some(seed)) = (case, count, seed) else {
         let _ = writeln!(io::stderr(), "usage: flood CASE N [SEED]");
-        for (name, what, _) in CASES {
+        for Case(name, what, _) in CASES {
             let _ = writeln!(io::stderr(), "  {name:10} N {what}");
         }
         return ExitCode::from(2);

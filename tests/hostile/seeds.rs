@@ -24,12 +24,10 @@ pub struct Packet {
     pub beyond: u32,
 }
 
-/// A fixture's packets as (microseconds, IP packet).
-type Traffic = Vec<(u64, Vec<u8>)>;
+/// Each fixture's IP packets, without what stands before them.
+static TRAFFIC: LazyLock<Vec<Vec<Packet>>> = LazyLock::new(|| FIXTURES.iter().map(|file| ip_packets(file)).collect());
 
-static TRAFFIC: LazyLock<Vec<Traffic>> = LazyLock::new(|| FIXTURES.iter().map(|file| ip_packets(file)).collect());
-
-fn ip_packets(file: &[u8]) -> Traffic {
+fn ip_packets(file: &[u8]) -> Vec<Packet> {
     let mut reader = Reader::open(Box::new(Cursor::new(file.to_vec()))).expect("a fixture");
     let mut batch = Batch::default();
     let mut traffic = Vec::new();
@@ -39,7 +37,7 @@ fn ip_packets(file: &[u8]) -> Traffic {
             let frame = &batch.bytes[record.start..][packet.data.clone()];
             let at = if packet.link == 1 { 14 } else { 20 };
             if frame.get(at).is_some_and(|first| matches!(first >> 4, 4 | 6)) {
-                traffic.push(((packet.time_ns / 1000) as u64, frame[at..].to_vec()));
+                traffic.push(Packet { micros: (packet.time_ns / 1000) as u64, frame: frame[at..].to_vec(), beyond: 0 });
             }
         }
     }
@@ -47,37 +45,37 @@ fn ip_packets(file: &[u8]) -> Traffic {
 }
 
 /// What stands before an IP packet: link type, and a function of the version and the packet's length.
-type Wrapping = (u32, fn(u8, u16) -> Vec<u8>);
+struct Wrapping(u32, fn(u8, u16) -> Vec<u8>);
 
 const WRAPPINGS: &[Wrapping] = &[
-    (1, |v, _| ethernet(v, &[])),
-    (1, |v, _| ethernet(v, &[0x81, 0, 0, 7])),
-    (1, |v, _| ethernet(v, &[0x88, 0xA8, 0, 7, 0x81, 0, 0, 9, 0x91, 0, 0, 1])),
-    (1, |_, _| [&ETHERNET[..], &[0x88, 0x47, 0, 1, 0, 64, 0, 1, 1, 64]].concat()),
-    (1, |v, n| [&ETHERNET[..], &[0x88, 0x64, 0x11, 0, 0, 1], &(n + 2).to_be_bytes(), &ppp(v)].concat()),
-    (1, |v, n| tunnel(4, 4 + n, 47, &[0, 0, ether_type(v)[0], ether_type(v)[1]])),
-    (1, |v, n| tunnel(4, 12 + n, 47, &[&[0x30, 0][..], &ether_type(v), &[0, 0, 0, 7, 0, 0, 0, 1]].concat())),
-    (1, |v, n| tunnel(4, n, if v == 6 { 41 } else { 4 }, &[])),
-    (1, |v, n| udp(4789, 22 + n, &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(v, &[])].concat())),
-    (1, |v, n| udp(6081, 8 + n, &[&[0, 0][..], &ether_type(v), &[0, 0, 7, 0]].concat())),
-    (1, |_, n| udp(2152, 8 + n, &[&[0x30, 0xFF][..], &n.to_be_bytes(), &[0, 0, 0, 7]].concat())),
-    (1, |_, n| udp(3544, n, &[])),
-    (1, |_, n| tunnel(4, 8 + n, 1, &[3, 1, 0, 0, 0, 0, 0, 0])),
-    (1, |_, n| tunnel(4, 24 + n, 51, &[&[4, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1][..], &[9; 12]].concat())),
-    (1, |v, n| [&ETHERNET[..], &(n + 8).to_be_bytes(), &[0xAA, 0xAA, 3, 0, 0, 0], &ether_type(v)].concat()),
-    (0, |v, _| if v == 6 { vec![10, 0, 0, 0] } else { vec![2, 0, 0, 0] }),
-    (108, |v, _| if v == 6 { vec![0, 0, 0, 10] } else { vec![0, 0, 0, 2] }),
-    (9, |v, _| [&[0xFF, 3][..], &ppp(v)].concat()),
-    (101, |_, _| Vec::new()),
-    (228, |_, _| Vec::new()),
-    (113, |v, _| [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], &ether_type(v)].concat()),
-    (276, |v, _| [&ether_type(v)[..], &[0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]].concat()),
-    (239, |v, n| [&[if v == 6 { 10 } else { 2 }, 0, 0, 0][..], &(n + 4).to_le_bytes(), &[9, 0]].concat()),
-    (105, |v, _| [&[8, 1, 0, 0][..], &[2; 18], &[0, 0, 0xAA, 0xAA, 3, 0, 0, 0], &ether_type(v)].concat()),
-    (127, |v, _| {
+    Wrapping(1, |v, _| ethernet(v, &[])),
+    Wrapping(1, |v, _| ethernet(v, &[0x81, 0, 0, 7])),
+    Wrapping(1, |v, _| ethernet(v, &[0x88, 0xA8, 0, 7, 0x81, 0, 0, 9, 0x91, 0, 0, 1])),
+    Wrapping(1, |_, _| [&ETHERNET[..], &[0x88, 0x47, 0, 1, 0, 64, 0, 1, 1, 64]].concat()),
+    Wrapping(1, |v, n| [&ETHERNET[..], &[0x88, 0x64, 0x11, 0, 0, 1], &(n + 2).to_be_bytes(), &ppp(v)].concat()),
+    Wrapping(1, |v, n| tunnel(4, 4 + n, 47, &[0, 0, ether_type(v)[0], ether_type(v)[1]])),
+    Wrapping(1, |v, n| tunnel(4, 12 + n, 47, &[&[0x30, 0][..], &ether_type(v), &[0, 0, 0, 7, 0, 0, 0, 1]].concat())),
+    Wrapping(1, |v, n| tunnel(4, n, if v == 6 { 41 } else { 4 }, &[])),
+    Wrapping(1, |v, n| udp(4789, 22 + n, &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(v, &[])].concat())),
+    Wrapping(1, |v, n| udp(6081, 8 + n, &[&[0, 0][..], &ether_type(v), &[0, 0, 7, 0]].concat())),
+    Wrapping(1, |_, n| udp(2152, 8 + n, &[&[0x30, 0xFF][..], &n.to_be_bytes(), &[0, 0, 0, 7]].concat())),
+    Wrapping(1, |_, n| udp(3544, n, &[])),
+    Wrapping(1, |_, n| tunnel(4, 8 + n, 1, &[3, 1, 0, 0, 0, 0, 0, 0])),
+    Wrapping(1, |_, n| tunnel(4, 24 + n, 51, &[&[4, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1][..], &[9; 12]].concat())),
+    Wrapping(1, |v, n| [&ETHERNET[..], &(n + 8).to_be_bytes(), &[0xAA, 0xAA, 3, 0, 0, 0], &ether_type(v)].concat()),
+    Wrapping(0, |v, _| if v == 6 { vec![10, 0, 0, 0] } else { vec![2, 0, 0, 0] }),
+    Wrapping(108, |v, _| if v == 6 { vec![0, 0, 0, 10] } else { vec![0, 0, 0, 2] }),
+    Wrapping(9, |v, _| [&[0xFF, 3][..], &ppp(v)].concat()),
+    Wrapping(101, |_, _| Vec::new()),
+    Wrapping(228, |_, _| Vec::new()),
+    Wrapping(113, |v, _| [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], &ether_type(v)].concat()),
+    Wrapping(276, |v, _| [&ether_type(v)[..], &[0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]].concat()),
+    Wrapping(239, |v, n| [&[if v == 6 { 10 } else { 2 }, 0, 0, 0][..], &(n + 4).to_le_bytes(), &[9, 0]].concat()),
+    Wrapping(105, |v, _| [&[8, 1, 0, 0][..], &[2; 18], &[0, 0, 0xAA, 0xAA, 3, 0, 0, 0], &ether_type(v)].concat()),
+    Wrapping(127, |v, _| {
         [&[0, 0, 8, 0, 0, 0, 0, 0, 8, 1, 0, 0][..], &[2; 18], &[0, 0, 0xAA, 0xAA, 3, 0, 0, 0], &ether_type(v)].concat()
     }),
-    (147, |_, _| vec![1, 2, 3]),
+    Wrapping(147, |_, _| vec![1, 2, 3]),
 ];
 
 const ETHERNET: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
@@ -109,11 +107,11 @@ fn udp(port: u16, len: u16, next: &[u8]) -> Vec<u8> {
 /// A stretch of a fixture's traffic in one wrapping: the link type, the packets, and where their IP headers are.
 pub fn traffic(random: &mut Random) -> (u32, Vec<Packet>, usize) {
     let source = &TRAFFIC[random.below(TRAFFIC.len())];
-    let (link, wrap) = WRAPPINGS[random.below(WRAPPINGS.len())];
+    let Wrapping(link, wrap) = WRAPPINGS[random.below(WRAPPINGS.len())];
     let from = random.below(source.len());
     let count = 1 + random.below(40);
     let mut ip_at = 0;
-    let wrapped = source[from..].iter().take(count).map(|(micros, ip)| {
+    let wrapped = source[from..].iter().take(count).map(|Packet { micros, frame: ip, .. }| {
         let mut frame = wrap(ip[0] >> 4, ip.len() as u16);
         ip_at = frame.len();
         frame.extend_from_slice(ip);
