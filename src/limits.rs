@@ -132,5 +132,9 @@ pub const COUNTED: &[(&str, &str)] = &[
     ("held_bytes", "packets waited too long for the ones before them, whose undecided bytes were blanked"),
     ("flows", "the connection idle longest was given up, its undecided bytes blanked"),
     ("out_of_order", "a gap in a stream was given up"),
+    ("datagrams", "the datagram that waited longest for its fragments was given up, its undecided bytes blanked"),
+    ("associations", "the SCTP association idle longest was forgotten"),
+    ("early_chunks", "a gap in an SCTP association was given up"),
+    ("layers", "headers nested deeper than are read were blanked"),
     ("counted_values", "values were masked and not counted"),
 ];
