@@ -67,7 +67,7 @@ pub const CACHED_VALUE_BYTES_MAX: usize = 1024;
 /// Memory for values and their pseudonyms. Forgotten ones are computed again, so nothing is lost but time.
 pub const KNOWN_VALUES_BYTES_MAX: usize = 8 << 20;
 /// Distinct values counted, of all kinds together; the counts stay there.
-pub const COUNTED_VALUES_MAX: usize = 1 << 18;
+pub const COUNTED_VALUES_MAX: usize = 1 << 17;
 /// IP datagrams of which fragments are missing; the oldest is given up, and what cannot be read without them is blanked.
 pub const DATAGRAMS_MAX: usize = 1024;
 /// Bytes of such datagrams, likewise.
