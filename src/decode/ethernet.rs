@@ -41,6 +41,7 @@ pub(super) fn payload(w: &mut Walker<'_>, ethertype: u16) -> Option<Next> {
         0x888e => w.stop("eapol"),
         0x88cc => w.stop("lldp"),
         0x88e5 => macsec::walk(w),
+        0x88e7 => super::pbb::walk(w),
         0x894f => nsh::walk(w),
         0x9000 => w.stop("loopback test"),
         _ => w.stop("ethertype"),

@@ -32,6 +32,7 @@ mod ndp;
 mod nflog;
 mod nsh;
 mod null;
+mod pbb;
 mod pktap;
 mod ppp;
 mod ring;

@@ -41,6 +41,12 @@ fn carriers() -> Vec<(u32, String, &'static str, String)> {
         (285, format!("{ETHERNET} dada 0000 40000000 0800"), "eth dsa", "mac mac keep20".into()),
         (1, format!("{ETHERNET} 8909 0101 0001 0064 0800"), "eth cmd", "mac mac keep20".into()),
         (282, format!("00000001 {ETHERNET} 0800"), "dsa eth", "keep4 mac mac keep12".into()),
+        (
+            1,
+            format!("{ETHERNET} 88e7 60 00abcd {ETHERNET} 0800"),
+            "eth pbb eth",
+            "mac mac keep3 id3 mac mac keep12".into(),
+        ),
         (1, format!("{ETHERNET} 894f 0002 0201 00000103 "), "eth nsh", "mac mac keep20".into()),
         (
             1,
