@@ -361,6 +361,17 @@ fn address_books() {
         "ip udp dns",
         &format!("{shown} keep13 [dns name]3 keep1 [dns name]7 keep17 ip4 keep12 [dns data]4"),
     );
+    let service = "0009 8180 0001 0002 0000 0000 03777777 07657861 6d706c65 00 0041 0001 \
+        c00c 0041 0001 0000003c 0012 0001 00 0004 0004 c0000207 0001 0003 026832 \
+        c00c 002f 0001 0000003c 0006 01 61 00 00 01 40";
+    assert_decodes(
+        101,
+        &format!("{} {service}", udp("0035 d000", 77)),
+        "ip udp dns",
+        &format!(
+            "{shown} keep13 [dns name]3 keep1 [dns name]7 keep24 ip4 keep4 [dns data]3 keep13 [dns name]1 keep3 [dns data]1"
+        ),
+    );
     // Not a whole message: nothing of it is believed.
     let cut = answer.replace("61 c00c", "61 c0");
     assert_decodes(101, &format!("{} {cut}", udp("0035 d000", 60)), "ip udp", &format!("{shown} payload60"));

@@ -20,6 +20,9 @@ const LABELS_MAX: usize = 128;
 const ADDRESS: u16 = 1;
 const ADDRESS6: u16 = 28;
 const NETBIOS_ADDRESS: u16 = 32;
+const NEXT_SECURE: u16 = 47;
+const SERVICE: u16 = 64;
+const HTTPS: u16 = 65;
 
 /// Whether a UDP payload is a whole message and nothing else.
 pub(super) fn fits(payload: &[u8]) -> bool {
@@ -105,7 +108,42 @@ fn record<'a>(bytes: &'a [u8], tell: &mut impl FnMut(Part, usize) -> Option<()>)
                 data = data.get(6..)?;
             }
         }
+        (NEXT_SECURE, _) => next_secure(data, tell)?,
+        (SERVICE | HTTPS, _) => service(data, tell)?,
         _ => tell(Part::Data, len)?,
     }
     Some(rest)
+}
+
+/// The next name, then maps of the types that a name has (RFC 4034 §4.1).
+fn next_secure(data: &[u8], tell: &mut impl FnMut(Part, usize) -> Option<()>) -> Option<()> {
+    let mut rest = name(data, tell)?;
+    while let [_, len, ..] = *rest {
+        tell(Part::Grammar, 2)?;
+        rest = rest.get(2 + usize::from(len)..)?;
+        if len > 0 {
+            tell(Part::Data, len.into())?;
+        }
+    }
+    rest.is_empty().then_some(())
+}
+
+/// Priority, target, then parameters by key, among them addresses (RFC 9460 §2.2).
+fn service(data: &[u8], tell: &mut impl FnMut(Part, usize) -> Option<()>) -> Option<()> {
+    const HINT4: u16 = 4;
+    const HINT6: u16 = 6;
+    tell(Part::Grammar, 2)?;
+    let mut rest = name(data.get(2..)?, tell)?;
+    while let Some(&[k0, k1, l0, l1]) = rest.first_chunk() {
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        rest = rest.get(4 + len..)?;
+        tell(Part::Grammar, 4)?;
+        match (u16::from_be_bytes([k0, k1]), len) {
+            (_, 0) => {}
+            (HINT4, _) if len.is_multiple_of(4) => (0..len / 4).try_for_each(|_| tell(Part::Ipv4, 4))?,
+            (HINT6, _) if len.is_multiple_of(16) => (0..len / 16).try_for_each(|_| tell(Part::Ipv6, 16))?,
+            _ => tell(Part::Data, len)?,
+        }
+    }
+    rest.is_empty().then_some(())
 }
