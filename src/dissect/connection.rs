@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
+use super::index;
 use super::visitor::{Stream, Visitor};
 use super::waiting::{Owner, Waiting};
-use super::{index, other};
 use crate::capture::PacketId;
 use crate::decode::{Tcp, Transport};
 use crate::flow::{Cover, Order, Part, Segment, Slot, Span};
 use crate::limits;
-use crate::protocol::{self, Conversation, Field, Mark, Recognised, Side, Sink, Window};
+use crate::protocol::tunnel::Tunnel;
+use crate::protocol::{Conversation, Field, Mark, Side, Sink, Window};
 
 pub(super) const FIN: u8 = 1;
 pub(super) const SYN: u8 = 2;
@@ -32,9 +33,7 @@ pub(super) struct Connection {
     /// The client is the lesser end of the flow's key.
     client_is_low: bool,
     directions: [Direction; 2],
-    talk: Option<Box<dyn Conversation>>,
-    /// What the conversation calls client is our server: the capture began in mid-connection.
-    swapped: bool,
+    talk: Tunnel,
 }
 
 #[derive(Default)]
@@ -58,8 +57,7 @@ impl Connection {
             id,
             client_is_low: source_is_client == forward,
             directions: Default::default(),
-            talk: None,
-            swapped: false,
+            talk: Tunnel::outermost("tcp payload"),
         }
     }
 
@@ -70,8 +68,7 @@ impl Connection {
     /// What its state takes, in bytes.
     pub(super) fn memory(&self) -> usize {
         let kept = |direction: &Direction| direction.unread.capacity() + direction.order.early_bytes();
-        let talk = self.talk.as_ref().map_or(0, |talk| talk.memory());
-        limits::FLOW_BYTES + self.directions.iter().map(kept).sum::<usize>() + talk
+        limits::FLOW_BYTES + self.directions.iter().map(kept).sum::<usize>() + self.talk.memory()
     }
 
     /// Does this header begin another connection with the same ports?
@@ -255,10 +252,7 @@ impl Connection {
     /// Gives up on `missing` bytes before the next ones, and goes on behind them.
     fn skip<V: Visitor>(&mut self, side: Side, missing: u64, scene: &mut Scene<'_, V>) {
         self.cut(side, scene);
-        let spoken = self.spoken(side);
-        if let Some(talk) = &mut self.talk {
-            talk.gap(spoken, missing);
-        }
+        self.talk.gap(side, missing);
         let direction = &mut self.directions[index(side)];
         direction.cover.skip(direction.order.next(), missing);
         direction.order.advance(missing);
@@ -269,20 +263,12 @@ impl Connection {
     /// Makes the conversation decide everything in order that it was given.
     fn cut<V: Visitor>(&mut self, side: Side, scene: &mut Scene<'_, V>) {
         self.converse(side, &[], true, scene);
-        let spoken = self.spoken(side);
         let direction = &mut self.directions[index(side)];
-        if let Some(talk) = &mut self.talk {
-            talk.flush(spoken, &mut Report::new(self.id, side, direction, scene));
-        }
+        self.talk.flush(side, &mut Report::new(self.id, side, direction, scene));
     }
 
     /// Lets the conversation read what is unread, with `new` behind it.
     fn converse<V: Visitor>(&mut self, side: Side, new: &[u8], end: bool, scene: &mut Scene<'_, V>) {
-        if self.talk.is_none() && !self.recognise(side, new, end, scene) {
-            return;
-        }
-        let spoken = self.spoken(side);
-        let Some(talk) = &mut self.talk else { return };
         let direction = &mut self.directions[index(side)];
         let mut unread = std::mem::take(&mut direction.unread);
         let at = if unread.is_empty() { direction.order.next() - new.len() as u64 } else { direction.unread_at };
@@ -293,7 +279,7 @@ impl Connection {
         let bytes = if joined { &unread[..] } else { new };
         let total = bytes.len();
         let mut report = Report::new(self.id, side, direction, scene);
-        let mut used = talk.read(spoken, at, bytes, end, &mut report).min(total);
+        let mut used = self.talk.read(side, at, bytes, end, &mut report).min(total);
         if end && used < total {
             report.opaque(at + used as u64..at + total as u64, "unread at the end");
             used = total;
@@ -309,42 +295,6 @@ impl Connection {
             unread.extend_from_slice(&new[used..]);
         }
         direction.unread = unread;
-    }
-
-    /// Looks for a protocol in the first bytes of a direction. True when the conversation may read.
-    fn recognise<V: Visitor>(&mut self, side: Side, new: &[u8], end: bool, scene: &mut Scene<'_, V>) -> bool {
-        let direction = &mut self.directions[index(side)];
-        let at =
-            if direction.unread.is_empty() { direction.order.next() - new.len() as u64 } else { direction.unread_at };
-        let joined;
-        let first = if direction.unread.is_empty() {
-            new
-        } else {
-            joined = [&direction.unread[..], new].concat();
-            &joined[..]
-        };
-        match protocol::recognise(first) {
-            Recognised::As(protocol, speaker) => {
-                self.talk = Some(protocol.open(0));
-                self.swapped = speaker != side;
-                true
-            }
-            Recognised::Undecided if !end && first.len() < limits::PROBE_BYTES_MAX => {
-                direction.unread_at = at;
-                direction.unread.extend_from_slice(new);
-                false
-            }
-            _ => {
-                let all = at..at + first.len() as u64;
-                direction.unread.clear();
-                Report::new(self.id, side, direction, scene).opaque(all, "tcp payload");
-                false
-            }
-        }
-    }
-
-    fn spoken(&self, side: Side) -> Side {
-        if self.swapped { other(side) } else { side }
     }
 }
 

@@ -261,10 +261,3 @@ fn index(side: Side) -> usize {
         Side::Server => 1,
     }
 }
-
-fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Server,
-        Side::Server => Side::Client,
-    }
-}

@@ -1,9 +1,10 @@
-//! What goes through another conversation (a proxy's tunnel, an upgrade): recognised by its own first bytes, or opaque.
+//! What goes through a connection, or through another conversation (a proxy's tunnel, an upgrade): recognised by its own
+//! first bytes, or opaque.
 
 use super::{Conversation, Recognised, Side, Sink, recognise};
 use crate::limits::{PROBE_BYTES_MAX, TUNNELS_MAX};
 
-/// A connection within a connection. Offsets are those of the outer one.
+/// A connection, or one within another; offsets are then those of the outer one.
 pub struct Tunnel {
     /// How bytes are called that nobody recognises.
     what: &'static str,
@@ -14,9 +15,14 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
+    /// A connection of its own.
+    pub fn outermost(what: &'static str) -> Self {
+        Tunnel { what, depth: 0, talk: None, swapped: false }
+    }
+
     /// A tunnel through a conversation that goes through `depth` others itself.
     pub fn new(what: &'static str, depth: u32) -> Self {
-        Tunnel { what, depth: depth + 1, talk: None, swapped: false }
+        Tunnel { depth: depth + 1, ..Tunnel::outermost(what) }
     }
 
     /// True when someone reads.
