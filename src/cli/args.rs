@@ -308,6 +308,15 @@ pub(super) struct ReplayArgs {
     /// Threads that send
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
+    /// Stay awake shortly before each request is due: more exact, at the price of a processor per thread
+    #[arg(long)]
+    pub(super) spin: bool,
+    /// Keep each sending thread on a processor of its own
+    #[arg(long)]
+    pub(super) pin: bool,
+    /// Send with real-time priority, where that is permitted
+    #[arg(long)]
+    pub(super) rt: bool,
     /// Only requests with these methods
     #[arg(long, value_name = "GET,HEAD", value_delimiter = ',')]
     pub(super) methods: Vec<String>,

@@ -140,6 +140,9 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
     profile.requests = args.requests.or(profile.requests);
     profile.seed = args.seed.unwrap_or(profile.seed);
     profile.threads = args.threads.unwrap_or(profile.threads);
+    profile.spin |= args.spin;
+    profile.pin |= args.pin;
+    profile.rt |= args.rt;
     profile.max_rate = args.max_rate.unwrap_or(profile.max_rate);
     profile.max_in_flight = args.max_in_flight.map_or(profile.max_in_flight, |n| u32::try_from(n).unwrap_or(u32::MAX));
     profile.abort_error_rate = args.abort_error_rate.unwrap_or(profile.abort_error_rate);

@@ -1,16 +1,18 @@
 //! One connection to the target, and one exchange over it.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::outcome::Failure;
-use super::pacer::now;
+use super::pacer::{Pacer, now};
 use super::response::Reader;
 
 /// Bytes read at a time.
@@ -25,6 +27,7 @@ thread_local! {
 pub struct Link {
     target: SocketAddr,
     timeout: Duration,
+    pacer: Rc<Pacer>,
     stream: Option<TcpStream>,
     opened_before: bool,
 }
@@ -34,7 +37,7 @@ pub struct Link {
 pub struct Timing {
     /// The request's first byte was about to be written.
     pub written: u64,
-    /// The final response's first bytes had arrived.
+    /// The final response's first byte had arrived.
     pub first_byte: u64,
     /// Its last byte had arrived.
     pub last_byte: u64,
@@ -55,8 +58,8 @@ pub enum Readiness {
 
 impl Link {
     /// Not open yet.
-    pub fn new(target: SocketAddr, timeout: Duration) -> Link {
-        Link { target, timeout, stream: None, opened_before: false }
+    pub fn new(target: SocketAddr, timeout: Duration, pacer: Rc<Pacer>) -> Link {
+        Link { target, timeout, pacer, stream: None, opened_before: false }
     }
 
     /// Makes sure that the connection is open.
@@ -65,10 +68,8 @@ impl Link {
             return Ok(Readiness::Open);
         }
         self.stream = None;
-        let stream = timeout(self.timeout, TcpStream::connect(self.target))
-            .await
-            .map_err(|_| Failure::Connect)?
-            .map_err(|_| Failure::Connect)?;
+        let connecting = self.pacer.at_most(self.timeout, TcpStream::connect(self.target));
+        let Some(Ok(stream)) = connecting.await else { return Err(Failure::Connect) };
         let _ = stream.set_nodelay(true);
         self.stream = Some(stream);
         let again = std::mem::replace(&mut self.opened_before, true);
@@ -79,8 +80,9 @@ impl Link {
     pub async fn exchange(&mut self, request: &[u8], reader: &mut Reader) -> Result<Timing, Failure> {
         let Some(stream) = self.stream.take() else { return Err(Failure::Connect) };
         let mut timing = Timing { written: now(), first_byte: 0, last_byte: 0, received: 0 };
-        let result = timeout(self.timeout, talk(&stream, request, reader, &mut timing)).await;
-        let sent_all = result.map_err(|_| Failure::Timeout)??;
+        let deadline = timing.written.saturating_add(self.timeout.as_nanos() as u64);
+        let result = self.pacer.within(deadline, talk(&stream, request, reader, &mut timing)).await;
+        let sent_all = result.ok_or(Failure::Timeout)??;
         if sent_all && reader.is_reusable() {
             self.stream = Some(stream);
         }
@@ -88,9 +90,10 @@ impl Link {
     }
 }
 
-/// Open, and the peer has not said anything since.
+/// Open, and the peer has not said anything since. The socket is only asked when the reactor heard of something.
 fn is_idle(stream: &TcpStream) -> bool {
-    matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    let heard = stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready();
+    !heard || matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Writes and reads until the response is complete; true when the whole request was written.
@@ -108,8 +111,11 @@ async fn talk(stream: &TcpStream, request: &[u8], reader: &mut Reader, timing: &
                 Err(_) => return Ok(false),
             }
         }
-        let interest = if unsent.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
-        stream.ready(interest).await.map_err(|error| broken(&error))?;
+        let ready = match unsent.is_empty() {
+            true => poll_fn(|cx| stream.poll_read_ready(cx)).await,
+            false => stream.ready(Interest::READABLE | Interest::WRITABLE).await.map(drop),
+        };
+        ready.map_err(|error| broken(&error))?;
         read_available(stream, reader, timing)?;
         if reader.is_done() {
             return Ok(unsent.is_empty());
@@ -121,16 +127,18 @@ async fn talk(stream: &TcpStream, request: &[u8], reader: &mut Reader, timing: &
 fn read_available(stream: &TcpStream, reader: &mut Reader, timing: &mut Timing) -> Result<(), Failure> {
     BUFFER.with_borrow_mut(|buffer| {
         while !reader.is_done() {
-            match stream.try_read(buffer) {
-                Ok(0) if reader.close() => timing.last_byte = now(),
-                Ok(0) => return Err(Failure::ClosedEarly),
-                Ok(received) => {
-                    let before = reader.status();
+            let received = read(stream, buffer);
+            let at = now();
+            match received {
+                Ok(None) => break,
+                Ok(Some(0)) if reader.close() => timing.last_byte = at,
+                Ok(Some(0)) => return Err(Failure::ClosedEarly),
+                Ok(Some(received)) => {
                     let taken = reader.read(&buffer[..received]).map_err(|_| Failure::Protocol)?;
                     timing.received += taken as u64;
-                    timing.last_byte = now();
-                    if before == 0 && reader.status() != 0 {
-                        timing.first_byte = timing.last_byte;
+                    timing.last_byte = at;
+                    if timing.first_byte == 0 || !reader.has_begun() {
+                        timing.first_byte = if reader.has_begun() { at } else { 0 };
                     }
                     if taken < received {
                         // More than was asked for: whatever it is, no further request can be told from it.
@@ -140,12 +148,26 @@ fn read_available(stream: &TcpStream, reader: &mut Reader, timing: &mut Timing) 
                         break;
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(broken(&error)),
             }
         }
         Ok(())
     })
+}
+
+/// As `read(2)`; none when nothing is there. What did not fill the buffer emptied the socket: the reactor is told so, which
+/// saves the call that would find nothing.
+fn read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    let mut received = None;
+    let result = stream.try_io(Interest::READABLE, || {
+        let n = rustix::io::read(stream, &mut *buffer)?;
+        received = Some(n);
+        if n == 0 || n == buffer.len() { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
+    });
+    match result {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+        _ => Ok(received),
+    }
 }
 
 fn broken(error: &io::Error) -> Failure {

@@ -15,9 +15,11 @@ mod response;
 mod result;
 mod safety;
 pub mod schedule;
+mod seat;
 mod summary;
 mod tally;
 pub mod target;
+mod waiting;
 mod worker;
 
 use std::io;

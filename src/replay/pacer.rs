@@ -1,24 +1,32 @@
-//! Waiting for an instant, to tens of microseconds: one timerfd per thread, armed for the earliest deadline.
+//! Waiting for an instant, to tens of microseconds: one timerfd per thread, armed for the earliest of them.
 //!
-//! tokio's own timer has a step of a millisecond, which is more than many services take to answer.
+//! tokio's own timer has a step of a millisecond, which is more than many services take to answer. Instants are absolute
+//! (monotonic clock), so nothing adds up over a run, and nobody is woken before his instant.
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use rustix::time::{ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::oneshot;
 
-/// What is due within this time is due: a second wake-up would cost more.
-const NEAR_NS: u64 = 20_000;
+use super::waiting::{Deadlines, Ticket, Waiting};
+
+/// So short a wait is spent awake, looking at sockets and clock: to sleep and to be woken takes as long.
+const AWAKE_NS: u64 = 20_000;
+/// With `spin`, awake so long before each instant: nearly every wake-up comes sooner.
+pub const SPIN_NS: u64 = 100_000;
 /// Longest sleep, so that a stop is noticed.
 const LOOK_NS: u64 = 50_000_000;
+/// How exact a [`Pacer::within`] is.
+const DEADLINE_STEP_NS: u64 = 10_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// The monotonic clock, nanoseconds.
@@ -31,69 +39,122 @@ pub fn now() -> u64 {
 pub struct Pacer {
     timer: AsyncFd<OwnedFd>,
     armed: Cell<u64>,
-    waiting: RefCell<BinaryHeap<Reverse<Waiting>>>,
+    /// How long before an instant its alarm is set.
+    ahead_ns: u64,
+    waiting: RefCell<Waiting>,
+    deadlines: RefCell<Deadlines>,
+    /// When deadlines are looked at next.
+    next_look: Cell<u64>,
     stopped: Cell<bool>,
 }
 
-struct Waiting {
-    due: u64,
-    wake: oneshot::Sender<()>,
-}
-
 impl Pacer {
-    /// Must be called inside the thread's runtime.
+    /// Must be called inside the thread's runtime. The thread does not sleep for `ahead_ns` before each instant.
     #[expect(
         deprecated,
         reason = "its successor is unsafe for the sake of types that do not own their descriptor; `OwnedFd` does"
     )]
-    pub fn new() -> io::Result<Rc<Pacer>> {
+    pub fn new(ahead_ns: u64) -> io::Result<Rc<Pacer>> {
         // The kernel may round a wake-up by the thread's slack (50 us by default) to save power.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         let timer =
             rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
-        Ok(Rc::new(Pacer { timer, armed: Cell::new(u64::MAX), waiting: RefCell::default(), stopped: Cell::new(false) }))
+        Ok(Rc::new(Pacer {
+            timer,
+            armed: Cell::new(u64::MAX),
+            ahead_ns,
+            waiting: RefCell::default(),
+            deadlines: RefCell::default(),
+            next_look: Cell::new(0),
+            stopped: Cell::new(false),
+        }))
     }
 
-    /// Returns at `due`, at most [`NEAR_NS`] before it, or at once when the run was stopped (then false).
+    /// Returns at `due`, never before it, or at once when the run was stopped (then false).
     pub async fn until(&self, due: u64) -> bool {
-        if due > now() + NEAR_NS && !self.stopped.get() {
-            let (wake, woken) = oneshot::channel();
-            self.waiting.borrow_mut().push(Reverse(Waiting { due, wake }));
-            if due < self.armed.get() {
-                self.arm(due);
-            }
-            let _ = woken.await;
+        if due > now() && !self.stopped.get() {
+            let mut place = Place { pacer: self, ticket: None };
+            poll_fn(|cx| match place.ticket {
+                Some(ticket) => match self.waiting.borrow_mut().is_over(ticket, cx.waker()) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                },
+                None => {
+                    place.ticket = Some(self.waiting.borrow_mut().enter(due, cx.waker()));
+                    self.expect(due);
+                    Poll::Pending
+                }
+            })
+            .await;
         }
         !self.stopped.get()
+    }
+
+    /// What a future gives, or nothing when it did not end by a deadline. A deadline is noticed up to [`DEADLINE_STEP_NS`]
+    /// late: that makes it free for all that end in time.
+    pub async fn within<T>(&self, deadline: u64, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut watch = Watch { pacer: self, ticket: None };
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            let mut deadlines = self.deadlines.borrow_mut();
+            match watch.ticket {
+                None => watch.ticket = Some(deadlines.enter(deadline, cx.waker())),
+                Some(ticket) if deadlines.is_over(ticket, cx.waker()) => return Poll::Ready(None),
+                Some(_) => {}
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// As [`Pacer::within`], from now on.
+    pub async fn at_most<T>(&self, span: Duration, future: impl Future<Output = T>) -> Option<T> {
+        self.within(now().saturating_add(span.as_nanos() as u64), future).await
     }
 
     /// Wakes who is due, for ever. When `stop` says so, wakes everybody.
     pub async fn drive(&self, stop: impl Fn() -> bool) {
         loop {
-            self.stopped.set(self.stopped.get() || stop());
-            self.wake_due();
-            let next = self.waiting.borrow().peek().map_or(u64::MAX, |Reverse(first)| first.due);
-            self.arm(next.min(now() + LOOK_NS));
-            let Ok(mut ready) = self.timer.readable().await else { return };
-            let mut expirations = [0; 8];
-            if rustix::io::read(self.timer.get_ref(), &mut expirations).is_err() {
-                ready.clear_ready();
+            let at = now();
+            if at >= self.next_look.get() {
+                self.look(at, &stop);
             }
+            let limit = if self.stopped.get() { u64::MAX } else { at };
+            let next = self.waiting.borrow_mut().wake(limit);
+            if next.saturating_sub(at) <= self.ahead_ns.max(AWAKE_NS) {
+                // Sockets are looked at in between, so that answers are not stamped late.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            self.arm((next - self.ahead_ns).min(self.next_look.get()));
+            let Ok(mut ready) = self.timer.readable().await else { return };
+            // Not read: to arm it takes its expirations back.
+            ready.clear_ready();
         }
     }
 
-    fn wake_due(&self) {
-        let limit = if self.stopped.get() { u64::MAX } else { now() + NEAR_NS };
-        let mut waiting = self.waiting.borrow_mut();
-        while waiting.peek().is_some_and(|Reverse(first)| first.due <= limit) {
-            if let Some(Reverse(first)) = waiting.pop() {
-                let _ = first.wake.send(());
-            }
+    /// Now and then: is there a stop, is a deadline over?
+    fn look(&self, at: u64, stop: &impl Fn() -> bool) {
+        self.stopped.set(self.stopped.get() || stop());
+        let left = self.deadlines.borrow_mut().wake(at);
+        self.next_look.set(at + if left { DEADLINE_STEP_NS } else { LOOK_NS });
+    }
+
+    /// Somebody waits for `due` from now on.
+    fn expect(&self, due: u64) {
+        let alarm = due.saturating_sub(self.ahead_ns);
+        if alarm < self.armed.get() {
+            self.arm(alarm);
         }
     }
 
     fn arm(&self, due: u64) {
+        // An alarm at zero would be none.
+        let due = due.max(1);
         let it_value = Timespec { tv_sec: (due / SECOND) as i64, tv_nsec: (due % SECOND) as i64 };
         let timer = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
         // Fails for impossible times only; the next look comes within LOOK_NS.
@@ -103,68 +164,107 @@ impl Pacer {
     }
 }
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Waiting) -> bool {
-        self.due == other.due
+/// Leaves the queue when it is dropped, woken or not.
+struct Place<'a> {
+    pacer: &'a Pacer,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.pacer.waiting.borrow_mut().leave(ticket);
+        }
     }
 }
 
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Waiting) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
+/// As [`Place`], for deadlines.
+struct Watch<'a> {
+    pacer: &'a Pacer,
+    ticket: Option<Ticket>,
 }
 
-impl Ord for Waiting {
-    fn cmp(&self, other: &Waiting) -> std::cmp::Ordering {
-        self.due.cmp(&other.due)
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.pacer.deadlines.borrow_mut().leave(ticket);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::runtime::{Builder, LocalOptions};
+
+    fn with_pacer<T>(ahead_ns: u64, stop_at: u64, body: impl AsyncFnOnce(Rc<Pacer>) -> T) -> T {
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let pacer = Pacer::new(ahead_ns).unwrap();
+            let driver = pacer.clone();
+            tokio::task::spawn_local(async move { driver.drive(move || now() > stop_at).await });
+            body(pacer).await
+        })
+    }
 
     #[test]
-    fn wakes_in_order_and_not_early() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, async {
-            let pacer = Pacer::new().unwrap();
-            let driver = pacer.clone();
-            tokio::task::spawn_local(async move { driver.drive(|| false).await });
-            let start = now();
-            let order = Rc::new(RefCell::new(Vec::new()));
-            let tasks: Vec<_> = [30, 10, 20, 0]
-                .into_iter()
-                .map(|ms| {
-                    let (pacer, order) = (pacer.clone(), order.clone());
-                    tokio::task::spawn_local(async move {
-                        let due = start + ms * 1_000_000;
-                        assert!(pacer.until(due).await);
-                        assert!(now() + NEAR_NS >= due);
-                        order.borrow_mut().push(ms);
+    fn wakes_in_order_and_never_early() {
+        for ahead_ns in [0, SPIN_NS] {
+            with_pacer(ahead_ns, u64::MAX, async |pacer| {
+                let start = now();
+                let order = Rc::new(RefCell::new(Vec::new()));
+                let tasks: Vec<_> = [30_000, 10_000, 20_000, 0, 10_007, 10_003]
+                    .into_iter()
+                    .map(|us| {
+                        let (pacer, order) = (pacer.clone(), order.clone());
+                        tokio::task::spawn_local(async move {
+                            let due = start + us * 1000;
+                            assert!(pacer.until(due).await);
+                            assert!(now() >= due);
+                            order.borrow_mut().push(us);
+                        })
                     })
-                })
-                .collect();
-            for task in tasks {
-                task.await.unwrap();
+                    .collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+                assert_eq!(*order.borrow(), [0, 10_000, 10_003, 10_007, 20_000, 30_000]);
+            });
+        }
+    }
+
+    #[test]
+    fn who_no_longer_waits_is_forgotten() {
+        with_pacer(0, u64::MAX, async |pacer| {
+            let start = now();
+            for _ in 0..100 {
+                tokio::select! {
+                    biased;
+                    _ = pacer.until(start + 3600 * SECOND) => panic!("an hour went by"),
+                    () = tokio::task::yield_now() => {}
+                }
             }
-            assert_eq!(*order.borrow(), [0, 10, 20, 30]);
+            assert!(pacer.until(start + 1_000_000).await);
+            assert_eq!(pacer.waiting.borrow().places(), 1);
+        });
+    }
+
+    #[test]
+    fn a_deadline_ends_what_hangs_and_nothing_else() {
+        with_pacer(0, u64::MAX, async |pacer| {
+            let start = now();
+            let hung = pacer.within(start + 30_000_000, std::future::pending::<()>()).await;
+            assert!(hung.is_none() && now() >= start + 30_000_000);
+            assert_eq!(pacer.at_most(Duration::from_secs(3600), pacer.until(now() + 5_000_000)).await, Some(true));
+            assert_eq!(pacer.at_most(Duration::ZERO, std::future::ready(7)).await, Some(7));
+            assert!(pacer.deadlines.borrow().is_empty());
         });
     }
 
     #[test]
     fn a_stop_wakes_everybody() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, async {
-            let pacer = Pacer::new().unwrap();
-            let driver = pacer.clone();
-            let start = now();
-            tokio::task::spawn_local(async move { driver.drive(move || now() > start + 20_000_000).await });
+        let start = now();
+        with_pacer(0, start + 20_000_000, async |pacer| {
             assert!(!pacer.until(start + 3600 * SECOND).await);
             assert!(now() < start + SECOND);
         });

@@ -58,6 +58,12 @@ pub struct Profile {
     pub seed: u64,
     /// Threads that send; 0 means one per core.
     pub threads: usize,
+    /// The sending threads do not sleep shortly before a request is due.
+    pub spin: bool,
+    /// Each of them stays on one processor.
+    pub pin: bool,
+    /// They go before everything that is not real-time.
+    pub rt: bool,
     /// The part of the sessions that is replayed.
     pub shard: Option<Shard>,
     /// The run is invalid when the generator itself was later than this for 1 % of the requests.
@@ -86,6 +92,9 @@ impl Default for Profile {
             allow_host: Vec::new(),
             seed: 1,
             threads: 1,
+            spin: false,
+            pin: false,
+            rt: false,
             shard: None,
             max_lateness: Span(Duration::from_millis(50)),
         }

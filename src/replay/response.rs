@@ -1,5 +1,7 @@
 //! Where a response ends: an HTTP/1.x reader fed with bytes in pieces of any size (RFC 9112). No I/O.
 
+use std::mem::MaybeUninit;
+
 use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX};
 
 /// What the peer sent is no HTTP/1.x response.
@@ -92,6 +94,11 @@ impl Reader {
         self.status
     }
 
+    /// Bytes of the final response were read (or of one before it, until that is complete).
+    pub fn has_begun(&self) -> bool {
+        self.status != 0 || !self.line.is_empty()
+    }
+
     /// Another request may be sent on the connection.
     pub fn is_reusable(&self) -> bool {
         self.reusable && self.is_done()
@@ -164,13 +171,25 @@ impl Reader {
 
     /// Gathers lines up to the empty one.
     fn head(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        // Most heads arrive in one piece, and are read where they lie.
+        if self.line.is_empty()
+            && !bytes.starts_with(b"\r")
+            && !bytes.starts_with(b"\n")
+            && let Some((taken, is_final)) = self.head_read(bytes)?
+        {
+            if is_final {
+                self.keep(&bytes[..taken]);
+            }
+            return Ok(taken);
+        }
         let mut taken = 0;
         while let Some(end) = memchr::memchr(b'\n', &bytes[taken..]) {
             self.line.extend_from_slice(&bytes[taken..=taken + end]);
             taken += end + 1;
-            if self.line.ends_with(b"\r\n\r\n") || self.line.ends_with(b"\n\n") {
+            if self.line.ends_with(b"\n\r\n") || self.line.ends_with(b"\n\n") {
                 let head = std::mem::take(&mut self.line);
-                if self.head_read(&head)? {
+                let (_, is_final) = self.head_read(&head)?.ok_or(Malformed)?;
+                if is_final {
                     self.keep(&head);
                 }
                 self.line = head;
@@ -185,16 +204,20 @@ impl Reader {
         }
     }
 
-    /// Decides how the body ends. False for a 1xx response.
-    fn head_read(&mut self, head: &[u8]) -> Result<bool, Malformed> {
-        let mut headers = vec![httparse::EMPTY_HEADER; RESPONSE_HEADERS_MAX];
-        let mut response = httparse::Response::new(&mut headers);
+    /// Reads a head, and decides how the body ends: its length, and whether the response is final (no 1xx). None when
+    /// there is no complete head.
+    fn head_read(&mut self, bytes: &[u8]) -> Result<Option<(usize, bool)>, Malformed> {
+        let mut headers = [const { MaybeUninit::uninit() }; RESPONSE_HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut []);
         let parsed = httparse::ParserConfig::default()
             .allow_multiple_spaces_in_response_status_delimiters(true)
-            .parse_response(&mut response, head);
-        let (Ok(httparse::Status::Complete(_)), Some(status)) = (parsed, response.code) else { return Err(Malformed) };
+            .parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
+        let (Ok(httparse::Status::Complete(taken)), Some(status)) = (parsed, response.code) else { return Ok(None) };
+        if taken > HEAD_BYTES_MAX {
+            return Err(Malformed);
+        }
         if (100..200).contains(&status) && status != 101 {
-            return Ok(false);
+            return Ok(Some((taken, false)));
         }
         self.status = status;
         let fields = Framing::of(response.headers)?;
@@ -211,7 +234,7 @@ impl Reader {
             (_, _, Framing { length: Some(length), .. }) => State::Length(*length),
             _ => State::ToClose,
         };
-        Ok(true)
+        Ok(Some((taken, true)))
     }
 }
 
@@ -295,6 +318,7 @@ mod tests {
         ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n", 200, true),
         ("HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", 404, true),
         ("HTTP/1.1 200 OK\nContent-Length: 2\n\nab", 200, true),
+        ("HTTP/1.1 200 OK\nContent-Length: 2\n\r\nab", 200, true),
         ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 101, false),
     ];
 

@@ -48,7 +48,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
         },
         workload: likeness(run, &tally),
         generator: Generator {
-            cpu_us_per_request: per(tally.cpu_ns as f64 / 1000.0, tally.sent),
+            cpu_us_per_request: per(tally.used.cpu_ns as f64 / 1000.0, tally.sent),
             rss_peak: process::sample(std::process::id()).map_or(0, |sample| sample.rss_peak),
         },
         target_process: target.map(|((pid, before), (_, after))| TargetProcess {
@@ -164,7 +164,7 @@ fn warnings(tally: &Tally) -> Vec<String> {
     let disagree = tally.agreed * 2 < tally.compared;
     let status =
         disagree.then(|| format!("only {} of {} answers have the captured status", tally.agreed, tally.compared));
-    missed.into_iter().chain(status).collect()
+    tally.warnings.iter().cloned().chain(missed).chain(status).collect()
 }
 
 /// How like the capture the run was.

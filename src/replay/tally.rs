@@ -1,6 +1,6 @@
 //! Outcomes counted as they come: memory does not grow with the number of requests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
 use crate::measure::Histogram;
@@ -8,6 +8,7 @@ use crate::workload::Workload;
 use crate::workload::endpoint::endpoint;
 
 use super::outcome::{End, Failure, Outcome};
+use super::seat::Used;
 
 /// What one thread, or all of them, saw.
 #[derive(Default)]
@@ -37,8 +38,10 @@ pub struct Tally {
     pub intended: Option<(u64, u64)>,
     /// When the last outcome was known.
     pub last: u64,
-    /// CPU time of the sending threads, nanoseconds.
-    pub cpu_ns: u64,
+    /// What the sending threads used.
+    pub used: Used,
+    /// What they did not get.
+    pub warnings: BTreeSet<String>,
 }
 
 /// One endpoint's part.
@@ -140,7 +143,9 @@ impl Tally {
             (a, b) => a.or(b),
         };
         self.last = self.last.max(other.last);
-        self.cpu_ns += other.cpu_ns;
+        self.used.cpu_ns += other.used.cpu_ns;
+        self.used.run_queue_ns += other.used.run_queue_ns;
+        self.warnings.extend(other.warnings);
         for (n, endpoint) in other.endpoints {
             self.endpoints.entry(n).or_default().merge(endpoint);
         }

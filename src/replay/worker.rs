@@ -6,11 +6,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 use crate::workload::{Replacement, Step, Workload, render};
 
@@ -18,16 +17,17 @@ use super::governor::Governor;
 use super::link::{Link, Readiness};
 use super::memory::Memory;
 use super::outcome::{End, Failure, Outcome};
-use super::pacer::{Pacer, now};
+use super::pacer::{Pacer, SPIN_NS, now};
 use super::profile::{Mode, Profile};
 use super::response::{Asked, Reader};
 use super::schedule::{Intent, Pass, allowed, passes};
+use super::seat;
 use super::tally::{About, Endpoints, Tally};
 
 /// A pass becomes a task this long before its first instant.
 const AHEAD_NS: u64 = 500_000_000;
 /// What is in flight when a run is stopped may still be answered for so long.
-const GRACE: Duration = Duration::from_millis(200);
+const GRACE_NS: u64 = 200_000_000;
 
 /// What all threads of a run have in common.
 pub struct Run {
@@ -67,10 +67,14 @@ impl Run {
 
 /// Replays the `n`th thread's part and says what it saw.
 pub fn work(run: Arc<Run>, n: usize) -> io::Result<Tally> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async {
-        let worker = Rc::new(Worker { pacer: Pacer::new()?, run, tally: RefCell::default() });
+    let refused = seat::take(&run.profile, n);
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
+        let worker = Rc::new(Worker {
+            pacer: Pacer::new(if run.profile.spin { SPIN_NS } else { 0 })?,
+            run,
+            tally: RefCell::default(),
+        });
         let driver = worker.clone();
         let drive =
             tokio::task::spawn_local(async move { driver.pacer.drive(|| driver.run.governor.is_stopped()).await });
@@ -80,8 +84,8 @@ pub fn work(run: Arc<Run>, n: usize) -> io::Result<Tally> {
         }
         drive.abort();
         let mut tally = worker.tally.take();
-        let cpu = clock_gettime(ClockId::ThreadCPUTime);
-        tally.cpu_ns = cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64;
+        tally.used = seat::used();
+        tally.warnings.extend(refused);
         Ok(tally)
     })
 }
@@ -109,7 +113,7 @@ impl Worker {
     /// Returns some time after the run was stopped.
     async fn stopped(&self) {
         while self.pacer.until(u64::MAX).await {}
-        tokio::time::sleep(GRACE).await;
+        self.pacer.within(now() + GRACE_NS, std::future::pending::<()>()).await;
     }
 
     async fn replay(self: Rc<Self>, n: usize) {
@@ -225,7 +229,7 @@ impl Worker {
     }
 
     fn link(&self) -> Link {
-        Link::new(self.run.target, self.run.profile.timeout.0)
+        Link::new(self.run.target, self.run.profile.timeout.0, self.pacer.clone())
     }
 
     fn count(&self, readiness: Option<Readiness>) {
