@@ -22,4 +22,5 @@ mod replay;
 mod rules;
 mod sanitize;
 mod sequence;
+mod shards;
 mod workload;

@@ -64,6 +64,8 @@ pub(super) enum Command {
     Replay(Box<ReplayArgs>),
     /// Turn results of runs into a report
     Report(ReportArgs),
+    /// Put the results of a run's shards together
+    Merge(MergeArgs),
     /// Map values, one a line, to their pseudonyms
     Map(MapArgs),
     /// Check, list and explain rules
@@ -232,6 +234,16 @@ pub(super) struct ReportArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// Results of `standin replay --shard`, one for each shard
+    #[arg(required = true, value_name = "RUN.json")]
+    pub(super) runs: Vec<PathBuf>,
+    /// The result of the whole; `-` is stdout
+    #[arg(short, long, value_name = "RUN.json")]
+    pub(super) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ShellArgs {
     /// What to print
     #[command(subcommand)]
@@ -302,6 +314,9 @@ pub(super) struct ReplayArgs {
     /// Replay only part I of N of the sessions
     #[arg(long, value_name = "I/N")]
     pub(super) shard: Option<String>,
+    /// Begin at this instant, agreed among shards: 2026-11-26T12:00:00Z, or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(super) start_at: Option<String>,
     /// Seed of random schedules
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,

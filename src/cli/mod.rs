@@ -12,12 +12,14 @@ mod inspect;
 mod key;
 mod map;
 mod mask;
+mod merge;
 mod replay;
 mod report;
 mod rules;
 mod sequence;
 mod shell;
 mod text;
+mod time;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -61,6 +63,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Audit(args) => audit::run(&args, &talk),
         Command::Replay(args) => replay::run(&args, &talk),
         Command::Report(args) => report::run(&args, &talk),
+        Command::Merge(args) => merge::run(&args, &talk),
         Command::Map(args) => map::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Key(args) => key::run(&args, &talk),

@@ -16,6 +16,7 @@ use crate::workload::{Collector, Workload, correlate};
 
 pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;
+    let start_at = args.start_at.as_deref().map(super::time::instant).transpose()?;
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     only_if_masked(args)?;
     let workload = read(&args.capture, &stop, talk)?;
@@ -37,7 +38,7 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Clean);
     }
-    let options = Options { cancel: stop.flag(), ..Options::new(&args.target, profile) };
+    let options = Options { cancel: stop.flag(), start_at, ..Options::new(&args.target, profile) };
     let result = replay::run(Arc::new(workload), options).map_err(failure)?;
     if let Some(path) = &args.output {
         write_json(path, &result)?;

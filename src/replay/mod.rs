@@ -7,6 +7,7 @@
 mod governor;
 mod link;
 mod memory;
+pub mod merge;
 mod outcome;
 mod pacer;
 pub mod profile;
@@ -16,6 +17,7 @@ mod result;
 mod safety;
 pub mod schedule;
 mod seat;
+mod start;
 mod summary;
 mod tally;
 pub mod target;
@@ -25,6 +27,7 @@ mod worker;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -36,6 +39,7 @@ pub use profile::{Mode, Profile, ProfileError};
 pub use response::{Asked, Malformed, Reader};
 pub use result::*;
 pub use safety::Target;
+pub use start::StartError;
 
 use governor::Governor;
 use schedule::{Intent, passes};
@@ -54,12 +58,14 @@ pub struct Options {
     pub profile: Profile,
     /// Set to true, it ends the run; what was measured so far is the result.
     pub cancel: Arc<AtomicBool>,
+    /// When the run's instant 0 is, by this machine's clock; as soon as possible when none.
+    pub start_at: Option<SystemTime>,
 }
 
 impl Options {
     /// A run with a profile against a target.
     pub fn new(target: &str, profile: Profile) -> Options {
-        Options { target: target.into(), profile, cancel: Arc::default() }
+        Options { target: target.into(), profile, cancel: Arc::default(), start_at: None }
     }
 }
 
@@ -99,6 +105,9 @@ pub enum ReplayError {
         /// What the system says.
         error: io::Error,
     },
+    /// The instant at which it was to begin has passed, or is too far away to be meant.
+    #[error("cannot start then: {0}")]
+    Start(#[from] StartError),
     /// The system does not give what is needed.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
@@ -108,7 +117,10 @@ impl ReplayError {
     /// The process's exit code: 2 for what the user can put right on the command line or in the profile, 3 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
-            ReplayError::Profile(_) | ReplayError::Target { .. } | ReplayError::Refused { .. } => 2,
+            ReplayError::Profile(_)
+            | ReplayError::Target { .. }
+            | ReplayError::Refused { .. }
+            | ReplayError::Start(_) => 2,
             ReplayError::Nothing(filtered) => 3 - u8::from(*filtered),
             ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
         }
@@ -121,6 +133,7 @@ pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, Repla
     something_to_do(&workload, &options.profile)?;
     let embedded = (options.target == "embedded").then(target::spawn).transpose()?;
     let url = embedded.as_ref().map_or(options.target.clone(), |handle| format!("http://{}", handle.addr));
+    options.start_at.map(start::ahead).transpose()?;
     let target = Target::parse(&url)?;
     let address = target.cleared(&options.profile, &workload.hosts)?;
     target.reach(address, options.profile.timeout.0)?;
@@ -129,14 +142,19 @@ pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, Repla
     let sample = || pid.and_then(|pid| Some((pid, process::sample(pid)?)));
     let before = sample();
     let threads = threads(&options.profile);
+    let endpoints = Endpoints::new(&workload);
+    let start = match options.start_at {
+        Some(at) => start::wait(at, &options.cancel)?,
+        None => pacer::now() + READY_NS,
+    };
     let run = Arc::new(Run {
-        endpoints: Endpoints::new(&workload),
+        endpoints,
         governor: Governor::new(&options.profile, options.cancel),
         workload,
         profile: options.profile,
         target: address,
         authority: target.authority,
-        start: pacer::now() + READY_NS,
+        start,
         threads,
     });
     let tally = send(&run)?;

@@ -31,8 +31,14 @@ pub struct RunResult {
     pub invalid_because: Vec<String>,
     /// What to know when reading the figures.
     pub warnings: Vec<String>,
+    /// When the run's instant 0 was by this machine's clock, microseconds since 1970.
+    #[serde(default)]
+    pub started_unix_us: u64,
     /// From the run's start to its last outcome.
     pub seconds: f64,
+    /// When requests were meant to be sent, from the run's start; none when there was none.
+    #[serde(default)]
+    pub intended_us: Option<Window>,
     /// How many.
     pub requests: Requests,
     /// Answers by status code.
@@ -63,6 +69,41 @@ pub struct RunResult {
     pub histograms: Histograms,
     /// The same by endpoint.
     pub endpoints: Vec<Endpoint>,
+    /// Of merged shards: what each was, and what cannot be added up. Empty otherwise.
+    #[serde(default)]
+    pub shards: Vec<ShardResult>,
+}
+
+/// A stretch of time, microseconds from the run's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first instant.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+}
+
+/// One of the shards of a merged run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShardResult {
+    /// `I/N`.
+    pub shard: String,
+    /// As [`RunResult::started_unix_us`].
+    pub started_unix_us: u64,
+    /// As [`RunResult::seconds`].
+    pub seconds: f64,
+    /// As [`RunResult::valid`].
+    pub valid: bool,
+    /// Requests that got a final response.
+    pub answered: u64,
+    /// As [`RunResult::lateness_us`].
+    pub lateness_us: Percentiles,
+    /// Its part against its part of the capture.
+    pub workload: Likeness,
+    /// What this generator used.
+    pub generator: Generator,
+    /// What it saw the target use, for all shards that sent to it.
+    pub target_process: Option<TargetProcess>,
 }
 
 /// Requests of a run.
@@ -116,6 +157,12 @@ pub struct Likeness {
     pub interarrival_ks: Option<f64>,
     /// Share of requests answered with the captured status.
     pub status_agreement: Option<f64>,
+    /// Requests whose captured status is known.
+    #[serde(default)]
+    pub compared: u64,
+    /// Those of them that were answered with it.
+    #[serde(default)]
+    pub agreed: u64,
     /// L1 distance of the mix of endpoints, 0 to 2.
     pub endpoint_l1: Option<f64>,
 }
@@ -176,8 +223,29 @@ pub struct Endpoint {
     pub status: BTreeMap<String, u64>,
     /// Share answered with the captured status.
     pub status_agreement: Option<f64>,
+    /// Requests whose captured status is known.
+    #[serde(default)]
+    pub compared: u64,
+    /// Those of them that were answered with it.
+    #[serde(default)]
+    pub agreed: u64,
+    /// Requests to it in the whole capture that may be sent.
+    #[serde(default)]
+    pub captured: u64,
     /// From the intended instant.
     pub response_time_us: Percentiles,
     /// From the write.
     pub service_time_us: Percentiles,
+    /// Both distributions, as in [`RunResult::histograms`].
+    #[serde(default)]
+    pub histograms: EndpointHistograms,
+}
+
+/// An endpoint's distributions that can be merged.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EndpointHistograms {
+    /// From the intended instant.
+    pub response: String,
+    /// From the write.
+    pub service: String,
 }

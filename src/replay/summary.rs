@@ -1,10 +1,12 @@
 //! From counts to a result and a verdict on the run itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::measure::process::{self, Sample};
 use crate::measure::statistics::{ks_distance, l1_distance};
 
+use super::pacer::now;
 use super::profile::Mode;
 use super::result::*;
 use super::tally::{EndpointTally, Tally};
@@ -32,7 +34,12 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
         valid: invalid_because.is_empty(),
         invalid_because,
         warnings: warnings(&tally),
+        started_unix_us: unix_us(run.start),
         seconds,
+        intended_us: tally.intended.map(|(first, last)| Window {
+            first: first.saturating_sub(run.start) / 1000,
+            last: last.saturating_sub(run.start) / 1000,
+        }),
         status: statuses(&tally.status),
         bytes: Bytes { sent: tally.bytes_sent, received: tally.bytes_received },
         connections: Connections { opened: tally.connections_opened, reopened: tally.reconnects },
@@ -72,11 +79,8 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
             service: tally.service.to_base64(),
             lateness: tally.lateness.to_base64(),
         },
-        endpoints: tally
-            .endpoints
-            .iter()
-            .map(|(n, endpoint)| endpoint_result(&run.endpoints.names[*n], endpoint))
-            .collect(),
+        endpoints: endpoints(run, &tally),
+        shards: Vec::new(),
         requests: Requests {
             planned: tally.planned,
             sent: tally.sent,
@@ -100,11 +104,23 @@ fn statuses(counts: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
     counts.iter().map(|(status, n)| (status.to_string(), *n)).collect()
 }
 
-fn share(part: u64, of: u64) -> Option<f64> {
+pub(super) fn share(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
-fn endpoint_result(name: &str, tally: &EndpointTally) -> Endpoint {
+/// Every endpoint that was asked, or might have been.
+fn endpoints(run: &Run, tally: &Tally) -> Vec<Endpoint> {
+    let captured = run.captured_mix();
+    let nothing = EndpointTally::default();
+    let numbers: BTreeSet<usize> = captured.keys().chain(tally.endpoints.keys()).copied().collect();
+    let result = |n: usize| {
+        let captured = captured.get(&n).copied().unwrap_or(0);
+        endpoint_result(&run.endpoints.names[n], captured, tally.endpoints.get(&n).unwrap_or(&nothing))
+    };
+    numbers.into_iter().map(result).collect()
+}
+
+fn endpoint_result(name: &str, captured: u64, tally: &EndpointTally) -> Endpoint {
     Endpoint {
         endpoint: name.into(),
         requests: tally.requests,
@@ -112,9 +128,20 @@ fn endpoint_result(name: &str, tally: &EndpointTally) -> Endpoint {
         failed: tally.failed,
         status: statuses(&tally.status),
         status_agreement: share(tally.agreed, tally.compared),
+        compared: tally.compared,
+        agreed: tally.agreed,
+        captured,
         response_time_us: tally.response.percentiles(),
         service_time_us: tally.service.percentiles(),
+        histograms: EndpointHistograms { response: tally.response.to_base64(), service: tally.service.to_base64() },
     }
+}
+
+/// An instant of the monotonic clock as microseconds since 1970.
+fn unix_us(instant: u64) -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let at = wall as i128 + i128::from(instant) - i128::from(now());
+    u64::try_from(at / 1000).unwrap_or(0)
 }
 
 /// Requests per second as intended, and as written.
@@ -184,6 +211,8 @@ fn likeness(run: &Run, tally: &Tally) -> Likeness {
             None
         },
         status_agreement: share(tally.agreed, tally.compared),
+        compared: tally.compared,
+        agreed: tally.agreed,
         endpoint_l1: l1_distance(&run.captured_mix(), &answered),
     }
 }

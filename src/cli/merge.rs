@@ -1,0 +1,42 @@
+//! `standin merge`.
+
+use super::args::MergeArgs;
+use super::text::{Talk, grouped, write_json};
+use super::{Exit, Failure};
+use crate::replay::RunResult;
+use crate::replay::merge::{MergeError, merge};
+
+pub(super) fn run(args: &MergeArgs, talk: &Talk) -> Result<Exit, Failure> {
+    let mut shards = Vec::new();
+    for path in &args.runs {
+        let text = std::fs::read(path).map_err(|e| Failure::io("cannot read", path, &e))?;
+        let run: RunResult = serde_json::from_slice(&text)
+            .map_err(|e| Failure::system(format!("{} is no result of `standin replay`: {e}", path.display())))?;
+        shards.push((path.display().to_string(), run));
+    }
+    let whole = merge(&shards).map_err(failure)?;
+    write_json(&args.output, &whole)?;
+    talk.say(&format!(
+        "{}: {} requests of {} shards, {} answered",
+        args.output.display(),
+        grouped(whole.requests.planned),
+        shards.len(),
+        grouped(whole.requests.answered),
+    ));
+    whole.warnings.iter().for_each(|warning| talk.warn(warning));
+    for why in &whole.invalid_because {
+        talk.warn(&format!("the run is not valid: {why}"));
+    }
+    Ok(if whole.valid { Exit::Clean } else { Exit::Negative })
+}
+
+fn failure(error: MergeError) -> Failure {
+    let what = error.to_string();
+    match error {
+        MergeError::Histogram(_) => Failure::system(what),
+        MergeError::Stranger { .. } | MergeError::Twice { .. } => {
+            Failure::usage(what).hint("merge the results of one run: the same capture and flags, apart from --shard")
+        }
+        MergeError::Nothing | MergeError::Merged(_) => Failure::usage(what),
+    }
+}
