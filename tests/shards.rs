@@ -99,7 +99,8 @@ fn four_shards_merged_are_one_run() {
         assert!(parts.iter().all(|(_, part)| part.requests.planned > 0 && part.requests.planned < 70), "{mode:?}");
 
         let merged = merge(&parts).unwrap();
-        assert!(merged.valid, "{mode:?} {:?}", merged.invalid_because);
+        // A slow machine may make a part invalid; it must be told.
+        assert_eq!(merged.valid, parts.iter().all(|(_, part)| part.valid), "{mode:?} {:?}", merged.invalid_because);
         assert_eq!(of_the_whole.len() as u64, merged.requests.answered);
         let figures = |run: &RunResult| {
             let r = &run.requests;
