@@ -245,6 +245,31 @@ fn what_the_client_said_first_is_its_own() {
 }
 
 #[test]
+fn codes_of_letters_and_middling_numbers_go_between_fields_of_one_name() {
+    let list = answer(
+        "Content-Type: application/json\r\n",
+        r#"{"openings":[{"slot":"kqwertzuio"}],"practitioner_id":481276,"wait":731,"title":"Anna Baker"}"#,
+    );
+    let ask = |target: &str| format!("GET {target} HTTP/1.1\r\n\r\n");
+    let targets = ["/o?slot=kqwertzuio", "/o?state=kqwertzuio", "/o?practitioner=481276", "/o?wait=731", "/o?page=731"];
+    let texts: Vec<String> = targets.map(ask).into();
+    let mut all = vec![exchange(0, 0, "GET /openings HTTP/1.1\r\n\r\n", &list)];
+    all.extend((1..).zip(&texts).map(|(n, text)| exchange(0, 10 * n, text, OK)));
+    let found = edges(&workload(&all));
+    assert_eq!(found, [(1, "kqwertzuio".into()), (3, "481276".into()), (4, "731".into())]);
+}
+
+/// The name was told, but not as a note: in the answer the note is what the client wrote.
+#[test]
+fn an_echo_of_words_that_were_told_elsewhere_is_no_source() {
+    let who = answer("Content-Type: application/json\r\n", r#"{"title":"Marta"}"#);
+    let echo = answer("Content-Type: application/json\r\n", r#"{"note":"Marta"}"#);
+    let ask = "GET /b?note=Marta HTTP/1.1\r\n\r\n";
+    let all = [exchange(0, 0, "GET /a HTTP/1.1\r\n\r\n", &who), exchange(0, 10, ask, &echo), exchange(0, 20, ask, OK)];
+    assert_eq!(edges(&workload(&all)), []);
+}
+
+#[test]
 fn short_numbers_need_a_likeness_of_names() {
     let list = answer("Content-Type: application/json\r\n", r#"{"user_id":1,"items":[{"id":1},{"id":2}],"count":2}"#);
     let all = [

@@ -52,6 +52,7 @@ struct Link {
 struct Client {
     sessions: Vec<Session>,
     told: HashMap<Box<[u8]>, Vec<Origin>>,
+    /// Values that the client said first, and under which names it said others.
     own: HashSet<Box<[u8]>>,
     links: Vec<Link>,
 }
@@ -89,15 +90,15 @@ impl Client {
         let request = &self.sessions[at.session].steps[at.step].request;
         let (told, sessions, own, links) = (&self.told, &self.sessions, &mut self.own, &mut self.links);
         let mut take = |value: &Value<'_>, text: &[u8], position: Option<(usize, usize)>| {
-            if !is_specific(text, value) {
+            let weight = weight(text, value);
+            if weight == Weight::Light {
                 return false;
             }
             let origins = told.get(text).map(Vec::as_slice).unwrap_or_default();
             let asked = Asked::new(at.session, request, value);
-            let Some((origin, (start, end))) = asked.best(text, origins, sessions).zip(position) else {
-                if origins.is_empty() {
-                    own.insert(text.into());
-                }
+            let Some((origin, (start, end))) = asked.best(text, weight, origins, sessions).zip(position) else {
+                // Told before, and by nothing like this: a field of this name tells it only as an echo.
+                own.insert(if origins.is_empty() { text.into() } else { named(value.name, text) });
                 return false;
             };
             let edge = Edge { at: start..end, encoding: value.encoding, source: 0 };
@@ -123,7 +124,8 @@ impl Client {
         let bytes = step.expect.as_mut().map(|response| std::mem::take(&mut response.bytes)).unwrap_or_default();
         let (told, own) = (&mut self.told, &self.own);
         let mut tell = |value: &Value<'_>, text: &[u8], token: Option<u32>| {
-            if !is_specific(text, value) || own.contains(text) {
+            let is_echo = || own.contains(text) || own.contains(&named(value.name, text));
+            if weight(text, value) == Weight::Light || is_echo() {
                 return;
             }
             let origin =
@@ -251,9 +253,14 @@ impl<'a> Asked<'a> {
         Asked { session, name: value.name, stem }
     }
 
-    /// The origin that fits best: by name, then one on the same connection, then the earliest. Short numbers are everywhere: they need a likeness of names.
-    fn best<'o>(&self, text: &[u8], origins: &'o [Origin], sessions: &[Session]) -> Option<&'o Origin> {
-        let short = text.len() < 5 && is_number(text);
+    /// The origin that fits best: by name, then one on the same connection, then the earliest. Short numbers and words are
+    /// everywhere: they need a likeness of names.
+    fn best<'o>(&self, text: &[u8], weight: Weight, origins: &'o [Origin], sessions: &[Session]) -> Option<&'o Origin> {
+        let least = match weight {
+            Weight::Named => 2,
+            _ if text.len() < NUMBER_MIN && is_number(text) => 1,
+            _ => 0,
+        };
         let likeness = |origin: &Origin| {
             let target = sessions[origin.by.session].steps[origin.by.step].request.target();
             let target =
@@ -266,9 +273,14 @@ impl<'a> Asked<'a> {
         };
         let rank = |origin: &Origin| (likeness(origin), origin.by.session == self.session);
         let ranked = origins.iter().map(|origin| (rank(origin), origin)).rev();
-        let (_, best) = ranked.max_by_key(|(rank, _)| *rank).filter(|((likeness, _), _)| *likeness > 0 || !short)?;
+        let (_, best) = ranked.max_by_key(|(rank, _)| *rank).filter(|((likeness, _), _)| *likeness >= least)?;
         Some(best)
     }
+}
+
+/// A value under a field's name.
+fn named(name: &str, text: &[u8]) -> Box<[u8]> {
+    [name.as_bytes(), b"=", text].concat().into()
 }
 
 /// The path segment that ends before `at`.
@@ -284,20 +296,40 @@ fn stem(name: &str) -> String {
     lower.strip_suffix("id").map(|rest| rest.trim_end_matches(['_', '-']).to_owned()).unwrap_or_default()
 }
 
-/// Long enough, and unlike a word, to be told apart from a value that is there by chance.
-fn is_specific(text: &[u8], value: &Value<'_>) -> bool {
+/// Digits of a number that is no count, page or year.
+const NUMBER_MIN: usize = 5;
+
+/// How sure it is that a value which stands in two places came from one to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    /// It may be there by chance: a count, a short word.
+    Light,
+    /// A word, or a short number, may be a code as well: it goes from a field to one of the same name.
+    Named,
+    /// Long enough, and unlike a word.
+    Heavy,
+}
+
+fn weight(text: &[u8], value: &Value<'_>) -> Weight {
     const WORD_MAX: usize = 16;
     if is_number(text) {
-        return text.len() <= 20 && (is_id_name(value.name) || value.role == Role::Segment || text.len() >= 10);
-    }
-    if text.len() < 4 {
-        return false;
+        return match text.len() {
+            NUMBER_MIN..=20 => Weight::Heavy,
+            1..NUMBER_MIN if is_id_name(value.name) || value.role == Role::Segment => Weight::Heavy,
+            3..NUMBER_MIN => Weight::Named,
+            _ => Weight::Light,
+        };
     }
     let fraction = text.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
     let word = text.len() < WORD_MAX
         && text.iter().all(u8::is_ascii_alphabetic)
-        && (text[1..].iter().all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase));
-    !fraction && !word
+        && (text.iter().skip(1).all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase));
+    match text.len() {
+        0..4 => Weight::Light,
+        _ if fraction => Weight::Light,
+        _ if word => Weight::Named,
+        _ => Weight::Heavy,
+    }
 }
 
 fn is_number(text: &[u8]) -> bool {
