@@ -343,8 +343,8 @@ fn requests_arrive_byte_for_byte_but_for_the_host() {
     let exchange = Exchange { connection: 0, at_ms: 0, request: odd.as_bytes(), response: OK };
     replay(hand::workload(&[exchange]), &format!("http://{addr}"), fast(Mode::Sessions));
     let expected = odd.replace("old.example:99", &addr.to_string());
-    // The first connection is the look whether anybody listens.
-    assert_eq!(*seen.lock().unwrap(), [(1, expected.into_bytes())]);
+    // The look whether anybody listens is the first connection: no other one is made.
+    assert_eq!(*seen.lock().unwrap(), [(0, expected.into_bytes())]);
 }
 
 #[test]
@@ -368,7 +368,8 @@ fn nothing_goes_where_it_must_not() {
     let refused =
         |target: &str, profile: Profile| run(Arc::new(plain(1, 1, 1)), Options::new(target, profile)).unwrap_err();
     assert_eq!(refused("http://192.0.2.7:80", Profile::default()).exit_code(), 2);
-    assert_eq!(refused("https://127.0.0.1", Profile::default()).exit_code(), 2);
+    assert_eq!(refused("https://192.0.2.7", Profile::default()).exit_code(), 2);
+    assert_eq!(refused("ftp://127.0.0.1", Profile::default()).exit_code(), 2);
     assert_eq!(refused("embedded", Profile { speed: 0.0, ..Profile::default() }).exit_code(), 2);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert_eq!(refused(&format!("http://127.0.0.1:{port}"), Profile::default()).exit_code(), 3);

@@ -266,7 +266,7 @@ pub(super) enum ShellCommand {
 pub(super) struct ReplayArgs {
     /// A masked capture
     pub(super) capture: PathBuf,
-    /// Where the traffic goes: http://HOST:PORT, or `embedded` for the built-in target
+    /// Where the traffic goes: http://HOST:PORT, https://HOST:PORT, or `embedded` for the built-in target
     #[arg(long, value_name = "URL")]
     pub(super) target: String,
     /// A profile: a file, or sessions, captured, closed, rate
@@ -347,6 +347,24 @@ pub(super) struct ReplayArgs {
     /// A host that is never a target (can be repeated)
     #[arg(long, value_name = "HOST")]
     pub(super) deny_host: Vec<String>,
+    /// The HTTP that the target speaks; h2 is over TLS, auto asks there
+    #[arg(long, value_name = "NAME", value_parser = ["http1", "h2c", "h2", "auto"])]
+    pub(super) protocol: Option<String>,
+    /// Connect to a socket of this machine; the target's URL still says what Host and TLS name it
+    #[arg(long, value_name = "PATH")]
+    pub(super) unix_socket: Option<PathBuf>,
+    /// Certificate authorities to trust, PEM (default: those that this machine trusts)
+    #[arg(long, value_name = "FILE")]
+    pub(super) cacert: Option<PathBuf>,
+    /// Trust whatever certificate the target shows
+    #[arg(long, conflicts_with = "cacert")]
+    pub(super) insecure: bool,
+    /// The client's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    pub(super) cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(super) cert_key: Option<PathBuf>,
     /// Say which request values follow which responses
     #[arg(long)]
     pub(super) explain_correlation: bool,

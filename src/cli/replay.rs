@@ -11,7 +11,7 @@ use super::text::write_json;
 use super::text::{Talk, grouped, print, print_json};
 use super::{Exit, Failure};
 use crate::replay::profile::{Arrivals, Shard, Span};
-use crate::replay::{self, Mode, Options, Profile, ReplayError, RunResult, provenance};
+use crate::replay::{self, Mode, Options, Profile, Protocol, ReplayError, RunResult, provenance};
 use crate::workload::{Collector, Workload, correlate};
 
 pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
@@ -150,10 +150,39 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
     if !args.methods.is_empty() {
         profile.methods.clone_from(&args.methods);
     }
+    connect(args, &mut profile);
     profile.allow_host.extend(args.allow_host.iter().cloned());
     profile.deny_host.extend(args.deny_host.iter().cloned());
     profile.check().map_err(|e| usage(e.to_string()))?;
     Ok(profile)
+}
+
+/// How connections are made.
+fn connect(args: &ReplayArgs, profile: &mut Profile) {
+    profile.protocol = match args.protocol.as_deref() {
+        None => profile.protocol,
+        Some("h2c") => Protocol::H2c,
+        Some("h2") => Protocol::H2,
+        Some("auto") => Protocol::Auto,
+        Some(_) => Protocol::Http1,
+    };
+    let files = [
+        (&args.unix_socket, &mut profile.unix_socket),
+        (&args.cacert, &mut profile.cacert),
+        (&args.cert, &mut profile.cert),
+        (&args.cert_key, &mut profile.cert_key),
+    ];
+    for (given, knob) in files {
+        if given.is_some() {
+            knob.clone_from(given);
+        }
+    }
+    // Each of the two says whom to trust, and the command line has the last word.
+    if args.insecure {
+        (profile.insecure, profile.cacert) = (true, None);
+    } else if args.cacert.is_some() {
+        profile.insecure = false;
+    }
 }
 
 fn explain(workload: &Workload, profile: &Profile, json: bool) -> Result<Exit, Failure> {

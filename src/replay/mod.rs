@@ -35,13 +35,14 @@ use crate::measure::process;
 use crate::workload::{Workload, endpoint::endpoint};
 
 pub use outcome::{End, Failure, Outcome};
-pub use profile::{Mode, Profile, ProfileError};
+pub use profile::{Mode, Profile, ProfileError, Protocol};
 pub use response::{Asked, Malformed, Reader};
 pub use result::*;
 pub use safety::Target;
 pub use start::StartError;
 
 use governor::Governor;
+use link::{Address, Route, Tls, TlsError};
 use schedule::{Intent, passes};
 use tally::{Endpoints, Tally};
 use worker::Run;
@@ -52,7 +53,7 @@ const READY_NS: u64 = 20_000_000;
 /// What to run and against what.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `http://host:port`, or `embedded` for the built-in target.
+    /// `http://host:port`, `https://host:port`, or `embedded` for the built-in target.
     pub target: String,
     /// All knobs.
     pub profile: Profile,
@@ -108,6 +109,9 @@ pub enum ReplayError {
     /// The instant at which it was to begin has passed, or is too far away to be meant.
     #[error("cannot start then: {0}")]
     Start(#[from] StartError),
+    /// No TLS with what the profile gives.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system does not give what is needed.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
@@ -120,7 +124,8 @@ impl ReplayError {
             ReplayError::Profile(_)
             | ReplayError::Target { .. }
             | ReplayError::Refused { .. }
-            | ReplayError::Start(_) => 2,
+            | ReplayError::Start(_)
+            | ReplayError::Tls(_) => 2,
             ReplayError::Nothing(filtered) => 3 - u8::from(*filtered),
             ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
         }
@@ -136,9 +141,10 @@ pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, Repla
     options.start_at.map(start::ahead).transpose()?;
     let target = Target::parse(&url)?;
     let address = target.cleared(&options.profile, &workload.hosts)?;
-    target.reach(address, options.profile.timeout.0)?;
+    let route = route(&target, &address, &options.profile)?;
 
-    let pid = process::listener(address).filter(|pid| *pid != std::process::id());
+    let listener = if let Address::Tcp(address) = address { process::listener(address) } else { None };
+    let pid = listener.filter(|pid| *pid != std::process::id());
     let sample = || pid.and_then(|pid| Some((pid, process::sample(pid)?)));
     let before = sample();
     let threads = threads(&options.profile);
@@ -152,13 +158,26 @@ pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, Repla
         governor: Governor::new(&options.profile, options.cancel),
         workload,
         profile: options.profile,
-        target: address,
+        route: Arc::new(route),
         authority: target.authority,
         start,
         threads,
     });
     let tally = send(&run)?;
     Ok(summary::summary(&run, options.target, tally, before.zip(sample())))
+}
+
+/// The way to the target, on which somebody answers.
+fn route(target: &Target, address: &Address, profile: &Profile) -> Result<Route, ReplayError> {
+    let wrong = |why| Err(ReplayError::Target { url: target.url.clone(), why });
+    match (profile.protocol, target.secure) {
+        (Protocol::H2, false) => return wrong("protocol `h2` is HTTP/2 over TLS; without TLS it is `h2c`"),
+        (Protocol::H2c, true) => return wrong("protocol `h2c` is HTTP/2 without TLS; over TLS it is `h2`"),
+        _ => {}
+    }
+    let tls = target.secure.then(|| Tls::new(profile, &target.host)).transpose()?;
+    Route::to(address.clone(), tls, profile.protocol, profile.timeout.0)
+        .map_err(|error| ReplayError::Unreachable { url: target.url.clone(), error })
 }
 
 fn threads(profile: &Profile) -> usize {

@@ -1,6 +1,7 @@
 //! How to replay: a YAML file of knobs, each with a default that is safe.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -68,6 +69,18 @@ pub struct Profile {
     pub shard: Option<Shard>,
     /// The run is invalid when the generator itself was later than this for 1 % of the requests.
     pub max_lateness: Span,
+    /// The HTTP that is spoken to the target.
+    pub protocol: Protocol,
+    /// A socket of this machine to connect to, whatever address the target's name has.
+    pub unix_socket: Option<PathBuf>,
+    /// Certificate authorities to trust (PEM); those that this machine trusts when not given.
+    pub cacert: Option<PathBuf>,
+    /// Trust whatever certificate the target shows.
+    pub insecure: bool,
+    /// The client's certificate and those above it (PEM).
+    pub cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub cert_key: Option<PathBuf>,
 }
 
 impl Default for Profile {
@@ -97,6 +110,12 @@ impl Default for Profile {
             rt: false,
             shard: None,
             max_lateness: Span(Duration::from_millis(50)),
+            protocol: Protocol::Http1,
+            unix_socket: None,
+            cacert: None,
+            insecure: false,
+            cert: None,
+            cert_key: None,
         }
     }
 }
@@ -123,6 +142,20 @@ pub enum Arrivals {
     Constant,
     /// At random, independently: many people who do not know of each other.
     Poisson,
+}
+
+/// The HTTP that is spoken to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1.x, byte for byte.
+    Http1,
+    /// HTTP/2 without TLS, known beforehand.
+    H2c,
+    /// HTTP/2 over TLS.
+    H2,
+    /// Over TLS, HTTP/2 when the target speaks it, otherwise HTTP/1.1; without TLS, HTTP/1.
+    Auto,
 }
 
 /// A length of time: `500ms`, `30s`, `2m`, `1h`.
@@ -194,6 +227,8 @@ impl Profile {
                 (0.0..=1.0).contains(&self.abort_error_rate),
                 "must be between 0 and 1 (1 never aborts)",
             ),
+            ("cert", self.cert.is_some() == self.cert_key.is_some(), "and `cert-key` go together"),
+            ("insecure", !self.insecure || self.cacert.is_none(), "trusts anybody: leave it or `cacert` out"),
             ("shard", self.shard.is_none_or(|shard| shard.index < shard.of), "must be I/N with I from 0 to N-1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {

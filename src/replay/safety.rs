@@ -1,10 +1,10 @@
 //! Where a replay may go: nowhere by default but to this machine and to private networks.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::ReplayError;
+use super::link::Address;
 use super::profile::Profile;
 
 /// Where requests go.
@@ -18,19 +18,19 @@ pub struct Target {
     pub authority: String,
     /// TCP port.
     pub port: u16,
+    /// Under TLS.
+    pub secure: bool,
 }
 
 impl Target {
-    /// The target in `http://host[:port]`.
+    /// The target in `http://host[:port]` or `https://host[:port]`.
     pub fn parse(url: &str) -> Result<Target, ReplayError> {
         let wrong = |why| ReplayError::Target { url: url.into(), why };
-        let rest = url.strip_prefix("http://").ok_or_else(|| {
-            wrong(if url.starts_with("https://") {
-                "TLS to the target is not supported yet; give its http:// address"
-            } else {
-                "a target is http://HOST[:PORT], or `embedded`"
-            })
-        })?;
+        let secure = url.starts_with("https://");
+        let rest = url
+            .strip_prefix("http://")
+            .or_else(|| url.strip_prefix("https://"))
+            .ok_or_else(|| wrong("a target is http://HOST[:PORT], https://HOST[:PORT], or `embedded`"))?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.is_empty() || authority.contains(['/', '?', '#', '@', ' ']) {
             return Err(wrong("only scheme, host and port are wanted: paths come from the capture"));
@@ -39,46 +39,63 @@ impl Target {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
                 (host, port.parse().map_err(|_| wrong("the port is no number from 1 to 65535"))?)
             }
-            _ => (authority, 80),
+            _ => (authority, if secure { 443 } else { 80 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        Ok(Target { url: url.into(), host: host.to_ascii_lowercase(), authority: authority.into(), port })
+        Ok(Target { url: url.into(), host: host.to_ascii_lowercase(), authority: authority.into(), port, secure })
     }
 
-    /// The target's address, once everything that speaks against it was looked at.
-    pub fn cleared(&self, profile: &Profile, captured_hosts: &BTreeSet<String>) -> Result<SocketAddr, ReplayError> {
-        let refused = |why: String| ReplayError::Refused { host: self.host.clone(), why };
-        if profile.deny_host.iter().any(|pattern| matches(pattern, &self.host)) {
-            return Err(refused("the profile denies it (`deny-host`)".into()));
+    /// Where connections go, once everything that speaks against it was looked at.
+    pub fn cleared(&self, profile: &Profile, captured_hosts: &BTreeSet<String>) -> Result<Address, ReplayError> {
+        match &profile.unix_socket {
+            None => self.by_name(profile, captured_hosts).map(Address::Tcp),
+            Some(path) => {
+                // The socket is on this machine, but a proxy behind it may go by the name.
+                self.not_denied(profile)?;
+                let is_local = self.host == "localhost" || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+                match captured_hosts.contains(&self.host) && !is_local {
+                    true => Err(self.refused("the capture was taken from it: this may be production")),
+                    false => Ok(Address::Unix(path.clone())),
+                }
+            }
         }
+    }
+
+    fn refused(&self, why: impl Into<String>) -> ReplayError {
+        ReplayError::Refused { host: self.host.clone(), why: why.into() }
+    }
+
+    fn not_denied(&self, profile: &Profile) -> Result<(), ReplayError> {
+        match profile.deny_host.iter().any(|pattern| matches(pattern, &self.host)) {
+            true => Err(self.refused("the profile denies it (`deny-host`)")),
+            false => Ok(()),
+        }
+    }
+
+    /// The address that the target's name has.
+    fn by_name(&self, profile: &Profile, captured_hosts: &BTreeSet<String>) -> Result<SocketAddr, ReplayError> {
+        self.not_denied(profile)?;
         let found = (self.host.as_str(), self.port)
             .to_socket_addrs()
             .map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })?;
         let addresses: Vec<SocketAddr> = found.collect();
-        let address = *addresses.first().ok_or_else(|| refused("its name has no address".into()))?;
+        let address = *addresses.first().ok_or_else(|| self.refused("its name has no address"))?;
         if addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
             return Ok(address);
         }
         if captured_hosts.contains(&self.host)
             || addresses.iter().any(|address| captured_hosts.contains(&address.ip().to_string()))
         {
-            return Err(refused("the capture was taken from it: this may be production".into()));
+            return Err(self.refused("the capture was taken from it: this may be production"));
         }
         let allowed = profile.allow_host.iter().any(|pattern| matches(pattern, &self.host));
         if !allowed && !addresses.iter().all(|address| is_private(address.ip().to_canonical())) {
-            return Err(refused(format!(
+            return Err(self.refused(format!(
                 "it is neither this machine nor in a private network; if it is meant, say --allow-host {}",
                 self.host
             )));
         }
         Ok(address)
-    }
-
-    /// Whether something accepts connections there.
-    pub fn reach(&self, address: SocketAddr, timeout: Duration) -> Result<(), ReplayError> {
-        TcpStream::connect_timeout(&address, timeout)
-            .map(drop)
-            .map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })
     }
 }
 
@@ -108,7 +125,7 @@ fn is_private(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn cleared(url: &str, profile: &Profile, hosts: &[&str]) -> Result<SocketAddr, ReplayError> {
+    fn cleared(url: &str, profile: &Profile, hosts: &[&str]) -> Result<Address, ReplayError> {
         Target::parse(url)?.cleared(profile, &hosts.iter().map(|host| host.to_string()).collect())
     }
 
@@ -122,6 +139,7 @@ mod tests {
             "http://192.168.1.1:1/",
             "http://[fd00::1]",
             "http://100.64.0.1",
+            "https://10.1.2.3",
         ] {
             assert!(cleared(near, &profile, &[]).is_ok(), "{near}");
         }
@@ -131,6 +149,7 @@ mod tests {
             "http://[2001:db8::1]:80",
             "http://100.128.0.1",
             "http://0.0.0.0:1",
+            "https://192.0.2.1:8443",
         ] {
             assert!(matches!(cleared(far, &profile, &[]), Err(ReplayError::Refused { .. })), "{far}");
         }
@@ -149,12 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_of_this_machine_hides_no_name() {
+        let by_socket = Profile {
+            unix_socket: Some("/run/shop.sock".into()),
+            deny_host: vec!["*.prod.test".into()],
+            ..Profile::default()
+        };
+        let socket = Address::Unix("/run/shop.sock".into());
+        for url in ["http://localhost", "http://anything.test", "https://127.0.0.1"] {
+            assert_eq!(cleared(url, &by_socket, &["localhost", "127.0.0.1"]).unwrap(), socket, "{url}");
+        }
+        for url in ["http://a.prod.test", "https://shop.test"] {
+            assert!(matches!(cleared(url, &by_socket, &["shop.test"]), Err(ReplayError::Refused { .. })), "{url}");
+        }
+    }
+
+    #[test]
     fn a_target_is_scheme_host_and_port() {
         let target = Target::parse("http://[::1]:8080/").unwrap();
         assert_eq!((target.host.as_str(), target.port, target.authority.as_str()), ("::1", 8080, "[::1]:8080"));
-        assert_eq!(Target::parse("http://Shop").unwrap().port, 80);
+        let port = |url| Target::parse(url).map(|target| (target.port, target.secure)).unwrap();
+        assert_eq!(
+            [port("http://Shop"), port("https://Shop"), port("https://a:1")],
+            [(80, false), (443, true), (1, true)]
+        );
         for bad in
-            ["https://a", "ftp://a", "a:80", "http://", "http://a/b", "http://u@a", "http://a:99999", "http://a b"]
+            ["https://", "ftp://a", "a:80", "http://", "http://a/b", "http://u@a", "http://a:99999", "http://a b"]
         {
             assert!(Target::parse(bad).is_err(), "{bad}");
         }

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::workload::{Replacement, Step, Workload, render};
 
 use super::governor::Governor;
-use super::link::{Link, Readiness};
+use super::link::{Link, Readiness, Route};
 use super::memory::Memory;
 use super::outcome::{End, Failure, Outcome};
 use super::pacer::{Pacer, SPIN_NS, now};
@@ -33,7 +32,7 @@ const GRACE_NS: u64 = 200_000_000;
 pub struct Run {
     pub workload: Arc<Workload>,
     pub profile: Profile,
-    pub target: SocketAddr,
+    pub route: Arc<Route>,
     /// What the `Host` header says.
     pub authority: String,
     /// The run's instant 0, monotonic clock.
@@ -229,7 +228,7 @@ impl Worker {
     }
 
     fn link(&self) -> Link {
-        Link::new(self.run.target, self.run.profile.timeout.0, self.pacer.clone())
+        Link::new(self.run.route.clone(), self.run.profile.timeout.0, self.pacer.clone())
     }
 
     fn count(&self, readiness: Option<Readiness>) {

@@ -1,0 +1,175 @@
+//! One connection to the target, and one exchange over it.
+
+mod route;
+mod stream;
+mod tls;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub use route::{Address, Route};
+pub use tls::{Tls, TlsError};
+
+use super::outcome::Failure;
+use super::pacer::{Pacer, now};
+use super::response::Reader;
+use stream::Stream;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// One buffer for all connections of a thread: ten thousand idle ones need no memory of ours.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// A connection that is opened when it is needed.
+pub struct Link {
+    route: Arc<Route>,
+    timeout: Duration,
+    pacer: Rc<Pacer>,
+    stream: Option<Stream>,
+    opened_before: bool,
+}
+
+/// When things happened, nanoseconds of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The request's first byte was about to be written.
+    pub written: u64,
+    /// The final response's first byte had arrived.
+    pub first_byte: u64,
+    /// Its last byte had arrived.
+    pub last_byte: u64,
+    /// Bytes received.
+    pub received: u64,
+}
+
+/// How a connection came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It was open.
+    Open,
+    /// It was opened now, for the first time.
+    Opened,
+    /// The target had closed it; it was opened again.
+    Reopened,
+}
+
+impl Link {
+    /// Not open yet.
+    pub fn new(route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Link {
+        Link { route, timeout, pacer, stream: None, opened_before: false }
+    }
+
+    /// Makes sure that the connection is open.
+    pub async fn ready(&mut self) -> Result<Readiness, Failure> {
+        if let Some(stream) = &mut self.stream
+            && poll_fn(|cx| Poll::Ready(stream.is_silent(cx))).await
+        {
+            return Ok(Readiness::Open);
+        }
+        self.stream = None;
+        let opening = self.pacer.at_most(self.timeout, self.route.open());
+        let Some(Ok((stream, false))) = opening.await else { return Err(Failure::Connect) };
+        self.stream = Some(stream);
+        let again = std::mem::replace(&mut self.opened_before, true);
+        Ok(if again { Readiness::Reopened } else { Readiness::Opened })
+    }
+
+    /// Sends a request and reads its response. The connection is closed unless another request may follow.
+    pub async fn exchange(&mut self, request: &[u8], reader: &mut Reader) -> Result<Timing, Failure> {
+        let Some(mut stream) = self.stream.take() else { return Err(Failure::Connect) };
+        let mut timing = Timing { written: now(), first_byte: 0, last_byte: 0, received: 0 };
+        let mut talk = Talk { unsent: request, reader, timing: &mut timing };
+        let deadline = talk.timing.written.saturating_add(self.timeout.as_nanos() as u64);
+        let result = self.pacer.within(deadline, poll_fn(|cx| talk.poll(&mut stream, cx))).await;
+        let sent_all = result.ok_or(Failure::Timeout)??;
+        if sent_all && reader.is_reusable() {
+            self.stream = Some(stream);
+        }
+        Ok(timing)
+    }
+}
+
+/// An exchange under way.
+struct Talk<'a> {
+    unsent: &'a [u8],
+    reader: &'a mut Reader,
+    timing: &'a mut Timing,
+}
+
+impl Talk<'_> {
+    /// Writes and reads until the response is complete; true when the whole request was written.
+    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<bool, Failure>> {
+        match self.write(stream, cx) {
+            // The target may have answered before it closed; the answer counts.
+            Err(error) => match self.read(stream, cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(false)),
+                _ => return Poll::Ready(Err(broken(&error))),
+            },
+            Ok(()) => ready!(self.read(stream, cx))?,
+        }
+        Poll::Ready(Ok(self.unsent.is_empty()))
+    }
+
+    /// Writes what can be written now.
+    fn write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, self.unsent) {
+                Poll::Ready(sent) => self.unsent = &self.unsent[sent?..],
+                Poll::Pending => return Ok(()),
+            }
+        }
+        match Pin::new(stream).poll_flush(cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads what is there; ready when the response is complete.
+    fn read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            while !self.reader.is_done() {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer)).map_err(|error| broken(&error))?;
+                self.take(buffer.filled())?;
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// Reads bytes that arrived; none at the end of the stream.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let at = now();
+        self.timing.last_byte = at;
+        if bytes.is_empty() {
+            return if self.reader.close() { Ok(()) } else { Err(Failure::ClosedEarly) };
+        }
+        let taken = self.reader.read(bytes).map_err(|_| Failure::Protocol)?;
+        self.timing.received += taken as u64;
+        if self.timing.first_byte == 0 || !self.reader.has_begun() {
+            self.timing.first_byte = if self.reader.has_begun() { at } else { 0 };
+        }
+        if taken < bytes.len() {
+            // More than was asked for: whatever it is, no further request can be told from it.
+            self.reader.close();
+        }
+        Ok(())
+    }
+}
+
+fn broken(error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Failure::Reset,
+        _ => Failure::ClosedEarly,
+    }
+}
