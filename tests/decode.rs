@@ -80,7 +80,7 @@ fn shown(layers: &Layers, len: usize) -> Result<String, String> {
 fn name_of(layers: &Layers, at: &std::ops::Range<usize>) -> String {
     let name = match layers {
         Layers { fragment: Some(fragment), .. } if fragment.payload == *at => "fragment",
-        Layers { quote: Some(quote), .. } if quote.payload == *at => "quote",
+        Layers { quotes, .. } if quotes.iter().any(|quote| quote.payload == *at) => "quote",
         Layers { sctp: Some(_), .. } => "data",
         _ => "payload",
     };

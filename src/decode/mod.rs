@@ -37,6 +37,7 @@ mod pktap;
 mod ppp;
 mod ring;
 mod sctp;
+mod sflow;
 mod switch;
 mod tcp;
 mod teredo;
@@ -59,19 +60,20 @@ use walker::{Next, Walker};
 pub fn decode(link: u32, frame: &[u8], wire_len: u32, layers: &mut Layers) {
     layers.clear();
     let mut walker = Walker::new(frame, wire_len, layers);
-    let mut next = Some(Next::Link(link));
-    for _ in 0..limits::LAYERS_MAX {
-        let Some(here) = next else { break };
-        next = step(&mut walker, here);
-    }
+    let rest = walk(&mut walker, Next::Link(link));
     if let Some(at) = walker.behind_quote.take() {
         walker.enter(at);
         icmp::extension(&mut walker);
     }
-    walker.finish(next.is_some());
+    walker.finish(rest.is_some());
     if link == 1 && frame.len() == wire_len as usize {
         ethernet::check_sequence(frame, layers);
     }
+}
+
+/// Walks layer after layer from the cursor; what is left of them when there are too many.
+fn walk(w: &mut Walker<'_>, first: Next) -> Option<Next> {
+    (0..limits::LAYERS_MAX).try_fold(first, |here, _| step(w, here))
 }
 
 /// Walks the layer that stands at the cursor.
@@ -157,8 +159,8 @@ pub struct Layers {
     pub checksums: Vec<Checksum>,
     /// The innermost TCP or UDP header, when its payload can be attributed to a flow.
     pub transport: Option<Transport>,
-    /// A TCP segment that an ICMP error quotes.
-    pub quote: Option<Transport>,
+    /// TCP segments that an ICMP error quotes, or that are sampled.
+    pub quotes: Vec<Transport>,
     /// The innermost transport is SCTP: its user data. The payload of `transport` is empty then.
     pub sctp: Option<Sctp>,
     /// The innermost IP header is that of a fragment.
@@ -173,7 +175,7 @@ impl Layers {
     /// Where payload stands that is decided with its flow or datagram: with the pieces and what is not understood, these
     /// ranges cover the frame. Some may be empty.
     pub fn payloads(&self) -> impl Iterator<Item = &Range<usize>> {
-        let transports = self.transport.iter().chain(&self.quote).map(|transport| &transport.payload);
+        let transports = self.transport.iter().chain(&self.quotes).map(|transport| &transport.payload);
         let data = self.sctp.iter().flat_map(|sctp| &sctp.data).map(|data| &data.payload);
         transports.chain(data).chain(self.fragment.iter().map(|fragment| &fragment.payload))
     }
@@ -183,7 +185,7 @@ impl Layers {
         self.pieces.clear();
         self.checksums.clear();
         self.transport = None;
-        self.quote = None;
+        self.quotes.clear();
         self.sctp = None;
         self.fragment = None;
         self.names.clear();

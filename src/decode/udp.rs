@@ -1,7 +1,7 @@
 //! UDP (RFC 768), the tunnels and address books that are known by their ports, and UDP-Lite (RFC 3828).
 
 use super::walker::{Next, Walker};
-use super::{dhcp, dns, geneve, gre, gtp, l2tp, teredo, vxlan};
+use super::{dhcp, dns, geneve, gre, gtp, l2tp, sflow, teredo, vxlan};
 
 /// The header; the rest is a tunnel or payload of the flow.
 pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
@@ -25,6 +25,7 @@ pub(super) fn walk(w: &mut Walker<'_>) -> Option<Next> {
         (2152, _) | (_, 2152) if gtp::fits(w.rest()) => gtp::walk(w),
         (3544, _) | (_, 3544) if teredo::fits(w.rest()) => teredo::walk(w),
         (53 | 137 | 5353 | 5355, _) | (_, 53 | 137 | 5353 | 5355) if dns::fits(w.rest()) => dns::walk(w),
+        (_, 6343) if !w.quoted && sflow::fits(w.rest()) => sflow::walk(w),
         (67 | 68, _) | (_, 67 | 68) if dhcp::fits(w.rest()) => dhcp::walk(w),
         _ => w.payload(w.at, src, dst, None),
     }

@@ -52,7 +52,7 @@ pub(super) struct Walker<'a> {
     wire_end: usize,
     /// Set by the innermost IP header.
     pub(super) addresses: Option<Addresses>,
-    /// Inside the packet that an ICMP error quotes: it is no packet of a flow.
+    /// Inside a packet that an ICMP error quotes or a sample copies: it is no packet of a flow.
     pub(super) quoted: bool,
     /// What stands behind such a packet, and is walked after it.
     pub(super) behind_quote: Option<Range<usize>>,
@@ -231,6 +231,24 @@ impl<'a> Walker<'a> {
         self.wire_end = self.wire_end.min(end);
     }
 
+    /// Walks the copy of (the first bytes of) another frame in the next `len` bytes, of `wire` bytes when it was sent.
+    pub(super) fn copy(&mut self, len: usize, wire: usize, walk: impl FnOnce(&mut Self)) -> Option<()> {
+        let (end, stated, wire_end) = (self.end, self.stated, self.wire_end);
+        let (addresses, quoted) = (self.addresses.take(), std::mem::replace(&mut self.quoted, true));
+        let whole = len <= end - self.at;
+        let copy_end = end.min(self.at.saturating_add(len));
+        self.end = copy_end;
+        self.wire_end = copy_end.max(self.at.saturating_add(wire));
+        self.stated = self.wire_end;
+        walk(self);
+        self.stop::<()>(if self.cut() { "cut off" } else { "malformed" });
+        // A layer that states a smaller length has said what stands behind it.
+        self.at = copy_end;
+        (self.end, self.stated, self.wire_end) = (end, stated, wire_end);
+        (self.addresses, self.quoted) = (addresses, quoted);
+        whole.then_some(())
+    }
+
     /// Goes on with a part that was put off.
     pub(super) fn enter(&mut self, part: Range<usize>) {
         self.stop::<()>("malformed");
@@ -293,7 +311,10 @@ impl<'a> Walker<'a> {
             wire_payload: u32::try_from(wire).unwrap_or(u32::MAX),
             tcp,
         };
-        *if self.quoted { &mut self.layers.quote } else { &mut self.layers.transport } = Some(transport);
+        match self.quoted {
+            true => self.layers.quotes.push(transport),
+            false => self.layers.transport = Some(transport),
+        }
         self.at = self.end;
         None
     }

@@ -93,7 +93,7 @@ impl Dissector {
         {
             self.segments(datagram, transport, tcp, layers, visitor);
         }
-        if let Some(quote) = &layers.quote {
+        for quote in &layers.quotes {
             let payload = quote.payload.start as u32..quote.payload.end as u32;
             datagram.parts_of(payload).for_each(|part| visitor.stray("quoted payload", &part));
         }

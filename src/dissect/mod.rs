@@ -102,8 +102,8 @@ impl Dissector {
         } else if layers.sctp.is_some() {
             let whole = [Part::whole(packet.id, packet.frame)];
             self.chunks(packet.frame, &whole, &layers, visitor);
-        } else if let Some(quote) = &layers.quote {
-            self.quote(packet, quote, visitor);
+        } else {
+            layers.quotes.iter().for_each(|quote| self.quote(packet, quote, visitor));
         }
         self.layers = layers;
         if let Some(last) = self.waiting.release() {
@@ -168,7 +168,7 @@ impl Dissector {
         }
     }
 
-    /// A segment inside an ICMP error: its payload is decided as that of the flow was.
+    /// A segment inside an ICMP error or a sample: its payload is decided as that of the flow was.
     fn quote(&mut self, packet: &Packet<'_>, quote: &Transport, visitor: &mut impl Visitor) {
         let payload = packet.frame.get(quote.payload.clone()).unwrap_or_default();
         let Some(tcp) = quote.tcp.filter(|_| self.streams && !payload.is_empty()) else { return };

@@ -125,11 +125,9 @@ impl<'a> Editor<'a> {
             let what = if transport.tcp.is_none() { "udp payload" } else { "tcp payload" };
             self.tally.not_understood(what, 1, transport.payload.len() as u64);
         }
-        if let Some(quote) = &layers.quote
-            && !quote.payload.is_empty()
-            && self.payload == Payload::Blank
-        {
-            self.tally.not_understood("quoted payload", 1, quote.payload.len() as u64);
+        let quoted: usize = layers.quotes.iter().map(|quote| quote.payload.len()).sum();
+        if quoted > 0 && self.payload == Payload::Blank {
+            self.tally.not_understood("quoted payload", 1, quoted as u64);
         }
         if let Some(sctp) = &layers.sctp
             && self.payload == Payload::Blank

@@ -112,9 +112,10 @@ proptest! {
         damage in prop::collection::vec(any::<(prop::sample::Index, u8)>(), 0..5),
         keep in any::<prop::sample::Index>(),
     ) {
-        let carriers = carriers();
-        let (link, head, ..) = &carriers[carrier.index(carriers.len())];
-        let mut frame = hex(&format!("{head} {TCP4}"));
+        let carriers = carriers().into_iter().map(|(link, head, ..)| (link, format!("{head} {TCP4}")));
+        let carriers: Vec<_> = carriers.chain([(101, samples())]).collect();
+        let (link, frame) = &carriers[carrier.index(carriers.len())];
+        let mut frame = hex(frame);
         let wire = frame.len();
         for (at, byte) in damage {
             let at = at.index(wire);
@@ -126,6 +127,32 @@ proptest! {
         before.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
         prop_assert_eq!(decoded(*link, &frame, wire).pieces, before.pieces);
     }
+}
+
+/// Copies of packets in a datagram of samples: quoted, not of their flows, each with its own addresses and checksums.
+fn samples() -> String {
+    let header = format!("00000001 00000040 0000000b 0000002d 00000000 0000002d {TCP4} 000000");
+    let counted = "00000001 00000008 0102030405060708";
+    let addresses = "00000003 00000020 0000002d 00000006 c0000201 c6336402 0000c000 00000050 00000010 00000000";
+    let sample = "00000001 0000000d 0000003c 12345678 00000000 0000000d 00000002";
+    [
+        &udp("18c7", 28 + 152 + 112 + 40)[..],
+        "00000005 00000001 c0000207 00000000 00000009 0a0b0c0d 00000003",
+        &format!("00000001 00000090 {sample} 00000002 {header} {addresses}"),
+        &format!("00000001 00000068 {sample} 00000001 {header}"),
+        &format!("00000002 00000020 00000001 0000000d 00000001 {counted} aaaaaaaa"),
+    ]
+    .join(" ")
+}
+
+#[test]
+fn sampled_packets() {
+    let copy = TCP4_SHOWN.strip_prefix("keep10 ").unwrap().replace("payload", "quote");
+    let expected = format!(
+        "{UDP} keep8 ip4 keep8 [sflow clock]4 keep78 {copy} [sflow record]3 keep16 ip4 ip4 keep90 {copy} [sflow record]3 \
+         keep28 [sflow record]8 [sflow sample]4"
+    );
+    assert_decodes(101, &samples(), "ip udp sflow ip tcp ip tcp", &expected);
 }
 
 /// What cannot be read behind its header, or is no carrier.

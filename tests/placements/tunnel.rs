@@ -147,9 +147,40 @@ fn others() -> Vec<Placement> {
         Placement::udp("key exchange", TEXT, 500, [&[0; 28][..], TEXT].concat()),
         Placement::udp("wireguard", TEXT, 51820, [&[4, 0, 0, 0][..], TEXT].concat()),
         Placement::udp("mpls in udp", TEXT, 6635, [&[0, 0, 0x31, 64][..], &packet].concat()),
+        Placement::udp(
+            "sampled packet, source",
+            &IPV4,
+            6343,
+            sampled(&ip_with([IPV4, HOSTS[1]], &[], 17, udp(9, b"x"))),
+        ),
+        Placement::udp("sampled packet, payload", TEXT, 6343, sampled(&packet)),
+        Placement::udp("sampled packet, cut", &IPV4, 6343, {
+            let packet = ip_with([IPV4, HOSTS[1]], &[], 17, udp(9, TEXT));
+            sampled(&packet[..packet.len() - 2])
+        }),
+        Placement::udp("sampled by whom", &IPV4, 6343, [&[0, 0, 0, 5, 0, 0, 0, 1][..], &IPV4, &[0; 16]].concat()),
+        Placement::udp("sample of another kind", TEXT, 6343, samples(0x7001, TEXT)),
+        Placement::udp("sampled user", TEXT, 6343, {
+            let user = [&[0, 0, 3, 0xec, 0, 0, 0, TEXT.len() as u8][..], TEXT].concat();
+            samples(1, &[&[0; 28][..], &[0, 0, 0, 1], &user].concat())
+        }),
         Placement::udp("locator separation", TEXT, 4341, [&[0x80, 0, 0, 0, 0, 0, 0, 0][..], &packet].concat()),
         Placement::udp("wireless controller", TEXT, 5247, [&[0, 0x10, 2, 0, 0, 0, 0, 0][..], TEXT].concat()),
         Placement::udp("mirrored packets", TEXT, 37008, [&[1, 0, 0, 1, 1][..], &eth(0x0800, &packet)].concat()),
         Placement::udp("flow samples", &IPV4, 6343, [&[0, 0, 0, 5, 0, 0, 0, 1][..], &IPV4, &[0; 16]].concat()),
     ]
+}
+
+/// An sFlow datagram of one sample.
+fn samples(format: u32, sample: &[u8]) -> Vec<u8> {
+    let head = [&[0, 0, 0, 5, 0, 0, 0, 1][..], &HOSTS[0], &[0; 12], &[0, 0, 0, 1]].concat();
+    [&head, &format.to_be_bytes()[..], &(sample.len() as u32).to_be_bytes(), sample].concat()
+}
+
+/// One in which an IPv4 packet was sampled.
+fn sampled(packet: &[u8]) -> Vec<u8> {
+    let length = (packet.len() as u32).to_be_bytes();
+    let header = [&[0, 0, 0, 11][..], &length, &[0; 4], &length, packet].concat();
+    let record = [&[0, 0, 0, 1][..], &(header.len() as u32).to_be_bytes(), &header].concat();
+    samples(1, &[&[0; 28][..], &[0, 0, 0, 1], &record].concat())
 }
