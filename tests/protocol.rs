@@ -1,5 +1,7 @@
 //! protocol: conversations as events, every byte once, however they are split.
 
+mod framed;
+
 use std::ops::Range;
 
 use proptest::prelude::*;
@@ -279,6 +281,9 @@ fn talks() -> Vec<(&'static str, Talk)> {
         ("jpeg", content("image/jpeg", b"\xff\xd8\xff\xe0\x00\x05abc\xff\xda\x00\x02scan\xff\x00\xff\xd9")),
         ("no http", Talk::new(&[(C, b"hello there\nGET / HTTP/1.1\r\n\r\n"), (S, b"\x00\x01\x02")])),
     ]
+    .into_iter()
+    .chain(framed::talks())
+    .collect()
 }
 
 /// A length of `width` bytes before `bytes`.

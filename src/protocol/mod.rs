@@ -9,7 +9,11 @@ use std::ops::Range;
 pub mod content;
 pub mod emit;
 pub mod encoding;
+pub mod enip;
+pub mod framed;
 pub mod http1;
+pub mod kerberos;
+pub mod mysql;
 pub mod name;
 pub mod path;
 pub mod socks;
@@ -20,7 +24,8 @@ pub mod window;
 
 /// Every protocol that is read. Each is asked for its [`Probe`] of a stream's first bytes; the first that is certain
 /// gets the stream.
-pub const ALL: &[&dyn Protocol] = &[&http1::Http1, &tls::Tls, &socks::Socks];
+pub const ALL: &[&dyn Protocol] =
+    &[&http1::Http1, &tls::Tls, &socks::Socks, &mysql::MySql, &enip::EtherNetIp, &kerberos::Kerberos];
 
 /// A protocol that can be recognised by its first bytes, never by a port.
 pub trait Protocol: Sync {
