@@ -104,6 +104,10 @@ pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
 pub const ORIGINS_PER_VALUE: usize = 8;
 /// Endpoints told apart in a run's result; the rest counts together.
 pub const ENDPOINTS_MAX: usize = 200;
+/// Looks at the target's process kept from a run; when there are more, every other one goes.
+pub const LOOKS_MAX: usize = 6000;
+/// Reasons told apart of why answers did not pass one check; the count goes on.
+pub const CHECK_REASONS_MAX: usize = 20;
 /// Write times kept to compare inter-arrivals with the capture's; the run's beginning counts.
 pub const ARRIVALS_KEPT: usize = 1 << 20;
 /// Headers in a response; more is a protocol error.

@@ -365,6 +365,15 @@ pub(super) struct ReplayArgs {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(super) cert_key: Option<PathBuf>,
+    /// Look at this process of the target, when it is not the one that listens
+    #[arg(long, value_name = "PID")]
+    pub(super) pid: Option<u32>,
+    /// Read heap, allocation and pauses from here (Prometheus text or Go's expvar)
+    #[arg(long, value_name = "URL")]
+    pub(super) metrics: Option<String>,
+    /// A header that marks every request: NAME, with the run's id, or 'NAME: VALUE'
+    #[arg(long, value_name = "NAME")]
+    pub(super) marker: Option<String>,
     /// Say which request values follow which responses
     #[arg(long)]
     pub(super) explain_correlation: bool,

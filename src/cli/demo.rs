@@ -21,6 +21,7 @@ use crate::replay::{self, Mode, Options, Profile, RunResult};
 use crate::report::{self, Results};
 use crate::rules::Policy;
 use crate::sanitize;
+use crate::workload::Wanted;
 
 /// Traffic of a small shop with made-up people; see `fixtures/README.md`.
 const CAPTURE: &[u8] = include_bytes!("../../fixtures/shop-demo.pcap");
@@ -125,7 +126,7 @@ fn mask(original: &Path, masked: &Path, policy: &Arc<Policy>) -> Result<sanitize
 /// Replays against the built-in target at the captured pace.
 fn replay(path: &Path, stop: &Stop) -> Result<RunResult, Failure> {
     let file = std::fs::File::open(path).map_err(|e| Failure::io("cannot read", path, &e))?;
-    let workload = super::replay::workload(Box::new(file)).map_err(|failure| failure.of(path))?;
+    let workload = super::replay::workload(Box::new(file), &Wanted::default()).map_err(|failure| failure.of(path))?;
     let profile =
         Profile { mode: Mode::Sessions, ..Profile::built_in("sessions").map_err(|e| Failure::usage(e.to_string()))? };
     let options = Options { cancel: stop.flag(), ..Options::new("embedded", profile) };

@@ -1,5 +1,6 @@
 //! `standin replay`.
 
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,15 +12,17 @@ use super::text::write_json;
 use super::text::{Talk, grouped, print, print_json};
 use super::{Exit, Failure};
 use crate::replay::profile::{Arrivals, Shard, Span};
-use crate::replay::{self, Mode, Options, Profile, Protocol, ReplayError, RunResult, provenance};
-use crate::workload::{Collector, Workload, correlate};
+use crate::replay::{
+    self, EnvSecret, Marker, Mode, Options, Profile, Protocol, ReplayError, RunResult, SecretRule, Secrets, provenance,
+};
+use crate::workload::{Collector, Wanted, Workload, correlate, note};
 
 pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;
     let start_at = args.start_at.as_deref().map(super::time::instant).transpose()?;
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     only_if_masked(args)?;
-    let workload = read(&args.capture, &stop, talk)?;
+    let workload = read(&args.capture, &replay::wanted(&profile.checks), &stop, talk)?;
     if args.explain_correlation {
         return explain(&workload, &profile, args.json);
     }
@@ -38,18 +41,19 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Clean);
     }
-    let options = Options { cancel: stop.flag(), start_at, ..Options::new(&args.target, profile) };
+    let options =
+        Options { cancel: stop.flag(), start_at, secrets: secrets(&profile), ..Options::new(&args.target, profile) };
     let result = replay::run(Arc::new(workload), options).map_err(failure)?;
     if let Some(path) = &args.output {
         write_json(path, &result)?;
     }
     tell(&result, args.json)?;
-    Ok(if result.valid { Exit::Clean } else { Exit::Negative })
+    Ok(if result.is_good() { Exit::Clean } else { Exit::Negative })
 }
 
 /// A capture as traffic to replay.
-pub(super) fn read(path: &Path, stop: &Stop, talk: &Talk) -> Result<Workload, Failure> {
-    let workload = workload(input::open(path, stop)?).map_err(|failure| failure.of(path))?;
+pub(super) fn read(path: &Path, wanted: &Wanted, stop: &Stop, talk: &Talk) -> Result<Workload, Failure> {
+    let workload = workload(input::open(path, stop)?, wanted).map_err(|failure| failure.of(path))?;
     talk.say(&format!(
         "{}: {} requests in {} sessions, {} values follow earlier responses",
         path.display(),
@@ -60,11 +64,12 @@ pub(super) fn read(path: &Path, stop: &Stop, talk: &Talk) -> Result<Workload, Fa
     Ok(workload)
 }
 
-/// Sessions of exchanges, correlated.
-pub(super) fn workload(input: Box<dyn std::io::Read + Send>) -> Result<Workload, NoWorkload> {
+/// Sessions of exchanges, correlated; with what checks want to know of the answers.
+pub(super) fn workload(input: Box<dyn std::io::Read + Send>, wanted: &Wanted) -> Result<Workload, NoWorkload> {
     let mut collector = Collector::new();
     crate::dissect::run(input, &mut collector).map_err(NoWorkload::Capture)?;
     let mut workload = collector.finish().map_err(|error| NoWorkload::TooLarge(error.to_string()))?;
+    note(&mut workload, wanted);
     correlate(&mut workload);
     Ok(workload)
 }
@@ -96,10 +101,19 @@ fn only_if_masked(args: &ReplayArgs) -> Result<(), Failure> {
     .hint("mask it first, or say --allow-unmasked if it may be sent"))
 }
 
+/// The values of the environment variables that a profile names. One that is not set is missed by the run.
+fn secrets(profile: &Profile) -> Secrets {
+    let value = |rule: &SecretRule| Some((rule.env.clone(), EnvSecret::new(std::env::var_os(&rule.env)?.into_vec())));
+    profile.secrets.iter().filter_map(value).collect()
+}
+
 fn failure(error: ReplayError) -> Failure {
     let what = error.to_string();
     match error {
         ReplayError::Refused { .. } => Failure::usage(what).hint("--allow-host HOST allows a target by name"),
+        ReplayError::Secret { .. } => {
+            Failure::usage(what).hint("set it in the environment of this command (it is never printed or stored)")
+        }
         ReplayError::Unreachable { .. } => Failure::system(what).hint("start the target, or check host and port"),
         _ if error.exit_code() == 2 => Failure::usage(what),
         _ => Failure::system(what),
@@ -151,6 +165,11 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
         profile.methods.clone_from(&args.methods);
     }
     connect(args, &mut profile);
+    profile.target.pid = args.pid.or(profile.target.pid);
+    profile.target.metrics = args.metrics.clone().or(profile.target.metrics);
+    if let Some(marker) = &args.marker {
+        profile.marker = Some(Marker::from_str(marker).map_err(|e| usage(format!("--marker {marker}: {e}")))?);
+    }
     profile.allow_host.extend(args.allow_host.iter().cloned());
     profile.deny_host.extend(args.deny_host.iter().cloned());
     profile.check().map_err(|e| usage(e.to_string()))?;

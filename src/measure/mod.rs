@@ -1,7 +1,11 @@
-//! Outcomes as figures: histograms, process figures from `/proc`, distances between distributions.
+//! Outcomes as figures: histograms, what processes, cgroups and runtimes use, distances between distributions.
 
+pub mod cgroup;
 mod histogram;
 pub mod process;
+pub mod runtime;
 pub mod statistics;
+mod windows;
 
 pub use histogram::{Histogram, HistogramError, Percentiles};
+pub use windows::{Few, Times, Window, Windows};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use tokio::sync::Notify;
 
-use crate::workload::{Replacement, Session, Source, Step, answer, replacement};
+use crate::workload::{Edge, Replacement, Session, Source, Step, answer, replacement};
 
 /// The values of a session's sources, and which of its steps are over.
 pub struct Memory {
@@ -98,17 +98,15 @@ impl Memory {
         step.edges.iter().any(|edge| matches!(values.get(edge.source as usize), Some(Value::Awaited)))
     }
 
-    /// The live values for a request.
-    pub fn replacements(&self, step: &Step) -> Replacements {
+    /// The live values for a request, but for those edges that something else decides about.
+    pub fn replacements(&self, step: &Step, decided: impl Fn(&Edge) -> bool) -> Replacements {
         let values = self.values.borrow();
         let live =
             |source: u32| if let Some(Value::Live(text)) = values.get(source as usize) { Some(text) } else { None };
-        let made: Vec<Replacement> = step
-            .edges
-            .iter()
-            .filter_map(|edge| Some(replacement(edge.at.clone(), live(edge.source)?, edge.encoding)))
-            .collect();
-        let missed = (step.edges.len() - made.len()) as u64;
+        let edges = || step.edges.iter().filter(|edge| !decided(edge));
+        let made: Vec<Replacement> =
+            edges().filter_map(|edge| Some(replacement(edge.at.clone(), live(edge.source)?, edge.encoding))).collect();
+        let missed = (edges().count() - made.len()) as u64;
         Replacements { made, missed }
     }
 }

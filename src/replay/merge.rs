@@ -8,6 +8,7 @@ use crate::measure::statistics::l1_distance;
 use super::profile::{Profile, Shard};
 use super::result::*;
 use super::summary::share;
+use super::{checks, series, slo};
 
 /// Shards that began further apart than this did not make the load of one run.
 const APART_US_MAX: u64 = 50_000;
@@ -70,7 +71,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
     let agreed = sum(|run| run.workload.agreed);
     let endpoints = endpoints(shards)?;
     let intended = intended(shards, start);
-    Ok(RunResult {
+    let mut result = RunResult {
         standin: env!("CARGO_PKG_VERSION").into(),
         schema: SCHEMA,
         target: first.target.clone(),
@@ -113,7 +114,12 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
                 / sent.max(1) as f64,
             rss_peak: runs().map(|run| run.generator.rss_peak).max().unwrap_or(0),
         },
+        // What the shards saw of the target is with each of them: it is the same target.
         target_process: None,
+        target_cgroup: None,
+        target_runtime: None,
+        not_measured: BTreeMap::new(),
+        series: series::merged(&runs().map(|run| (run, run.started_unix_us - start)).collect::<Vec<_>>()),
         histograms: Histograms {
             response: whole.response.to_base64(),
             service: whole.service.to_base64(),
@@ -122,7 +128,12 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
         requests,
         endpoints,
         shards: shards.iter().map(|(_, run)| shard_result(run)).collect(),
-    })
+        checks: checks::merged(&runs().map(|run| run.checks.as_slice()).collect::<Vec<_>>()),
+        slo: Vec::new(),
+        marker: None,
+    };
+    result.slo = slo::judge(&result);
+    Ok(result)
 }
 
 /// What makes two results parts of different runs.
@@ -248,6 +259,7 @@ fn requests(shards: &[(String, RunResult)]) -> Requests {
         sent: sum(|requests| requests.sent),
         answered: sum(|requests| requests.answered),
         held: sum(|requests| requests.held),
+        errors: sum(|requests| requests.errors),
         failed: added(shards.iter().map(|(_, run)| &run.requests.failed)),
     }
 }
@@ -304,6 +316,7 @@ fn one_endpoint(parts: &[(&String, &Endpoint)]) -> Result<Endpoint, MergeError> 
         requests: sum(|part| part.requests),
         answered: sum(|part| part.answered),
         failed: sum(|part| part.failed),
+        errors: sum(|part| part.errors),
         status: added(parts.iter().map(|(_, part)| &part.status)),
         status_agreement: share(agreed, compared),
         compared,

@@ -4,12 +4,16 @@
 //! an `outcome`; a `tally` counts; `summary` turns that into a [`RunResult`]. `safety` says where a run may go,
 //! `governor` how far.
 
+mod checks;
+mod edits;
+mod felt;
 mod governor;
 mod link;
 mod memory;
 pub mod merge;
 mod outcome;
 mod pacer;
+mod pattern;
 pub mod profile;
 pub mod provenance;
 mod response;
@@ -17,11 +21,14 @@ mod result;
 mod safety;
 pub mod schedule;
 mod seat;
+mod series;
+mod slo;
 mod start;
 mod summary;
 mod tally;
 pub mod target;
 mod waiting;
+mod which;
 mod worker;
 
 use std::io;
@@ -31,16 +38,22 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::measure::process;
 use crate::workload::{Workload, endpoint::endpoint};
 
+pub use checks::{Because, Check, wanted};
+pub use edits::{EnvSecret, Marker, SecretRule, Secrets};
+pub use felt::Watch;
 pub use outcome::{End, Failure, Outcome};
 pub use profile::{Mode, Profile, ProfileError, Protocol};
 pub use response::{Asked, Malformed, Reader};
 pub use result::*;
 pub use safety::Target;
+pub use slo::Slo;
 pub use start::StartError;
 
+use checks::Checks;
+use edits::Edits;
+use felt::Watcher;
 use governor::Governor;
 use link::{Address, Route, Tls, TlsError};
 use schedule::{Intent, passes};
@@ -57,6 +70,8 @@ pub struct Options {
     pub target: String,
     /// All knobs.
     pub profile: Profile,
+    /// The values of the environment variables that the profile names under `secrets`.
+    pub secrets: Secrets,
     /// Set to true, it ends the run; what was measured so far is the result.
     pub cancel: Arc<AtomicBool>,
     /// When the run's instant 0 is, by this machine's clock; as soon as possible when none.
@@ -66,7 +81,7 @@ pub struct Options {
 impl Options {
     /// A run with a profile against a target.
     pub fn new(target: &str, profile: Profile) -> Options {
-        Options { target: target.into(), profile, cancel: Arc::default(), start_at: None }
+        Options { target: target.into(), profile, secrets: Secrets::new(), cancel: Arc::default(), start_at: None }
     }
 }
 
@@ -92,8 +107,16 @@ pub enum ReplayError {
         /// The rule that forbids it.
         why: String,
     },
+    /// A secret of the target's environment cannot be had.
+    #[error("the environment variable {variable}, which the profile takes a secret from, {why}")]
+    Secret {
+        /// Its name.
+        variable: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// There is nothing to replay.
-    #[error("the capture holds no HTTP/1 request that may be sent{}", if *.0 { " (`methods` leaves none over)" } else { "" })]
+    #[error("the capture holds no HTTP/1 request that may be sent{}", if *.0 { " (`methods` and `filter` leave none over)" } else { "" })]
     Nothing(
         /// The profile's filter is the reason.
         bool,
@@ -125,7 +148,8 @@ impl ReplayError {
             | ReplayError::Target { .. }
             | ReplayError::Refused { .. }
             | ReplayError::Start(_)
-            | ReplayError::Tls(_) => 2,
+            | ReplayError::Tls(_)
+            | ReplayError::Secret { .. } => 2,
             ReplayError::Nothing(filtered) => 3 - u8::from(*filtered),
             ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
         }
@@ -141,12 +165,10 @@ pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, Repla
     options.start_at.map(start::ahead).transpose()?;
     let target = Target::parse(&url)?;
     let address = target.cleared(&options.profile, &workload.hosts)?;
+    let id = format!("{:016x}", rand::random::<u64>());
+    let edits = Edits::new(&options.profile, &target.authority, &options.secrets, &id)?;
     let route = route(&target, &address, &options.profile)?;
-
-    let listener = if let Address::Tcp(address) = address { process::listener(address) } else { None };
-    let pid = listener.filter(|pid| *pid != std::process::id());
-    let sample = || pid.and_then(|pid| Some((pid, process::sample(pid)?)));
-    let before = sample();
+    let watcher = Watcher::begin(&options.profile, &address, &workload.hosts)?;
     let threads = threads(&options.profile);
     let endpoints = Endpoints::new(&workload);
     let start = match options.start_at {
@@ -154,17 +176,18 @@ pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, Repla
         None => pacer::now() + READY_NS,
     };
     let run = Arc::new(Run {
+        checks: Checks::new(&options.profile.checks, &endpoints.names),
         endpoints,
         governor: Governor::new(&options.profile, options.cancel),
         workload,
         profile: options.profile,
         route: Arc::new(route),
-        authority: target.authority,
         start,
+        edits,
         threads,
     });
     let tally = send(&run)?;
-    Ok(summary::summary(&run, options.target, tally, before.zip(sample())))
+    Ok(summary::summary(&run, options.target, tally, &watcher.end()))
 }
 
 /// The way to the target, on which somebody answers.
@@ -239,7 +262,7 @@ pub struct PlannedReplacement {
     pub at: usize,
     /// Its length as captured.
     pub len: usize,
-    /// What takes its place: `host`, or the response's field.
+    /// What takes its place: the response's field, `host`, `secret $VARIABLE`, `marker NAME`, or what a rule does there.
     pub with: String,
     /// The step of the session whose response tells it.
     pub from_step: Option<u32>,
@@ -252,15 +275,16 @@ pub fn dry_run(workload: &Workload, profile: &Profile) -> Result<Vec<PlannedRequ
     let once =
         profile.requests.is_none() && profile.duration.is_some() && matches!(profile.mode, Mode::Closed | Mode::Rate);
     let most = if once { workload.requests() } else { usize::MAX };
+    let edits = Edits::planned(profile);
     let planned = passes(workload, profile).flat_map(|pass| {
         let steps = workload.sessions[pass.session].steps.iter().zip(pass.intents).enumerate();
-        let planned = steps.filter_map(|(n, (_, intent))| planned(workload, pass.session, n, intent));
+        let planned = steps.filter_map(|(n, (_, intent))| planned(workload, &edits, pass.session, n, intent));
         planned.collect::<Vec<_>>()
     });
     Ok(planned.take(most).collect())
 }
 
-fn planned(workload: &Workload, session: usize, n: usize, intent: Intent) -> Option<PlannedRequest> {
+fn planned(workload: &Workload, edits: &Edits, session: usize, n: usize, intent: Intent) -> Option<PlannedRequest> {
     let sources = &workload.sessions[session].sources;
     let step = &workload.sessions[session].steps[n];
     let ms = |ns: u64| Some(ns as f64 / 1e6);
@@ -269,18 +293,19 @@ fn planned(workload: &Workload, session: usize, n: usize, intent: Intent) -> Opt
         Intent::At(at) => (ms(at), None),
         Intent::After(think) => (None, ms(think)),
     };
-    let from_responses = step.edges.iter().filter_map(|edge| {
+    let edits = edits.of(&step.request);
+    let from_responses = step.edges.iter().filter(|edge| !edits::covers(&edits, &edge.at)).filter_map(|edge| {
         let source = sources.get(edge.source as usize)?;
         let with = format!("{}[{}]", source.path, source.ordinal);
         Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, from_step: Some(source.step) })
     });
-    let host = step.request.header("host").map(|at| PlannedReplacement {
-        at: at.start,
-        len: at.len(),
-        with: "host".into(),
+    let by_the_profile = edits.iter().map(|edit| PlannedReplacement {
+        at: edit.at.start,
+        len: edit.at.len(),
+        with: edit.why.to_string(),
         from_step: None,
     });
-    let mut replacements: Vec<_> = from_responses.chain(host).collect();
+    let mut replacements: Vec<_> = from_responses.chain(by_the_profile).collect();
     replacements.sort_by_key(|replacement| replacement.at);
     let line = step.request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line).into_owned();

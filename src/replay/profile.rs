@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::yaml::{self, YamlError};
+
+use super::checks::CheckRule;
+use super::edits::{Marker, Rewrite, SecretRule};
+use super::felt::Watch;
+use super::slo::Objective;
+use super::which::Filter;
 
 /// The profiles that are compiled in: name and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
@@ -45,6 +51,20 @@ pub struct Profile {
     pub warmup: Span,
     /// Only these methods are sent; all when empty.
     pub methods: Vec<String>,
+    /// Of those, only these.
+    pub filter: Filter,
+    /// What is changed in them.
+    pub rewrite: Vec<Rewrite>,
+    /// Values that come from the environment.
+    pub secrets: Vec<SecretRule>,
+    /// A header that marks every request.
+    pub marker: Option<Marker>,
+    /// What to look at beside the process that listens at the target's address.
+    pub target: Watch,
+    /// What answers are to be.
+    pub checks: Vec<CheckRule>,
+    /// What the run must reach.
+    pub slo: Vec<Objective>,
     /// Requests per second never exceeded.
     pub max_rate: f64,
     /// Requests unanswered at a time never exceeded; those over it fail with `cap`.
@@ -98,6 +118,13 @@ impl Default for Profile {
             timeout: Span(Duration::from_secs(10)),
             warmup: Span(Duration::ZERO),
             methods: Vec::new(),
+            filter: Filter::default(),
+            rewrite: Vec::new(),
+            secrets: Vec::new(),
+            marker: None,
+            target: Watch::default(),
+            checks: Vec::new(),
+            slo: Vec::new(),
             max_rate: 20_000.0,
             max_in_flight: 1024,
             abort_error_rate: 0.5,
@@ -229,6 +256,16 @@ impl Profile {
             ),
             ("cert", self.cert.is_some() == self.cert_key.is_some(), "and `cert-key` go together"),
             ("insecure", !self.insecure || self.cacert.is_none(), "trusts anybody: leave it or `cacert` out"),
+            (
+                "secrets",
+                self.secrets.iter().all(|rule| rule.header.is_some() != rule.field.is_some()),
+                "each needs `env` and either `header` or `field`",
+            ),
+            (
+                "secrets",
+                self.secrets.iter().all(|rule| is_variable(&rule.env)),
+                "`env` is the name of an environment variable: letters, digits and `_`",
+            ),
             ("shard", self.shard.is_none_or(|shard| shard.index < shard.of), "must be I/N with I from 0 to N-1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -236,6 +273,10 @@ impl Profile {
             Some((knob, _, what)) => Err(ProfileError::Value { knob, what }),
         }
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Text that is no length of time.
@@ -297,19 +338,21 @@ impl fmt::Display for Shard {
 /// Serde by way of text.
 macro_rules! as_text {
     ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     )*};
 }
+
+pub(super) use as_text;
 
 as_text!(Span, Shard);
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Percentiles;
+use crate::measure::{Few, Percentiles};
 
+use super::checks::Check;
 use super::outcome::Failure;
 use super::profile::Profile;
+use super::slo::Slo;
 
 /// Version of the JSON.
 pub const SCHEMA: u32 = 1;
@@ -34,6 +36,15 @@ pub struct RunResult {
     /// When the run's instant 0 was by this machine's clock, microseconds since 1970.
     #[serde(default)]
     pub started_unix_us: u64,
+    /// The profile's checks of answers.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// The profile's objectives.
+    #[serde(default)]
+    pub slo: Vec<Slo>,
+    /// The header line that marked every request.
+    #[serde(default)]
+    pub marker: Option<String>,
     /// From the run's start to its last outcome.
     pub seconds: f64,
     /// When requests were meant to be sent, from the run's start; none when there was none.
@@ -65,6 +76,18 @@ pub struct RunResult {
     pub generator: Generator,
     /// What the target used, when it is a process of this machine (and not this one).
     pub target_process: Option<TargetProcess>,
+    /// What its cgroup used.
+    #[serde(default)]
+    pub target_cgroup: Option<TargetCgroup>,
+    /// What it told of its own memory.
+    #[serde(default)]
+    pub target_runtime: Option<TargetRuntime>,
+    /// What was not measured, and why.
+    #[serde(default)]
+    pub not_measured: BTreeMap<String, String>,
+    /// The run over time.
+    #[serde(default)]
+    pub series: Vec<Point>,
     /// The whole distributions, HDR V2 in base64, microseconds.
     pub histograms: Histograms,
     /// The same by endpoint.
@@ -106,6 +129,13 @@ pub struct ShardResult {
     pub target_process: Option<TargetProcess>,
 }
 
+impl RunResult {
+    /// Valid, and every check and objective met.
+    pub fn is_good(&self) -> bool {
+        self.valid && self.checks.iter().all(|check| check.met) && self.slo.iter().all(|slo| slo.met)
+    }
+}
+
 /// Requests of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Requests {
@@ -117,6 +147,9 @@ pub struct Requests {
     pub answered: u64,
     /// That waited for the target before they could be sent: an earlier answer, a connection.
     pub held: u64,
+    /// That got none, or a 5xx that the capture does not have.
+    #[serde(default)]
+    pub errors: u64,
     /// That got none, by reason.
     pub failed: BTreeMap<Failure, u64>,
 }
@@ -176,8 +209,9 @@ pub struct Generator {
     pub rss_peak: u64,
 }
 
-/// What the target used.
+/// What the target's process used. None: it may not be looked at so closely.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TargetProcess {
     /// Process id.
     pub pid: u32,
@@ -185,16 +219,155 @@ pub struct TargetProcess {
     pub rss_start: u64,
     /// Largest since it was started.
     pub rss_peak: u64,
+    /// Largest seen during the run.
+    pub rss_peak_seen: u64,
     /// After.
     pub rss_end: u64,
+    /// Resident memory with shared pages counted in parts, before.
+    pub pss_start: Option<u64>,
+    /// Largest seen.
+    pub pss_peak: Option<u64>,
+    /// After.
+    pub pss_end: Option<u64>,
     /// CPU time per answer.
     pub cpu_us_per_request: f64,
+    /// CPU time in user space during the run.
+    pub cpu_user_us: u64,
+    /// CPU time in the kernel during the run.
+    pub cpu_system_us: u64,
     /// Context switches per answer.
     pub context_switches_per_request: f64,
+    /// Those because a thread waited.
+    pub voluntary_switches_per_request: f64,
+    /// Those because another thread's turn came.
+    pub involuntary_switches_per_request: f64,
     /// Waiting for a processor, per answer.
     pub run_queue_us_per_request: f64,
     /// Threads after.
     pub threads: u64,
+    /// Most threads seen.
+    pub threads_peak: u64,
+    /// Page faults during the run, without a read from disk.
+    pub minor_faults: u64,
+    /// With one.
+    pub major_faults: u64,
+    /// Most open descriptors seen.
+    pub descriptors_peak: Option<u64>,
+    /// Most sockets seen.
+    pub sockets_peak: Option<u64>,
+}
+
+/// What the target's cgroup used. None: the kernel, or the group's controllers, do not tell.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetCgroup {
+    /// Where it is.
+    pub path: String,
+    /// Memory before, page cache included.
+    pub memory_start: Option<u64>,
+    /// Largest since it was made.
+    pub memory_peak: Option<u64>,
+    /// Largest seen during the run.
+    pub memory_peak_seen: Option<u64>,
+    /// After.
+    pub memory_end: Option<u64>,
+    /// CPU time per answer.
+    pub cpu_us_per_request: Option<f64>,
+    /// CPU time in user space.
+    pub cpu_user_us: Option<u64>,
+    /// CPU time in the kernel.
+    pub cpu_system_us: Option<u64>,
+    /// Periods that the CPU limit was enforced in.
+    pub periods: Option<u64>,
+    /// Of those, how many it was hit in.
+    pub throttled_periods: Option<u64>,
+    /// How long its processes were held back for it.
+    pub throttled_us: Option<u64>,
+    /// Processes killed for want of memory.
+    pub oom_kills: Option<u64>,
+}
+
+/// What the target told of its own memory. None: it does not tell.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetRuntime {
+    /// Live heap before, bytes.
+    pub heap_start: Option<f64>,
+    /// Largest seen.
+    pub heap_peak_seen: Option<f64>,
+    /// After.
+    pub heap_end: Option<f64>,
+    /// Allocated during the run, bytes.
+    pub allocated: Option<f64>,
+    /// Bytes per second.
+    pub allocation_rate: Option<f64>,
+    /// Bytes per answer.
+    pub allocated_per_request: Option<f64>,
+    /// Allocations per answer.
+    pub allocations_per_request: Option<f64>,
+    /// Garbage collections.
+    pub collections: Option<f64>,
+    /// Their pauses together.
+    pub pauses_us: Option<f64>,
+}
+
+/// A part of the run's time. `intended` and `response_time_us` are of the requests meant for it, `sent` and
+/// `lateness_us` of those written in it, the others of what was known in it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Point {
+    /// Its begin, from the run's start.
+    pub at_s: f64,
+    /// Its length: a quarter of a second, doubled as often as a long run needs.
+    pub seconds: f64,
+    /// Requests that were meant to be sent.
+    pub intended: u64,
+    /// Requests that were written.
+    pub sent: u64,
+    /// Answers that were complete.
+    pub answered: u64,
+    /// Requests that had failed.
+    pub failed: u64,
+    /// Failures, and 5xx that the capture does not have.
+    pub errors: u64,
+    /// From the intended instant.
+    pub response_time_us: Option<Few>,
+    /// The generator's own.
+    pub lateness_us: Option<Few>,
+    /// What the target felt.
+    pub target: Option<PointTarget>,
+    /// Both distributions, HDR V2 in base64, two digits; empty when there is none.
+    pub histograms: PointHistograms,
+}
+
+/// What the target felt in a part of the run's time.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PointTarget {
+    /// Resident memory of the process.
+    pub rss: Option<u64>,
+    /// Processors that the process used: 1.5 is one and a half.
+    pub cpu: Option<f64>,
+    /// Its threads.
+    pub threads: Option<u64>,
+    /// Memory of the cgroup.
+    pub memory: Option<u64>,
+    /// Processors that the cgroup used.
+    pub group_cpu: Option<f64>,
+    /// How long the cgroup was held back.
+    pub throttled_us: Option<u64>,
+    /// Live heap, bytes.
+    pub heap: Option<f64>,
+}
+
+/// Distributions of a part of the run's time.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PointHistograms {
+    /// From the intended instant.
+    pub response: String,
+    /// The generator's own lateness.
+    pub lateness: String,
 }
 
 /// Distributions that can be merged.
@@ -219,6 +392,9 @@ pub struct Endpoint {
     pub answered: u64,
     /// Not answered.
     pub failed: u64,
+    /// Not answered, or with a 5xx that the capture does not have.
+    #[serde(default)]
+    pub errors: u64,
     /// Answers by status code.
     pub status: BTreeMap<String, u64>,
     /// Share answered with the captured status.

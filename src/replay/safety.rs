@@ -73,7 +73,11 @@ impl Target {
     }
 
     /// The address that the target's name has.
-    fn by_name(&self, profile: &Profile, captured_hosts: &BTreeSet<String>) -> Result<SocketAddr, ReplayError> {
+    pub(super) fn by_name(
+        &self,
+        profile: &Profile,
+        captured_hosts: &BTreeSet<String>,
+    ) -> Result<SocketAddr, ReplayError> {
         self.not_denied(profile)?;
         let found = (self.host.as_str(), self.port)
             .to_socket_addrs()

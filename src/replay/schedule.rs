@@ -79,7 +79,9 @@ fn idle(workload: &Workload, session: usize) -> Pass {
 
 /// Whether the profile lets a request be sent.
 pub fn allowed(profile: &Profile, step: &Step) -> bool {
-    profile.methods.is_empty() || profile.methods.iter().any(|method| method.as_bytes() == step.request.method())
+    let method = step.request.method();
+    (profile.methods.is_empty() || profile.methods.iter().any(|wanted| wanted.as_bytes() == method))
+        && profile.filter.lets(&step.request)
 }
 
 /// (time, session, step) of all requests that may be sent, in order.

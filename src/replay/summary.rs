@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::measure::process::{self, Sample};
+use crate::measure::process;
 use crate::measure::statistics::{ks_distance, l1_distance};
 
+use super::felt::Felt;
 use super::pacer::now;
 use super::profile::Mode;
 use super::result::*;
+use super::series::series;
+use super::slo;
 use super::tally::{EndpointTally, Tally};
 use super::worker::Run;
 
@@ -19,13 +22,13 @@ const RATE_REQUESTS_MIN: u64 = 20;
 /// Share of values that may be missed without a warning.
 const MISSED_SHARE: f64 = 0.1;
 
-/// The result of a run. `target`: its process before and after.
-pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sample), (u32, Sample))>) -> RunResult {
+/// The result of a run, with what the target felt.
+pub fn summary(run: &Run, url: String, tally: Tally, felt: &Felt) -> RunResult {
     let seconds = tally.last.saturating_sub(run.start) as f64 / 1e9;
     let per = |amount: f64, of: u64| if of == 0 { 0.0 } else { amount / of as f64 };
     let (offered_rps, sent_rps) = rates(&tally);
     let invalid_because = invalid_because(run, &tally, offered_rps, sent_rps);
-    RunResult {
+    let mut result = RunResult {
         standin: env!("CARGO_PKG_VERSION").into(),
         schema: SCHEMA,
         target: url,
@@ -35,6 +38,9 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
         invalid_because,
         warnings: warnings(&tally),
         started_unix_us: unix_us(run.start),
+        checks: run.checks.results(&tally.checks, &run.endpoints.names),
+        slo: Vec::new(),
+        marker: run.edits.marker(),
         seconds,
         intended_us: tally.intended.map(|(first, last)| Window {
             first: first.saturating_sub(run.start) / 1000,
@@ -58,22 +64,11 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
             cpu_us_per_request: per(tally.used.cpu_ns as f64 / 1000.0, tally.sent),
             rss_peak: process::sample(std::process::id()).map_or(0, |sample| sample.rss_peak),
         },
-        target_process: target.map(|((pid, before), (_, after))| TargetProcess {
-            pid,
-            rss_start: before.rss,
-            rss_peak: after.rss_peak,
-            rss_end: after.rss,
-            cpu_us_per_request: per(after.cpu_us.saturating_sub(before.cpu_us) as f64, tally.answered),
-            context_switches_per_request: per(
-                after.context_switches.saturating_sub(before.context_switches) as f64,
-                tally.answered,
-            ),
-            run_queue_us_per_request: per(
-                after.run_queue_us.saturating_sub(before.run_queue_us) as f64,
-                tally.answered,
-            ),
-            threads: after.threads,
-        }),
+        target_process: felt.process(tally.answered),
+        target_cgroup: felt.cgroup(tally.answered),
+        target_runtime: felt.runtime(tally.answered),
+        not_measured: felt.not_measured.clone(),
+        series: series(&tally.windows, run.start, felt),
         histograms: Histograms {
             response: tally.response.to_base64(),
             service: tally.service.to_base64(),
@@ -86,9 +81,12 @@ pub fn summary(run: &Run, url: String, tally: Tally, target: Option<((u32, Sampl
             sent: tally.sent,
             answered: tally.answered,
             held: tally.held,
+            errors: tally.errors,
             failed: tally.failed,
         },
-    }
+    };
+    result.slo = slo::judge(&result);
+    result
 }
 
 fn mode_name(mode: Mode) -> &'static str {
@@ -126,6 +124,7 @@ fn endpoint_result(name: &str, captured: u64, tally: &EndpointTally) -> Endpoint
         requests: tally.requests,
         answered: tally.answered,
         failed: tally.failed,
+        errors: tally.errors,
         status: statuses(&tally.status),
         status_agreement: share(tally.agreed, tally.compared),
         compared: tally.compared,

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
-use crate::measure::Histogram;
+use crate::measure::{Histogram, Windows};
 use crate::workload::Workload;
 use crate::workload::endpoint::endpoint;
 
+use super::checks::CheckTally;
 use super::outcome::{End, Failure, Outcome};
 use super::seat::Used;
 
@@ -18,6 +19,8 @@ pub struct Tally {
     pub answered: u64,
     pub held: u64,
     pub failed: BTreeMap<Failure, u64>,
+    /// Requests that failed, or were answered with a 5xx that the capture does not have.
+    pub errors: u64,
     pub status: BTreeMap<u16, u64>,
     pub bytes_sent: u64,
     pub bytes_received: u64,
@@ -32,6 +35,10 @@ pub struct Tally {
     pub compared: u64,
     pub agreed: u64,
     pub endpoints: BTreeMap<usize, EndpointTally>,
+    /// What the profile's checks saw, in their order.
+    pub checks: Vec<CheckTally>,
+    /// The run over time.
+    pub windows: Windows,
     /// (write, captured) instants of the requests sent, nanoseconds.
     pub arrivals: Vec<(u64, u64)>,
     /// First and last intended instant.
@@ -50,6 +57,7 @@ pub struct EndpointTally {
     pub requests: u64,
     pub answered: u64,
     pub failed: u64,
+    pub errors: u64,
     pub compared: u64,
     pub agreed: u64,
     pub status: BTreeMap<u16, u64>,
@@ -72,9 +80,19 @@ pub struct About {
     pub known_at: u64,
 }
 
+/// No answer, or a 5xx where the capture has none.
+pub fn is_error(end: End, expected: Option<u16>) -> bool {
+    match end {
+        End::Failed(_) => true,
+        End::Answered { status, .. } => status >= 500 && expected.is_none_or(|expected| expected < 500),
+    }
+}
+
 impl Tally {
     /// Counts an outcome.
     pub fn record(&mut self, outcome: &Outcome, about: About) {
+        let error = u64::from(is_error(outcome.end, about.expected));
+        self.over_time(outcome, about.known_at, error);
         let endpoint = self.endpoints.entry(about.endpoint).or_default();
         endpoint.requests += 1;
         let known = u64::from(about.expected.is_some());
@@ -84,6 +102,8 @@ impl Tally {
         self.held += u64::from(outcome.was_held());
         let (first, last) = self.intended.unwrap_or((outcome.intended, outcome.intended));
         self.intended = Some((first.min(outcome.intended), last.max(outcome.intended)));
+        self.errors += error;
+        endpoint.errors += error;
         match outcome.end {
             End::Failed(failure) => {
                 *self.failed.entry(failure).or_default() += 1;
@@ -118,6 +138,24 @@ impl Tally {
         }
     }
 
+    /// Counts it in the windows of its instants.
+    fn over_time(&mut self, outcome: &Outcome, known_at: u64, error: u64) {
+        let known = self.windows.at(known_at);
+        known.errors += error;
+        match outcome.end {
+            End::Failed(_) => known.failed += 1,
+            End::Answered { written, .. } => {
+                known.answered += 1;
+                let sent = self.windows.at(written);
+                sent.sent += 1;
+                outcome.lateness_ns().into_iter().for_each(|ns| sent.lateness.record_ns(ns));
+            }
+        }
+        let intended = self.windows.at(outcome.intended);
+        intended.intended += 1;
+        outcome.response_ns().into_iter().for_each(|ns| intended.response.record_ns(ns));
+    }
+
     /// Adds what another thread counted.
     pub fn merge(&mut self, other: Tally) {
         self.planned += other.planned;
@@ -125,6 +163,7 @@ impl Tally {
         self.answered += other.answered;
         self.held += other.held;
         add(&mut self.failed, other.failed);
+        self.errors += other.errors;
         add(&mut self.status, other.status);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
@@ -143,6 +182,8 @@ impl Tally {
             (a, b) => a.or(b),
         };
         self.last = self.last.max(other.last);
+        self.windows.merge(other.windows);
+        CheckTally::merge(&mut self.checks, other.checks);
         self.used.cpu_ns += other.used.cpu_ns;
         self.used.run_queue_ns += other.used.run_queue_ns;
         self.warnings.extend(other.warnings);
@@ -157,6 +198,7 @@ impl EndpointTally {
         self.requests += other.requests;
         self.answered += other.answered;
         self.failed += other.failed;
+        self.errors += other.errors;
         self.compared += other.compared;
         self.agreed += other.agreed;
         add(&mut self.status, other.status);

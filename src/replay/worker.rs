@@ -10,8 +10,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use crate::workload::{Replacement, Step, Workload, render};
+use crate::workload::{Step, Workload, render};
 
+use super::checks::Checks;
+use super::edits::{Edits, covers, merged};
 use super::governor::Governor;
 use super::link::{Link, Readiness, Route};
 use super::memory::Memory;
@@ -21,7 +23,7 @@ use super::profile::{Mode, Profile};
 use super::response::{Asked, Reader};
 use super::schedule::{Intent, Pass, allowed, passes};
 use super::seat;
-use super::tally::{About, Endpoints, Tally};
+use super::tally::{About, Endpoints, Tally, is_error};
 
 /// A pass becomes a task this long before its first instant.
 const AHEAD_NS: u64 = 500_000_000;
@@ -33,13 +35,15 @@ pub struct Run {
     pub workload: Arc<Workload>,
     pub profile: Profile,
     pub route: Arc<Route>,
-    /// What the `Host` header says.
-    pub authority: String,
+    /// What is changed in every request.
+    pub edits: Edits,
     /// The run's instant 0, monotonic clock.
     pub start: u64,
     pub threads: usize,
     pub governor: Governor,
     pub endpoints: Endpoints,
+    /// What answers are to be.
+    pub checks: Checks,
 }
 
 impl Run {
@@ -249,13 +253,15 @@ impl Worker {
             let slot = self.run.governor.slot(now());
             self.pacer.until(slot).await;
             request = self.render(live, step);
-            let mut reader = Reader::new(Asked::by(step.request.method()), Memory::wants(session, n));
+            let endpoint = self.run.endpoints.of(live.pass.session, n);
+            let keep = Memory::wants(session, n) || self.run.checks.want_bytes(endpoint);
+            let mut reader = Reader::new(Asked::by(step.request.method()), keep);
             let result = self.exchange(link, &request, &mut reader, &mut outcome.free).await;
             outcome.end = result.unwrap_or_else(End::Failed);
             response = reader.into_bytes();
         }
         let known_at = now();
-        self.record(&outcome, step, known_at);
+        self.record(&outcome, step, &response, known_at);
         live.memory.learn(session, n, known_at, &request, &response);
         known_at
     }
@@ -283,21 +289,18 @@ impl Worker {
         })
     }
 
-    /// The bytes to send: the captured ones but for the host and the values that the target told.
+    /// The bytes to send: the captured ones but for what the profile changes and the values that the target told.
     fn render(&self, live: &Live, step: &Step) -> Vec<u8> {
-        let replacements = live.memory.replacements(step);
+        let edits = self.run.edits.of(&step.request);
+        let replacements = live.memory.replacements(step, |edge| covers(&edits, &edge.at));
         let mut tally = self.tally.borrow_mut();
         tally.substituted += replacements.made.len() as u64;
         tally.missed += replacements.missed;
-        let mut made = replacements.made;
-        if let Some(at) = step.request.header("host") {
-            let place = made.partition_point(|replacement| replacement.at.start < at.start);
-            made.insert(place, Replacement { at, with: self.run.authority.clone().into_bytes() });
-        }
+        let made = merged(edits, replacements.made);
         render(&step.request, &made)
     }
 
-    fn record(&self, outcome: &Outcome, step: &Step, known_at: u64) {
+    fn record(&self, outcome: &Outcome, step: &Step, response: &[u8], known_at: u64) {
         let expected = step.expect.as_ref().map(|response| response.status);
         let about = About {
             endpoint: self.run.endpoints.of(outcome.session, outcome.step),
@@ -306,10 +309,11 @@ impl Worker {
             counts: outcome.intended >= self.run.warm(),
             known_at,
         };
-        self.tally.borrow_mut().record(outcome, about);
-        self.run.governor.landed(match outcome.end {
-            End::Failed(_) => true,
-            End::Answered { status, .. } => status >= 500 && expected.is_none_or(|expected| expected < 500),
-        });
+        let mut tally = self.tally.borrow_mut();
+        tally.record(outcome, about);
+        if let End::Answered { status, .. } = outcome.end {
+            self.run.checks.look(about.endpoint, step.expect.as_ref(), status, response, &mut tally.checks);
+        }
+        self.run.governor.landed(is_error(outcome.end, expected));
     }
 }

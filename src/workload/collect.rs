@@ -148,8 +148,13 @@ impl Dialogue {
         let (bytes, _) = self.responses.take(&begun, end);
         if let Some(exchange) = begun.exchange.and_then(|n| self.exchanges.get_mut(n)) {
             self.stored += bytes.len();
-            exchange.expect =
-                Some(Response { status: begun.status, first_byte: begun.time, last_byte: time.max(begun.time), bytes });
+            exchange.expect = Some(Response {
+                status: begun.status,
+                first_byte: begun.time,
+                last_byte: time.max(begun.time),
+                bytes,
+                facts: None,
+            });
         }
     }
 

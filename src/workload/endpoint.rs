@@ -27,7 +27,7 @@ pub fn endpoint(request: &Request) -> String {
 }
 
 /// A word that a programmer wrote, `v1` among them, and no value.
-fn is_name(segment: &str) -> bool {
+pub(super) fn is_name(segment: &str) -> bool {
     let version = segment
         .strip_prefix('v')
         .is_some_and(|rest| !rest.is_empty() && rest.len() <= 2 && rest.bytes().all(|b| b.is_ascii_digit()));

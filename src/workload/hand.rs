@@ -30,6 +30,7 @@ pub fn workload(exchanges: &[Exchange<'_>]) -> Workload {
                 first_byte: at + MS,
                 last_byte: at + MS,
                 bytes: exchange.response.to_vec(),
+                facts: None,
             });
             session.steps.push(Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() });
         }

@@ -6,18 +6,25 @@
 mod collect;
 mod correlate;
 pub mod endpoint;
+mod facts;
 pub mod hand;
+mod lines;
 mod render;
+mod shape;
 mod values;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::protocol::Encoding;
 
 pub use collect::Collector;
 pub use correlate::correlate;
+pub use facts::{Facts, Hash, Wanted, content, hash, note};
+pub use lines::HeaderLine;
 pub use render::{Replacement, render, replacement};
+pub use shape::{Shape, Shapes};
 pub use values::{Answer, answer};
 
 /// The traffic of a capture, as clients made it.
@@ -101,6 +108,8 @@ pub struct Response {
     pub last_byte: u64,
     /// Head and body with all framing; empty once correlated (nothing else needs them).
     pub bytes: Vec<u8>,
+    /// What checks of live answers compare with, when that was asked for ([`note`]).
+    pub facts: Option<Arc<Facts>>,
 }
 
 /// A value of a request that was found in an earlier response.

@@ -1,0 +1,675 @@
+//! Checks of live answers: the status, the JSON shape, headers and body, as captured or as a rule says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::CHECK_REASONS_MAX;
+use crate::workload::{Facts, Hash, Response, Shapes, Wanted, hash};
+
+use super::pattern::Pattern;
+use super::profile::as_text;
+use super::slo::names;
+
+/// What answers of some endpoints are to be. Of several rules for an endpoint and a thing, the last one holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckRule {
+    /// Which endpoints; all without it.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Pattern>,
+    /// The status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusRule>,
+    /// The shape of JSON bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json: Option<JsonRule>,
+    /// Headers by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, HeaderRule>,
+    /// The body's content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyRule>,
+    /// Share of the answers that may be otherwise.
+    pub allow: Share,
+}
+
+/// `captured`, `any`, or some of `200`, `2xx` …
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusRule {
+    /// Nothing is checked.
+    Any,
+    /// As in the capture.
+    Captured,
+    /// One of these; 1 to 5 mean the class.
+    OneOf(Vec<u16>),
+}
+
+/// `shape`, `superset` or `any`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonRule {
+    /// Nothing is checked.
+    Any,
+    /// The same keys and types as captured.
+    Shape,
+    /// Those, and perhaps more.
+    Superset,
+}
+
+/// `captured`, `present`, `absent`, `any`, or `= TEXT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderRule {
+    /// Nothing is checked.
+    Any,
+    /// The captured value, or absent as captured.
+    Captured,
+    /// There, with whatever value.
+    Present,
+    /// Not there.
+    Absent,
+    /// This value.
+    Is(Box<str>),
+}
+
+/// `captured`, `any`, or `blake3:` and 64 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyRule {
+    /// Nothing is checked.
+    Any,
+    /// The captured content.
+    Captured,
+    /// Content with this digest.
+    Is(Hash),
+}
+
+/// A share of answers: `5 %`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Share(f64);
+
+/// Text that is no check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// For [`StatusRule`].
+    #[error("a status check is `captured`, `any`, or statuses and classes such as `200 2xx 304`")]
+    Status,
+    /// For [`JsonRule`].
+    #[error("a JSON check is `shape` (the same keys and types as captured), `superset` (perhaps more keys) or `any`")]
+    Json,
+    /// For [`HeaderRule`].
+    #[error("a header check is `captured`, `present`, `absent`, `any`, or `= TEXT`")]
+    Header,
+    /// For [`BodyRule`].
+    #[error("a body check is `captured`, `any`, or `blake3:` and 64 hex digits")]
+    Body,
+    /// For [`Share`].
+    #[error("a share is a number from 0 to 100 and `%`")]
+    Share,
+}
+
+impl FromStr for StatusRule {
+    type Err = CheckError;
+
+    fn from_str(text: &str) -> Result<StatusRule, CheckError> {
+        let one = |word: &str| {
+            let number: u16 = word.strip_suffix("xx").unwrap_or(word).parse().map_err(|_| CheckError::Status)?;
+            let range = if word.ends_with("xx") { 1..=5 } else { 100..=599 };
+            if range.contains(&number) { Ok(number) } else { Err(CheckError::Status) }
+        };
+        match text.trim() {
+            "any" => Ok(StatusRule::Any),
+            "captured" => Ok(StatusRule::Captured),
+            list => {
+                let words = list.split([' ', ',']).filter(|word| !word.is_empty());
+                let statuses: Vec<u16> = words.map(one).collect::<Result<_, _>>()?;
+                if statuses.is_empty() { Err(CheckError::Status) } else { Ok(StatusRule::OneOf(statuses)) }
+            }
+        }
+    }
+}
+
+impl fmt::Display for StatusRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StatusRule::Any => f.write_str("any"),
+            StatusRule::Captured => f.write_str("captured"),
+            StatusRule::OneOf(statuses) => {
+                let word = |n: &u16| if *n < 10 { format!("{n}xx") } else { n.to_string() };
+                f.write_str(&statuses.iter().map(word).collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+impl FromStr for JsonRule {
+    type Err = CheckError;
+
+    fn from_str(text: &str) -> Result<JsonRule, CheckError> {
+        match text.trim() {
+            "any" => Ok(JsonRule::Any),
+            "shape" => Ok(JsonRule::Shape),
+            "superset" => Ok(JsonRule::Superset),
+            _ => Err(CheckError::Json),
+        }
+    }
+}
+
+impl fmt::Display for JsonRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            JsonRule::Any => "any",
+            JsonRule::Shape => "shape",
+            JsonRule::Superset => "superset",
+        })
+    }
+}
+
+impl FromStr for HeaderRule {
+    type Err = CheckError;
+
+    fn from_str(text: &str) -> Result<HeaderRule, CheckError> {
+        match text.trim() {
+            "any" => Ok(HeaderRule::Any),
+            "captured" => Ok(HeaderRule::Captured),
+            "present" => Ok(HeaderRule::Present),
+            "absent" => Ok(HeaderRule::Absent),
+            other => other.strip_prefix('=').map(|text| HeaderRule::Is(text.trim().into())).ok_or(CheckError::Header),
+        }
+    }
+}
+
+impl fmt::Display for HeaderRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderRule::Any => f.write_str("any"),
+            HeaderRule::Captured => f.write_str("captured"),
+            HeaderRule::Present => f.write_str("present"),
+            HeaderRule::Absent => f.write_str("absent"),
+            HeaderRule::Is(text) => write!(f, "= {text}"),
+        }
+    }
+}
+
+impl FromStr for BodyRule {
+    type Err = CheckError;
+
+    fn from_str(text: &str) -> Result<BodyRule, CheckError> {
+        let digest = |hex: &str| blake3::Hash::from_hex(hex).map(|hash| BodyRule::Is(*hash.as_bytes())).ok();
+        match text.trim() {
+            "any" => Ok(BodyRule::Any),
+            "captured" => Ok(BodyRule::Captured),
+            other => other.strip_prefix("blake3:").and_then(digest).ok_or(CheckError::Body),
+        }
+    }
+}
+
+impl fmt::Display for BodyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyRule::Any => f.write_str("any"),
+            BodyRule::Captured => f.write_str("captured"),
+            BodyRule::Is(digest) => write!(f, "blake3:{}", blake3::Hash::from_bytes(*digest).to_hex()),
+        }
+    }
+}
+
+impl FromStr for Share {
+    type Err = CheckError;
+
+    fn from_str(text: &str) -> Result<Share, CheckError> {
+        let number = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+        number.filter(|percent| (0.0..=100.0).contains(percent)).map(Share).ok_or(CheckError::Share)
+    }
+}
+
+impl Share {
+    fn is_kept(self, passed: u64, failed: u64) -> bool {
+        failed as f64 * 100.0 <= self.0 * (passed as f64 + failed as f64)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+as_text!(JsonRule, HeaderRule, BodyRule, Share);
+
+impl Serialize for StatusRule {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusRule {
+    /// `200` is a number in YAML, `2xx` a text.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<StatusRule, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = StatusRule;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", CheckError::Status)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<StatusRule, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StatusRule, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// How a check went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked: `status captured`, `json shape for GET /api/*`.
+    pub name: String,
+    /// Share of the answers that may be otherwise.
+    pub allow: Share,
+    /// Answers that were as they should be.
+    pub passed: u64,
+    /// Answers that were not.
+    pub failed: u64,
+    /// No more than may be.
+    pub met: bool,
+    /// What was wrong, the most frequent first.
+    pub because: Vec<Because>,
+}
+
+/// What was wrong with some answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Because {
+    /// Of which endpoint.
+    pub endpoint: String,
+    /// What.
+    pub what: String,
+    /// How often.
+    pub times: u64,
+}
+
+/// One thing to look at.
+#[derive(Clone, Debug)]
+enum Look {
+    Status(StatusRule),
+    Json {
+        more: bool,
+    },
+    /// The header's place among the wanted ones.
+    Header(usize, HeaderRule),
+    Body(BodyRule),
+}
+
+/// The rules of a profile, laid out for the endpoints of a workload.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// Name, what to look at, and the share that may be otherwise.
+    list: Vec<(String, Look, Share)>,
+    /// Which of them are about an endpoint.
+    of: Vec<Vec<usize>>,
+    wanted: Wanted,
+}
+
+/// What one check saw.
+#[derive(Clone, Debug, Default)]
+pub struct CheckTally {
+    passed: u64,
+    failed: u64,
+    because: BTreeMap<(usize, String), u64>,
+}
+
+/// The facts that a profile's checks need of every answer.
+pub fn wanted(rules: &[CheckRule]) -> Wanted {
+    let mut headers: Vec<Box<str>> =
+        rules.iter().flat_map(|rule| rule.headers.keys()).map(|name| name.to_ascii_lowercase().into()).collect();
+    headers.sort();
+    headers.dedup();
+    let json = |rule: &CheckRule| rule.json.is_some_and(|json| json != JsonRule::Any);
+    let body = |rule: &CheckRule| rule.body.is_some_and(|body| body != BodyRule::Any);
+    Wanted { shape: rules.iter().any(json), body: rules.iter().any(body), headers }
+}
+
+impl Checks {
+    /// Checks for these endpoints.
+    pub fn new(rules: &[CheckRule], endpoints: &[String]) -> Checks {
+        let mut checks = Checks { wanted: wanted(rules), ..Checks::default() };
+        // Which check holds for an endpoint and a thing: a later rule takes the place of an earlier one.
+        let mut holds: Vec<BTreeMap<(u8, usize), Option<usize>>> = vec![BTreeMap::new(); endpoints.len()];
+        for rule in rules {
+            for (thing, what, look) in rule.looks(&checks.wanted) {
+                let number = look.map(|look| {
+                    let about = rule.endpoint.as_ref().map_or_else(String::new, |pattern| format!(" for {pattern}"));
+                    checks.list.push((format!("{what}{about}"), look, rule.allow));
+                    checks.list.len() - 1
+                });
+                let mine = |endpoint: &String| rule.endpoint.as_ref().is_none_or(|pattern| names(pattern, endpoint));
+                for (_, holds) in endpoints.iter().zip(&mut holds).filter(|(endpoint, _)| mine(endpoint)) {
+                    holds.insert(thing, number);
+                }
+            }
+        }
+        checks.of = holds.into_iter().map(|holds| holds.into_values().flatten().collect()).collect();
+        checks
+    }
+
+    /// Whether the bytes of an endpoint's answers are needed.
+    pub fn want_bytes(&self, endpoint: usize) -> bool {
+        let of = self.of.get(endpoint).into_iter().flatten();
+        of.filter_map(|n| self.list.get(*n)).any(|(_, look, _)| !matches!(look, Look::Status(_)))
+    }
+
+    /// Looks at an answer.
+    pub fn look(
+        &self,
+        endpoint: usize,
+        expect: Option<&Response>,
+        status: u16,
+        answer: &[u8],
+        tallies: &mut Vec<CheckTally>,
+    ) {
+        let Some(of) = self.of.get(endpoint).filter(|of| !of.is_empty()) else { return };
+        tallies.resize(self.list.len(), CheckTally::default());
+        let live = self.want_bytes(endpoint).then(|| Facts::of(answer, &self.wanted, &mut Shapes::default()));
+        let live = live.unwrap_or_default();
+        let captured = expect.and_then(|expect| expect.facts.as_deref());
+        for &n in of {
+            let seen = match &self.list[n].1 {
+                Look::Status(rule) => rule.look(expect.map(|expect| expect.status), status),
+                Look::Json { more } => json(captured, &live, *more),
+                Look::Header(at, rule) => rule.look(captured, &live, *at),
+                Look::Body(rule) => rule.look(captured, &live),
+            };
+            let tally = &mut tallies[n];
+            match seen {
+                None => {}
+                Some(Ok(())) => tally.passed += 1,
+                Some(Err(what)) => tally.fail((endpoint, what), 1),
+            }
+        }
+    }
+
+    /// The results, in the order of the rules. A check that no answer was there for is met.
+    pub fn results(&self, tallies: &[CheckTally], endpoints: &[String]) -> Vec<Check> {
+        let none = CheckTally::default();
+        let tallies = tallies.iter().chain(std::iter::repeat(&none));
+        let result = |((name, _, allow), tally): (&(String, Look, Share), &CheckTally)| {
+            let because = tally.because.iter().map(|((endpoint, what), times)| Because {
+                endpoint: endpoints.get(*endpoint).cloned().unwrap_or_default(),
+                what: what.clone(),
+                times: *times,
+            });
+            let mut because: Vec<Because> = because.collect();
+            because.sort_by_key(|because| std::cmp::Reverse(because.times));
+            let met = allow.is_kept(tally.passed, tally.failed);
+            Check { name: name.clone(), allow: *allow, passed: tally.passed, failed: tally.failed, met, because }
+        };
+        self.list.iter().zip(tallies).map(result).collect()
+    }
+}
+
+impl CheckRule {
+    /// Everything that the rule says: the thing, its name, and what to look at (nothing for `any`).
+    fn looks(&self, wanted: &Wanted) -> Vec<((u8, usize), String, Option<Look>)> {
+        let mut looks = Vec::new();
+        if let Some(rule) = &self.status {
+            let look = (*rule != StatusRule::Any).then(|| Look::Status(rule.clone()));
+            looks.push(((0, 0), format!("status {rule}"), look));
+        }
+        if let Some(rule) = self.json {
+            let look = (rule != JsonRule::Any).then_some(Look::Json { more: rule == JsonRule::Superset });
+            looks.push(((1, 0), format!("json {rule}"), look));
+        }
+        for (name, rule) in &self.headers {
+            let at = wanted.headers.iter().position(|known| known.eq_ignore_ascii_case(name)).unwrap_or(usize::MAX);
+            let look = (*rule != HeaderRule::Any).then(|| Look::Header(at, rule.clone()));
+            looks.push(((2, at), format!("header {name} {rule}"), look));
+        }
+        if let Some(rule) = self.body {
+            let look = (rule != BodyRule::Any).then_some(Look::Body(rule));
+            looks.push(((3, 0), format!("body {rule}"), look));
+        }
+        looks
+    }
+}
+
+/// The checks of several shards as those of one run. Shards have the same profile, so the same checks in one order.
+pub fn merged(shards: &[&[Check]]) -> Vec<Check> {
+    let mut all: Vec<Check> = shards.first().map(|first| first.to_vec()).unwrap_or_default();
+    for check in shards.iter().skip(1).copied().flatten() {
+        let Some(mine) = all.iter_mut().find(|mine| mine.name == check.name) else { continue };
+        mine.passed = mine.passed.saturating_add(check.passed);
+        mine.failed = mine.failed.saturating_add(check.failed);
+        for because in &check.because {
+            let same = |known: &&mut Because| known.endpoint == because.endpoint && known.what == because.what;
+            if let Some(known) = mine.because.iter_mut().find(same) {
+                known.times = known.times.saturating_add(because.times);
+            } else if mine.because.len() < CHECK_REASONS_MAX {
+                mine.because.push(because.clone());
+            }
+        }
+    }
+    for check in &mut all {
+        check.met = check.allow.is_kept(check.passed, check.failed);
+        check.because.sort_by_key(|because| std::cmp::Reverse(because.times));
+    }
+    all
+}
+
+/// None: the capture does not tell what should be there.
+type Seen = Option<Result<(), String>>;
+
+fn seen(good: bool, what: impl FnOnce() -> String) -> Seen {
+    Some(if good { Ok(()) } else { Err(what()) })
+}
+
+impl StatusRule {
+    fn look(&self, captured: Option<u16>, status: u16) -> Seen {
+        match self {
+            StatusRule::Any => None,
+            StatusRule::Captured => {
+                let captured = captured?;
+                seen(captured == status, || format!("{status} where {captured} was"))
+            }
+            StatusRule::OneOf(list) => {
+                seen(list.contains(&status) || list.contains(&(status / 100)), || status.to_string())
+            }
+        }
+    }
+}
+
+fn json(captured: Option<&Facts>, live: &Facts, more: bool) -> Seen {
+    let captured = captured?.shape.as_ref()?;
+    let Some(live) = &live.shape else { return Some(Err("no JSON".to_owned())) };
+    match captured.difference(live, more) {
+        None => Some(Ok(())),
+        Some(what) => Some(Err(what)),
+    }
+}
+
+impl HeaderRule {
+    fn look(&self, captured: Option<&Facts>, live: &Facts, at: usize) -> Seen {
+        let of = |facts: &Facts| facts.headers.get(at).copied().flatten();
+        let live = of(live);
+        let told = || if live.is_some() { "another value" } else { "missing" }.to_owned();
+        match self {
+            HeaderRule::Any => None,
+            HeaderRule::Captured => {
+                let captured = of(captured?);
+                let there = || if captured.is_some() { told() } else { "was not there".to_owned() };
+                seen(captured == live, there)
+            }
+            HeaderRule::Present => seen(live.is_some(), told),
+            HeaderRule::Absent => seen(live.is_none(), || "present".to_owned()),
+            HeaderRule::Is(text) => seen(live == Some(hash(text.as_bytes())), told),
+        }
+    }
+}
+
+impl BodyRule {
+    fn look(&self, captured: Option<&Facts>, live: &Facts) -> Seen {
+        let wanted = match self {
+            BodyRule::Any => return None,
+            BodyRule::Captured => captured?.body?,
+            BodyRule::Is(digest) => *digest,
+        };
+        seen(live.body == Some(wanted), || "another content".to_owned())
+    }
+}
+
+impl CheckTally {
+    fn fail(&mut self, because: (usize, String), times: u64) {
+        self.failed += times;
+        self.because(because, times);
+    }
+
+    fn because(&mut self, because: (usize, String), times: u64) {
+        if let Some(known) = self.because.get_mut(&because) {
+            *known += times;
+        } else if self.because.len() < CHECK_REASONS_MAX {
+            self.because.insert(because, times);
+        }
+    }
+
+    /// Adds what another thread saw.
+    pub fn merge(all: &mut Vec<CheckTally>, other: Vec<CheckTally>) {
+        all.resize(all.len().max(other.len()), CheckTally::default());
+        for (mine, other) in all.iter_mut().zip(other) {
+            mine.passed += other.passed;
+            mine.failed += other.failed;
+            other.because.into_iter().for_each(|(because, times)| mine.because(because, times));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    const JSON: &[u8] = b"HTTP/1.1 200 OK\r\nETag: a\r\nContent-Length: 8\r\n\r\n{\"id\":1}";
+
+    fn rules(yaml: &str) -> Vec<CheckRule> {
+        super::super::Profile::parse("test", &format!("checks: [{yaml}]")).unwrap().checks
+    }
+
+    /// (passed, failed, what was wrong) of each check for one answer of `GET /a`.
+    fn checked(yaml: &str, captured: &[u8], status: u16, live: &[u8]) -> Vec<(u64, u64, String)> {
+        let (rules, endpoints) = (rules(yaml), ["GET /a".to_owned(), "POST /b".to_owned()]);
+        let checks = Checks::new(&rules, &endpoints);
+        let facts = Facts::of(captured, &wanted(&rules), &mut Shapes::default());
+        let expect =
+            Response { status: 200, first_byte: 0, last_byte: 0, bytes: Vec::new(), facts: Some(Arc::new(facts)) };
+        let mut tallies = Vec::new();
+        checks.look(0, Some(&expect), status, live, &mut tallies);
+        let what = |check: &Check| check.because.first().map(|because| because.what.clone()).unwrap_or_default();
+        checks.results(&tallies, &endpoints).iter().map(|check| (check.passed, check.failed, what(check))).collect()
+    }
+
+    fn live(head: &str, body: &str) -> Vec<u8> {
+        format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}").into_bytes()
+    }
+
+    #[test]
+    fn answers_are_held_against_the_capture_and_the_rules() {
+        let same = live("etag: a\r\n", "{\"id\":1}");
+        let other = live("etag: b\r\n", "{\"id\":7}");
+        let text = live("", "{\"id\":\"x\"}");
+        for (yaml, status, answer, told) in [
+            ("{status: captured}", 200, &same, None),
+            ("{status: captured}", 404, &same, Some("404 where 200 was")),
+            ("{status: 2xx 304}", 304, &same, None),
+            ("{status: 404}", 200, &same, Some("200")),
+            ("{json: shape}", 200, &other, None),
+            ("{json: shape}", 200, &text, Some(".id: a string where a number was")),
+            ("{json: shape}", 200, &live("", "<p>"), Some("no JSON")),
+            ("{json: shape}", 200, &live("", "{\"id\":1,\"x\":1}"), Some(".x: was not there")),
+            ("{json: superset}", 200, &live("", "{\"id\":1,\"x\":1}"), None),
+            ("{headers: {ETag: captured}}", 200, &same, None),
+            ("{headers: {ETag: captured}}", 200, &other, Some("another value")),
+            ("{headers: {ETag: captured}}", 200, &text, Some("missing")),
+            ("{headers: {x: captured}}", 200, &live("X: 1\r\n", ""), Some("was not there")),
+            ("{headers: {etag: present}}", 200, &other, None),
+            ("{headers: {etag: absent}}", 200, &other, Some("present")),
+            ("{headers: {etag: = b}}", 200, &other, None),
+            ("{headers: {etag: = b}}", 200, &same, Some("another value")),
+            ("{body: captured}", 200, &same, None),
+            ("{body: captured}", 200, &other, Some("another content")),
+        ] {
+            let expected = match told {
+                None => vec![(1, 0, String::new())],
+                Some(what) => vec![(0, 1, what.to_owned())],
+            };
+            assert_eq!(checked(yaml, JSON, status, answer), expected, "{yaml}");
+        }
+        let digest = blake3::hash(b"{\"id\":7}").to_hex();
+        assert_eq!(checked(&format!("{{body: 'blake3:{digest}'}}"), JSON, 200, &other), [(1, 0, String::new())]);
+        // What the capture does not tell is not judged.
+        assert_eq!(checked("{json: shape}", &live("", "text"), 200, &same), [(0, 0, String::new())]);
+    }
+
+    #[test]
+    fn the_last_rule_for_an_endpoint_holds() {
+        let seen = |yaml: &str| checked(yaml, JSON, 404, JSON).into_iter().map(|(p, f, _)| (p, f)).collect::<Vec<_>>();
+        assert_eq!(seen("{status: captured}, {for: GET /a, status: 4xx}"), [(0, 0), (1, 0)]);
+        assert_eq!(seen("{status: captured}, {for: /b, status: 4xx}"), [(0, 1), (0, 0)]);
+        assert_eq!(seen("{status: captured}, {for: '*', status: any}"), [(0, 0)]);
+        assert_eq!(seen("{status: captured, json: shape}, {json: any}"), [(0, 1), (0, 0)]);
+    }
+
+    #[test]
+    fn a_share_may_be_allowed() {
+        let endpoints = ["GET /a".to_owned()];
+        let checks = Checks::new(&rules("{status: 200, allow: 25 %}"), &endpoints);
+        let mut tallies = Vec::new();
+        for status in [200, 200, 200, 500] {
+            checks.look(0, None, status, &[], &mut tallies);
+        }
+        assert!(checks.results(&tallies, &endpoints)[0].met);
+        let mut more = Vec::new();
+        checks.look(0, None, 500, &[], &mut more);
+        let (one, two) = (checks.results(&tallies, &endpoints), checks.results(&more, &endpoints));
+        CheckTally::merge(&mut tallies, more);
+        assert_eq!(merged(&[&one, &two]), checks.results(&tallies, &endpoints));
+        let result = &checks.results(&tallies, &endpoints)[0];
+        assert_eq!((result.passed, result.failed, result.met, result.because[0].times), (3, 2, false, 2));
+        assert!(!checks.want_bytes(0));
+        assert!(Checks::new(&rules("{json: shape}"), &endpoints).want_bytes(0));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        for (yaml, told) in [
+            ("{status: 20x}", "statuses and classes"),
+            ("{status: 7xx}", "statuses and classes"),
+            ("{status: []}", "statuses and classes"),
+            ("{json: same}", "`superset`"),
+            ("{headers: {a: b}}", "`present`"),
+            ("{body: 'blake3:12'}", "64 hex digits"),
+            ("{allow: 5}", "and `%`"),
+            ("{allow: 500 %}", "and `%`"),
+        ] {
+            let error =
+                super::super::Profile::parse("my.yaml", &format!("checks:\n  - {yaml}")).unwrap_err().to_string();
+            assert!(error.contains(told) && error.starts_with("my.yaml:2:"), "{yaml}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rules_read_back(status in prop::collection::vec(prop_oneof![1u16..=5, 100u16..600], 1..4), text in "[a-z0-9 =-]{0,9}", digest in any::<[u8; 32]>(), share in 0.0f64..=100.0) {
+            let status = StatusRule::OneOf(status);
+            prop_assert_eq!(status.to_string().parse::<StatusRule>(), Ok(status));
+            let header = HeaderRule::Is(text.trim().into());
+            prop_assert_eq!(header.to_string().parse::<HeaderRule>(), Ok(header));
+            prop_assert_eq!(BodyRule::Is(digest).to_string().parse::<BodyRule>(), Ok(BodyRule::Is(digest)));
+            prop_assert_eq!(Share(share).to_string().parse::<Share>(), Ok(Share(share)));
+        }
+    }
+}
