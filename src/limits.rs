@@ -34,6 +34,8 @@ pub const INFLATING_BYTES: usize = 96 << 10;
 pub const OUT_OF_ORDER_BYTES_MAX: usize = 1 << 20;
 /// Out-of-order segments kept for one direction, likewise.
 pub const OUT_OF_ORDER_SEGMENTS_MAX: usize = 4096;
+/// Farthest that a segment may be ahead while the stream itself goes on: the windows that systems grant are smaller.
+pub const WINDOW_AHEAD_MAX: u64 = 64 << 20;
 /// First bytes of a stream that may wait until a protocol recognises them.
 pub const PROBE_BYTES_MAX: usize = 1024;
 /// Capture time that bytes in order may stay undecided (an unfinished head, a window being gathered).

@@ -81,6 +81,9 @@ impl Connection {
     pub(super) fn segment<V: Visitor>(&mut self, segment: &TcpSegment<'_>, forward: bool, scene: &mut Scene<'_, V>) {
         let TcpSegment { tcp, payload, .. } = *segment;
         let side = self.side(forward);
+        if tcp.flags & ACK != 0 {
+            self.directions[index(self.side(!forward))].order.acknowledged(tcp.ack);
+        }
         let order = &mut self.directions[index(side)].order;
         let mut seq = tcp.seq;
         if tcp.flags & SYN != 0 {
@@ -131,10 +134,8 @@ impl Connection {
     ) -> bool {
         let direction = &self.directions[index(side)];
         let in_order_done = direction.cover.decided_to() >= direction.order.next();
-        if let Some(gap) = direction.order.gap()
-            && (in_order_done || !gap_only)
-        {
-            self.skip(side, gap, scene);
+        if direction.order.gap().is_some() && (in_order_done || !gap_only) {
+            self.give_up_gap(side, scene);
             return true;
         }
         if gap_only {
@@ -151,8 +152,8 @@ impl Connection {
     /// Nothing will follow on either side.
     pub(super) fn finish<V: Visitor>(&mut self, scene: &mut Scene<'_, V>) {
         for side in [Side::Client, Side::Server] {
-            while let Some(gap) = self.directions[index(side)].order.gap() {
-                self.skip(side, gap, scene);
+            while self.directions[index(side)].order.gap().is_some() {
+                self.give_up_gap(side, scene);
             }
             self.cut(side, scene);
             let direction = &mut self.directions[index(side)];
@@ -191,8 +192,7 @@ impl Connection {
             });
             if direction.order.overfull() {
                 scene.visitor.limit("out_of_order");
-                let gap = direction.order.gap().unwrap_or(0);
-                self.skip(side, gap, scene);
+                self.give_up_gap(side, scene);
             }
             return;
         }
@@ -246,6 +246,20 @@ impl Connection {
             done = part.end;
             let offset = (part.start - at) as u32;
             cover.add(part.start, (part.end - part.start) as u32, from.packet, from.frame_at + offset, true);
+        }
+    }
+
+    /// Gives up on the bytes missing before the first early segment; on that itself, when it is none of the stream.
+    fn give_up_gap<V: Visitor>(&mut self, side: Side, scene: &mut Scene<'_, V>) {
+        let stream = self.stream(side);
+        let order = &mut self.directions[index(side)].order;
+        if let Some(Segment { bytes, packet, frame_at, .. }) = order.stranger() {
+            let at = frame_at..frame_at + bytes.len() as u32;
+            let span = Span { packet, at, offset: 0, copy: false };
+            scene.visitor.opaque(stream, "far ahead of the stream", 0..0, &[span]);
+            scene.waiting.settle(packet, bytes.len() as u32);
+        } else if let Some(gap) = order.gap() {
+            self.skip(side, gap, scene);
         }
     }
 

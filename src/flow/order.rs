@@ -43,8 +43,16 @@ pub struct Order {
     /// Stream offset behind the last byte, by a FIN.
     end: Option<u64>,
     /// Segments that came early, by offset.
-    early: Vec<Segment>,
+    early: Vec<Early>,
     early_bytes: usize,
+    /// The receiver's latest acknowledgement, and how many there were.
+    acked: (u32, u32),
+}
+
+struct Early {
+    segment: Segment,
+    /// When it arrived: what came next, and how many acknowledgements there had been.
+    since: (u64, u32),
 }
 
 impl Order {
@@ -85,6 +93,11 @@ impl Order {
         self.base.get_or_insert(seq);
     }
 
+    /// Takes note of what the receiver says that it expects next.
+    pub fn acknowledged(&mut self, ack: u32) {
+        self.acked = (ack, self.acked.1.wrapping_add(1));
+    }
+
     /// Takes note of a FIN at this sequence number (that of the byte behind the payload).
     pub fn fin(&mut self, seq: u32) {
         if let Some(at) = self.offset(seq) {
@@ -111,23 +124,34 @@ impl Order {
     /// Keeps a segment that came early. Bytes already kept from another packet stay twice: each packet needs a decision.
     pub fn keep(&mut self, segment: Segment) {
         self.early_bytes += segment.bytes.len();
-        let index = self.early.partition_point(|other| other.at <= segment.at);
-        self.early.insert(index, segment);
+        let index = self.early.partition_point(|other| other.segment.at <= segment.at);
+        self.early.insert(index, Early { segment, since: (self.next, self.acked.1) });
     }
 
     /// A kept segment whose turn has come (it begins at or before `next`).
     pub fn due(&mut self) -> Option<Segment> {
-        if self.early.first()?.at > self.next {
-            return None;
-        }
-        let segment = self.early.remove(0);
+        (self.gap()? == 0).then(|| self.take_first())
+    }
+
+    /// The first kept segment, if it is none of the stream: it is farther ahead than any window, and since it came the stream
+    /// went on without it, or the receiver acknowledged less.
+    pub fn stranger(&mut self) -> Option<Segment> {
+        let Early { segment, since } = self.early.first()?;
+        let far = segment.at - self.next.min(segment.at) > limits::WINDOW_AHEAD_MAX;
+        let acknowledged = self.offset(self.acked.0).is_some_and(|acked| acked > segment.at);
+        let passed = self.next > since.0 || self.acked.1 != since.1;
+        (far && passed && !acknowledged).then(|| self.take_first())
+    }
+
+    fn take_first(&mut self) -> Segment {
+        let Early { segment, .. } = self.early.remove(0);
         self.early_bytes -= segment.bytes.len();
-        Some(segment)
+        segment
     }
 
     /// Bytes missing before the first kept segment, if any is kept.
     pub fn gap(&self) -> Option<u64> {
-        Some(self.early.first()?.at.saturating_sub(self.next))
+        Some(self.early.first()?.segment.at.saturating_sub(self.next))
     }
 
     /// Bytes of the kept segments.
@@ -191,6 +215,32 @@ mod tests {
         assert!(order.due().is_none(), "the stream has not gone on yet");
         order.advance(10);
         assert_eq!(order.due().map(|s| s.at), Some(20));
+    }
+
+    #[test]
+    fn a_segment_far_ahead_of_a_stream_that_goes_on_is_none_of_it() {
+        let far = limits::WINDOW_AHEAD_MAX + 100;
+        let segment = |at| Segment { at, bytes: vec![0; 10], missing: 0, packet: PacketId(at), frame_at: 54 };
+        let kept = |at| {
+            let mut order = begun(0);
+            order.acknowledged(0);
+            order.keep(segment(at));
+            order
+        };
+        assert_eq!(kept(far).stranger(), None, "it may be what follows a long loss");
+        let mut order = kept(far);
+        order.advance(10);
+        assert_eq!(order.stranger(), Some(segment(far)));
+        assert_eq!(order.gap(), None);
+        let mut order = kept(far);
+        order.acknowledged(10);
+        assert_eq!(order.stranger(), Some(segment(far)), "the receiver waits for something else");
+        let mut order = kept(far);
+        order.acknowledged(far as u32 + 10);
+        assert_eq!(order.stranger(), None, "the receiver has it");
+        let mut order = kept(limits::WINDOW_AHEAD_MAX);
+        order.advance(10);
+        assert_eq!(order.stranger(), None, "within a window");
     }
 
     #[test]

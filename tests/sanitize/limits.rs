@@ -6,7 +6,7 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use standin::limits;
 
-use super::wire::{From, SYN, Wire, answer};
+use super::wire::{ACK, From, SYN, Segment, Wire, answer};
 use super::{assert_ledger, mask};
 
 /// Where a manifest tells that a bound was hit.
@@ -44,6 +44,7 @@ const BOUNDS: &[(&str, Told)] = &[
     ("INFLATING_BYTES", Hit("flows")),
     ("OUT_OF_ORDER_BYTES_MAX", Hit("out_of_order")),
     ("OUT_OF_ORDER_SEGMENTS_MAX", Hit("out_of_order")),
+    ("WINDOW_AHEAD_MAX", NotUnderstood("far ahead of the stream")),
     ("PROBE_BYTES_MAX", NotUnderstood("tcp payload")),
     ("HOLD_NANOS_MAX", Nowhere("what there is of a message is read as it stands")),
     ("GAP_NANOS_MAX", Nowhere("what is behind the gap is read; what cannot be is told as behind a gap")),
@@ -134,6 +135,11 @@ fn captures() -> Vec<(&'static str, Vec<u8>)> {
     let mut hole = Wire::connected();
     hole.next[0] += 7;
     hole.say(From::Client, vec![b'x'; (1 << 20) + 2_000]);
+    let mut ahead = Wire::connected();
+    let stranger = ahead.segment(From::Client, ACK, b"from elsewhere");
+    ahead.next = Wire::connected().next;
+    ahead.send(&Segment { seq: stranger.seq.wrapping_add(1 << 30), ..stranger });
+    ahead.say(From::Server, b"HTTP/1.1 204 No Content\r\n\r\n").close();
     let mut head = Wire::connected();
     head.say(From::Client, [b"GET / HTTP/1.1\r\nX-Filler: ".to_vec(), vec![b'x'; 70_000]].concat());
     let mut tags = Wire::new();
@@ -144,6 +150,7 @@ fn captures() -> Vec<(&'static str, Vec<u8>)> {
         ("HELD_BYTES_MAX", held.file),
         ("FLOWS_BYTES_MAX", flows.file),
         ("OUT_OF_ORDER_BYTES_MAX", hole.file),
+        ("WINDOW_AHEAD_MAX", ahead.file),
         ("HEAD_BYTES_MAX", head.file),
         ("LAYERS_MAX", tags.file),
         ("RECORD_BYTES_MAX", record.file),

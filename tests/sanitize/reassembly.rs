@@ -238,6 +238,34 @@ fn behind_a_gap_the_next_message_is_read() {
     assert_eq!(cookie(&client[client.len() - 60..]), cookie(&all));
 }
 
+/// A segment whose number lies a gigabyte ahead is blanked; the stream that goes on meanwhile is read to its end.
+#[test]
+fn a_made_up_sequence_number_stops_nothing() {
+    let mut wire = Wire::connected();
+    let turns = turns();
+    wire.say(turns[0].0, &turns[0].1);
+    let stranger = wire.segment(From::Client, ACK, b"secret secret secret");
+    wire.next = Wire::connected().next;
+    wire.next[0] += turns[0].1.len() as u32;
+    wire.send(&Segment { seq: stranger.seq.wrapping_add(1 << 30), ..stranger.clone() });
+    for (from, bytes) in &turns[1..] {
+        wire.micros += 3_000_000;
+        wire.say(*from, bytes);
+    }
+    let masked = mask(&wire.close().file);
+    assert_nothing_left(&masked);
+    assert_ledger(&wire.file, &masked);
+    let (there, blanked): (Vec<_>, Vec<_>) =
+        payloads(&masked.bytes).into_iter().partition(|payload| payload.seq != stranger.seq.wrapping_add(1 << 30));
+    assert_eq!(blanked.iter().map(|payload| &payload.bytes[..]).collect::<Vec<_>>(), [&[0; 20]]);
+    let of =
+        |port: u16| there.iter().filter(move |p| (p.source_port == 80) == (port == 80)).flat_map(|p| p.bytes.clone());
+    for (port, from) in [(1, From::Client), (80, From::Server)] {
+        let (masked, plain) = (of(port).collect::<Vec<_>>(), said(&plain().bytes, from));
+        assert_eq!(String::from_utf8_lossy(&masked), String::from_utf8_lossy(&plain));
+    }
+}
+
 #[test]
 fn a_capture_that_begins_in_the_middle() {
     let mut wire = Wire::new();
