@@ -100,6 +100,31 @@ pub const DECISIONS_MAX: usize = 1 << 12;
 pub const DECISION_PATH_BYTES_MAX: usize = 512;
 /// Bytes of requests and responses that a workload keeps; a larger capture must be cut.
 pub const WORKLOAD_BYTES_MAX: usize = 1 << 30;
+/// Bytes of messages that may be half read, or wait to be told, while a capture is streamed: what goes beyond is cut off,
+/// and a request that is cut off is left out.
+pub const READING_BYTES_MAX: usize = 48 << 20;
+/// Capture bytes for which an exchange waits for its answer before it is replayed without knowing it: a fraction of a second
+/// of reading, so that a request that is answered late does not keep the others.
+pub const ANSWER_WAIT_BYTES: u64 = 16 << 20;
+/// Memory for values that later requests may take from responses; those not used lately are forgotten.
+pub const VALUES_BYTES_MAX: usize = 96 << 20;
+/// Memory for the names of fields that such values stand in.
+pub const VALUE_PLACES_BYTES_MAX: usize = 4 << 20;
+/// Requests read ahead of the one that is due, their bytes and what each takes beside them. While a session may be ahead of
+/// the capture's clock, it is not ahead of this.
+pub const LOOK_AHEAD_BYTES: usize = 32 << 20;
+/// Requests of a capture that are kept to be replayed again; a longer capture is read again.
+pub const TAPE_BYTES_MAX: usize = 32 << 20;
+/// Exchanges that later ones may wait for or take values from, while they are not over or not long over.
+pub const LIVE_EXCHANGES_MAX: usize = 1 << 17;
+/// Shapes of JSON that answers share; with more, others are shared anew.
+pub const SHAPES_SHARED: usize = 1 << 12;
+/// Hosts of a capture remembered as looked at; others are looked at each time.
+pub const HOSTS_KEPT: usize = 1 << 12;
+/// Bytes of live responses kept while requests that take values from them may still be read.
+pub const LIVE_BYTES_MAX: usize = 16 << 20;
+/// A live response that is longer is not kept for such requests: values that they take from it are missed.
+pub const LIVE_RESPONSE_BYTES_MAX: usize = 256 << 10;
 /// Bytes of one response kept to take values from; later ones are read past.
 pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
 /// Responses in which the same value is remembered: the first and the latest.

@@ -1,49 +1,39 @@
 //! `standin replay`.
 
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use super::args::ReplayArgs;
 use super::audit::rendered;
 use super::input::{self, Stop};
 use super::text::write_json;
-use super::text::{Talk, grouped, print, print_json};
+use super::text::{Talk, print, print_json};
 use super::{Exit, Failure};
+use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
 use crate::replay::{
-    self, EnvSecret, Marker, Mode, Options, Profile, Protocol, ReplayError, RunResult, SecretRule, Secrets, provenance,
+    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, Protocol, ReplayError, RunResult, SecretRule,
+    Secrets, provenance,
 };
 use crate::workload::{Collector, Wanted, Workload, correlate, note};
 
-pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ReplayArgs, _talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;
     let start_at = args.start_at.as_deref().map(super::time::instant).transpose()?;
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     only_if_masked(args)?;
-    let workload = read(&args.capture, &replay::wanted(&profile.checks), &stop, talk)?;
+    let feed = feed(&args.capture, &stop)?;
     if args.explain_correlation {
-        return explain(&workload, &profile, args.json);
+        return explain(feed, &profile, args);
     }
     if args.dry_run {
-        let plan = replay::dry_run(&workload, &profile).map_err(failure)?;
-        if args.json {
-            print_json(&plan)?;
-        } else {
-            for request in &plan {
-                print(&format!(
-                    "{}  ({} replacements)\n",
-                    super::text::harmless(&request.line),
-                    request.replacements.len()
-                ))?;
-            }
-        }
-        return Ok(Exit::Clean);
+        return dry_run(feed, &profile, args);
     }
     let options =
         Options { cancel: stop.flag(), start_at, secrets: secrets(&profile), ..Options::new(&args.target, profile) };
-    let result = replay::run(Arc::new(workload), options).map_err(failure)?;
+    let result = replay::run(feed, options).map_err(|error| failure(error, &args.capture))?;
     if let Some(path) = &args.output {
         write_json(path, &result)?;
     }
@@ -51,17 +41,14 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     Ok(if result.is_good() { Exit::Clean } else { Exit::Negative })
 }
 
-/// A capture as traffic to replay.
-pub(super) fn read(path: &Path, wanted: &Wanted, stop: &Stop, talk: &Talk) -> Result<Workload, Failure> {
-    let workload = workload(input::open(path, stop)?, wanted).map_err(|failure| failure.of(path))?;
-    talk.say(&format!(
-        "{}: {} requests in {} sessions, {} values follow earlier responses",
-        path.display(),
-        grouped(workload.requests() as u64),
-        grouped(workload.sessions.len() as u64),
-        grouped(workload.edges() as u64),
-    ));
-    Ok(workload)
+/// A capture as traffic to replay: it is read while it is replayed. A file can be read again.
+fn feed(path: &Path, stop: &Stop) -> Result<Feed, Failure> {
+    let input = input::open(path, stop)?;
+    if !std::fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
+        return Ok(Feed::pipe(input));
+    }
+    let path = path.to_owned();
+    Ok(Feed::capture(Box::new(move || Ok(Box::new(File::open(&path)?)))))
 }
 
 /// Sessions of exchanges, correlated; with what checks want to know of the answers.
@@ -107,9 +94,10 @@ fn secrets(profile: &Profile) -> Secrets {
     profile.secrets.iter().filter_map(value).collect()
 }
 
-fn failure(error: ReplayError) -> Failure {
+fn failure(error: ReplayError, capture: &Path) -> Failure {
     let what = error.to_string();
     match error {
+        ReplayError::Capture(error) => Failure::capture(capture, &error),
         ReplayError::Refused { .. } => Failure::usage(what).hint("--allow-host HOST allows a target by name"),
         ReplayError::Secret { .. } => {
             Failure::usage(what).hint("set it in the environment of this command (it is never printed or stored)")
@@ -204,28 +192,60 @@ fn connect(args: &ReplayArgs, profile: &mut Profile) {
     }
 }
 
-fn explain(workload: &Workload, profile: &Profile, json: bool) -> Result<Exit, Failure> {
-    let plan = replay::dry_run(workload, profile).map_err(failure)?;
-    let followed: Vec<_> = plan.into_iter().filter(|request| !request.replacements.is_empty()).collect();
-    if json {
-        print_json(&followed)?;
-        return Ok(Exit::Clean);
-    }
-    for request in &followed {
-        print(&format!("{}\n", super::text::harmless(&request.endpoint)))?;
+/// Says what would be sent, request by request as the capture is read.
+fn dry_run(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Failure> {
+    each_planned(feed, profile, args, &|_| true, &|request| {
+        format!("{}  ({} replacements)\n", super::text::harmless(&request.line), request.replacements.len())
+    })
+}
+
+fn explain(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Failure> {
+    each_planned(feed, profile, args, &|request| !request.replacements.is_empty(), &|request| {
+        let mut text = format!("{}\n", super::text::harmless(&request.endpoint));
         for replacement in &request.replacements {
             let from = replacement
                 .from_step
-                .map_or_else(String::new, |step| format!(" of the response to request {step} of the session"));
-            print(&format!(
+                .map_or_else(String::new, |number| format!(" of the response to request {number} of the capture"));
+            text.push_str(&format!(
                 "  {} bytes at {} follow {}{from}\n",
                 replacement.len,
                 replacement.at,
                 super::text::harmless(&replacement.with)
-            ))?;
+            ));
         }
+        text
+    })
+}
+
+/// Prints the planned requests that are wanted, as a JSON array or as text.
+fn each_planned(
+    feed: Feed,
+    profile: &Profile,
+    args: &ReplayArgs,
+    wanted: &dyn Fn(&PlannedRequest) -> bool,
+    text: &dyn Fn(&PlannedRequest) -> String,
+) -> Result<Exit, Failure> {
+    let (mut printed, mut any) = (Ok(()), false);
+    let planned = replay::plan(feed, profile, &mut |request| {
+        if wanted(&request) {
+            printed = match args.json {
+                true => print(if any { "," } else { "[" }).and_then(|()| print(&json(&request))),
+                false => print(&text(&request)),
+            };
+            any = true;
+        }
+        printed.is_ok()
+    });
+    printed?;
+    planned.map_err(|error| failure(error, &args.capture))?;
+    if args.json {
+        print(if any { "]\n" } else { "[]\n" })?;
     }
     Ok(Exit::Clean)
+}
+
+fn json(request: &PlannedRequest) -> String {
+    serde_json::to_string(request).unwrap_or_default()
 }
 
 fn tell(result: &RunResult, json: bool) -> Result<(), Failure> {

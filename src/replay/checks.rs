@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::CHECK_REASONS_MAX;
+use crate::limits::{CHECK_REASONS_MAX, ENDPOINTS_MAX};
 use crate::workload::{Facts, Hash, Response, Shapes, Wanted, hash};
 
 use super::pattern::Pattern;
 use super::profile::as_text;
 use super::slo::names;
+use super::tally::Endpoints;
 
 /// What answers of some endpoints are to be. Of several rules for an endpoint and a thing, the last one holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -307,12 +309,15 @@ enum Look {
 }
 
 /// The rules of a profile, laid out for the endpoints of a workload.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Checks {
     /// Name, what to look at, and the share that may be otherwise.
     list: Vec<(String, Look, Share)>,
-    /// Which of them are about an endpoint.
-    of: Vec<Vec<usize>>,
+    /// By rule: which endpoints, and the numbers of its checks (none for `any`) by what they look at.
+    rules: Vec<(Option<Pattern>, Vec<((u8, usize), Option<usize>)>)>,
+    /// Which checks hold for an endpoint, by its number; found out when the first answer of the endpoint comes.
+    of: Vec<OnceLock<Box<[usize]>>>,
+    endpoints: Arc<Endpoints>,
     wanted: Wanted,
 }
 
@@ -321,7 +326,7 @@ pub struct Checks {
 pub struct CheckTally {
     passed: u64,
     failed: u64,
-    because: BTreeMap<(usize, String), u64>,
+    because: BTreeMap<(u32, String), u64>,
 }
 
 /// The facts that a profile's checks need of every answer.
@@ -336,44 +341,54 @@ pub fn wanted(rules: &[CheckRule]) -> Wanted {
 }
 
 impl Checks {
-    /// Checks for these endpoints.
-    pub fn new(rules: &[CheckRule], endpoints: &[String]) -> Checks {
-        let mut checks = Checks { wanted: wanted(rules), ..Checks::default() };
-        // Which check holds for an endpoint and a thing: a later rule takes the place of an earlier one.
-        let mut holds: Vec<BTreeMap<(u8, usize), Option<usize>>> = vec![BTreeMap::new(); endpoints.len()];
+    /// Checks for these endpoints, and those to come.
+    pub fn new(rules: &[CheckRule], endpoints: Arc<Endpoints>) -> Checks {
+        let of = if rules.is_empty() { Vec::new() } else { (0..=ENDPOINTS_MAX).map(|_| OnceLock::new()).collect() };
+        let mut checks = Checks { wanted: wanted(rules), of, endpoints, ..Checks::default() };
         for rule in rules {
+            let mut numbers = Vec::new();
             for (thing, what, look) in rule.looks(&checks.wanted) {
                 let number = look.map(|look| {
                     let about = rule.endpoint.as_ref().map_or_else(String::new, |pattern| format!(" for {pattern}"));
                     checks.list.push((format!("{what}{about}"), look, rule.allow));
                     checks.list.len() - 1
                 });
-                let mine = |endpoint: &String| rule.endpoint.as_ref().is_none_or(|pattern| names(pattern, endpoint));
-                for (_, holds) in endpoints.iter().zip(&mut holds).filter(|(endpoint, _)| mine(endpoint)) {
-                    holds.insert(thing, number);
-                }
+                numbers.push((thing, number));
             }
+            checks.rules.push((rule.endpoint.clone(), numbers));
         }
-        checks.of = holds.into_iter().map(|holds| holds.into_values().flatten().collect()).collect();
         checks
     }
 
+    /// The numbers of an endpoint's checks. For a thing, a later rule takes the place of an earlier one.
+    fn of(&self, endpoint: u32) -> &[usize] {
+        let Some(of) = self.of.get(endpoint as usize) else { return &[] };
+        of.get_or_init(|| {
+            let name = self.endpoints.name(endpoint);
+            let mine = self.rules.iter().filter(|(which, _)| which.as_ref().is_none_or(|which| names(which, &name)));
+            let holds: BTreeMap<_, _> = mine.flat_map(|(_, numbers)| numbers.iter().copied()).collect();
+            holds.into_values().flatten().collect()
+        })
+    }
+
     /// Whether the bytes of an endpoint's answers are needed.
-    pub fn want_bytes(&self, endpoint: usize) -> bool {
-        let of = self.of.get(endpoint).into_iter().flatten();
-        of.filter_map(|n| self.list.get(*n)).any(|(_, look, _)| !matches!(look, Look::Status(_)))
+    pub fn want_bytes(&self, endpoint: u32) -> bool {
+        self.of(endpoint).iter().filter_map(|n| self.list.get(*n)).any(|(_, look, _)| !matches!(look, Look::Status(_)))
     }
 
     /// Looks at an answer.
     pub fn look(
         &self,
-        endpoint: usize,
+        endpoint: u32,
         expect: Option<&Response>,
         status: u16,
         answer: &[u8],
         tallies: &mut Vec<CheckTally>,
     ) {
-        let Some(of) = self.of.get(endpoint).filter(|of| !of.is_empty()) else { return };
+        let of = self.of(endpoint);
+        if of.is_empty() {
+            return;
+        }
         tallies.resize(self.list.len(), CheckTally::default());
         let live = self.want_bytes(endpoint).then(|| Facts::of(answer, &self.wanted, &mut Shapes::default()));
         let live = live.unwrap_or_default();
@@ -395,12 +410,12 @@ impl Checks {
     }
 
     /// The results, in the order of the rules. A check that no answer was there for is met.
-    pub fn results(&self, tallies: &[CheckTally], endpoints: &[String]) -> Vec<Check> {
+    pub fn results(&self, tallies: &[CheckTally]) -> Vec<Check> {
         let none = CheckTally::default();
         let tallies = tallies.iter().chain(std::iter::repeat(&none));
         let result = |((name, _, allow), tally): (&(String, Look, Share), &CheckTally)| {
             let because = tally.because.iter().map(|((endpoint, what), times)| Because {
-                endpoint: endpoints.get(*endpoint).cloned().unwrap_or_default(),
+                endpoint: self.endpoints.name(*endpoint),
                 what: what.clone(),
                 times: *times,
             });
@@ -523,12 +538,12 @@ impl BodyRule {
 }
 
 impl CheckTally {
-    fn fail(&mut self, because: (usize, String), times: u64) {
+    fn fail(&mut self, because: (u32, String), times: u64) {
         self.failed += times;
         self.because(because, times);
     }
 
-    fn because(&mut self, because: (usize, String), times: u64) {
+    fn because(&mut self, because: (u32, String), times: u64) {
         if let Some(known) = self.because.get_mut(&because) {
             *known += times;
         } else if self.because.len() < CHECK_REASONS_MAX {
@@ -559,17 +574,23 @@ mod tests {
         super::super::Profile::parse("test", &format!("checks: [{yaml}]")).unwrap().checks
     }
 
+    fn endpoints() -> Arc<Endpoints> {
+        let endpoints = Endpoints::default();
+        assert_eq!(["GET /a", "POST /b"].map(|name| endpoints.number(name.into())), [0, 1]);
+        Arc::new(endpoints)
+    }
+
     /// (passed, failed, what was wrong) of each check for one answer of `GET /a`.
     fn checked(yaml: &str, captured: &[u8], status: u16, live: &[u8]) -> Vec<(u64, u64, String)> {
-        let (rules, endpoints) = (rules(yaml), ["GET /a".to_owned(), "POST /b".to_owned()]);
-        let checks = Checks::new(&rules, &endpoints);
+        let rules = rules(yaml);
+        let checks = Checks::new(&rules, endpoints());
         let facts = Facts::of(captured, &wanted(&rules), &mut Shapes::default());
         let expect =
             Response { status: 200, first_byte: 0, last_byte: 0, bytes: Vec::new(), facts: Some(Arc::new(facts)) };
         let mut tallies = Vec::new();
         checks.look(0, Some(&expect), status, live, &mut tallies);
         let what = |check: &Check| check.because.first().map(|because| because.what.clone()).unwrap_or_default();
-        checks.results(&tallies, &endpoints).iter().map(|check| (check.passed, check.failed, what(check))).collect()
+        checks.results(&tallies).iter().map(|check| (check.passed, check.failed, what(check))).collect()
     }
 
     fn live(head: &str, body: &str) -> Vec<u8> {
@@ -625,22 +646,21 @@ mod tests {
 
     #[test]
     fn a_share_may_be_allowed() {
-        let endpoints = ["GET /a".to_owned()];
-        let checks = Checks::new(&rules("{status: 200, allow: 25 %}"), &endpoints);
+        let checks = Checks::new(&rules("{status: 200, allow: 25 %}"), endpoints());
         let mut tallies = Vec::new();
         for status in [200, 200, 200, 500] {
             checks.look(0, None, status, &[], &mut tallies);
         }
-        assert!(checks.results(&tallies, &endpoints)[0].met);
+        assert!(checks.results(&tallies)[0].met);
         let mut more = Vec::new();
         checks.look(0, None, 500, &[], &mut more);
-        let (one, two) = (checks.results(&tallies, &endpoints), checks.results(&more, &endpoints));
+        let (one, two) = (checks.results(&tallies), checks.results(&more));
         CheckTally::merge(&mut tallies, more);
-        assert_eq!(merged(&[&one, &two]), checks.results(&tallies, &endpoints));
-        let result = &checks.results(&tallies, &endpoints)[0];
+        assert_eq!(merged(&[&one, &two]), checks.results(&tallies));
+        let result = &checks.results(&tallies)[0];
         assert_eq!((result.passed, result.failed, result.met, result.because[0].times), (3, 2, false, 2));
         assert!(!checks.want_bytes(0));
-        assert!(Checks::new(&rules("{json: shape}"), &endpoints).want_bytes(0));
+        assert!(Checks::new(&rules("{json: shape}"), endpoints()).want_bytes(0));
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl Governor {
         }
     }
 
+    /// No more requests, for a reason that is told elsewhere.
+    pub fn stop(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+
     /// Too much failed.
     pub fn is_aborted(&self) -> bool {
         self.aborted.load(Ordering::Relaxed)

@@ -1,19 +1,25 @@
 //! Workload -> traffic: paced, correlated, bounded, measured from intent.
 //!
-//! A [`schedule`] says when each request is meant to be sent; a `worker` per thread sends it over a `link` and records
-//! an `outcome`; a `tally` counts; `summary` turns that into a [`RunResult`]. `safety` says where a run may go,
-//! `governor` how far.
+//! A [`feed`] tells the captured requests in their order, however many they are; a [`schedule`] says when each is meant to be
+//! sent; a `deal`er brings both together and hands them to a `worker` per thread, which sends them over a `link` and
+//! records an `outcome`; what `live` responses tell takes the place of captured values. A `tally` counts; `summary` turns
+//! that into a [`RunResult`]. `safety` says where a run may go, `governor` how far.
 
 mod checks;
+mod deal;
+mod dealing;
 mod edits;
+pub mod feed;
 mod felt;
 mod governor;
 mod link;
-mod memory;
+mod live;
 pub mod merge;
+mod outbox;
 mod outcome;
 mod pacer;
 mod pattern;
+mod plan;
 pub mod profile;
 pub mod provenance;
 mod response;
@@ -31,14 +37,13 @@ mod waiting;
 mod which;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use serde::Serialize;
-
-use crate::workload::{Workload, endpoint::endpoint};
+use crate::workload::CaptureError;
 
 pub use checks::{Because, Check, wanted};
 pub use edits::{EnvSecret, Marker, SecretRule, Secrets};
@@ -52,13 +57,14 @@ pub use slo::Slo;
 pub use start::StartError;
 
 use checks::Checks;
+use dealing::Dealing;
 use edits::Edits;
+use feed::Feed;
 use felt::Watcher;
 use governor::Governor;
 use link::{Address, Route, Tls, TlsError};
-use schedule::{Intent, passes};
-use tally::{Endpoints, Tally};
-use worker::Run;
+use tally::Tally;
+use worker::{Inbox, Run};
 
 /// Time for the threads to get ready before the run's instant 0.
 const READY_NS: u64 = 20_000_000;
@@ -121,6 +127,12 @@ pub enum ReplayError {
         /// The profile's filter is the reason.
         bool,
     ),
+    /// It came through a pipe.
+    #[error("a pipe can be read once, and this takes more: a shard is chosen when all sessions are known; give a file")]
+    Once,
+    /// The capture cannot be read.
+    #[error("the capture cannot be read: {0}")]
+    Capture(CaptureError),
     /// Nobody answers there.
     #[error("target {url} cannot be reached: {error}; is it running?")]
     Unreachable {
@@ -149,45 +161,51 @@ impl ReplayError {
             | ReplayError::Refused { .. }
             | ReplayError::Start(_)
             | ReplayError::Tls(_)
-            | ReplayError::Secret { .. } => 2,
+            | ReplayError::Secret { .. }
+            | ReplayError::Once => 2,
             ReplayError::Nothing(filtered) => 3 - u8::from(*filtered),
-            ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
+            ReplayError::Capture(_) | ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
         }
     }
 }
 
-/// Replays a workload and measures. Blocks until the run is over.
-pub fn run(workload: Arc<Workload>, options: Options) -> Result<RunResult, ReplayError> {
+/// Replays and measures. Blocks until the run is over.
+pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayError> {
+    let feed = feed.into();
     options.profile.check()?;
-    something_to_do(&workload, &options.profile)?;
+    can_be_read(&feed, &options.profile)?;
     let embedded = (options.target == "embedded").then(target::spawn).transpose()?;
     let url = embedded.as_ref().map_or(options.target.clone(), |handle| format!("http://{}", handle.addr));
     options.start_at.map(start::ahead).transpose()?;
     let target = Target::parse(&url)?;
-    let address = target.cleared(&options.profile, &workload.hosts)?;
+    let address = target.cleared(&options.profile, &BTreeSet::new())?;
     let id = format!("{:016x}", rand::random::<u64>());
     let edits = Edits::new(&options.profile, &target.authority, &options.secrets, &id)?;
     let route = route(&target, &address, &options.profile)?;
-    let watcher = Watcher::begin(&options.profile, &address, &workload.hosts)?;
+
     let threads = threads(&options.profile);
-    let endpoints = Endpoints::new(&workload);
+    let governor = Arc::new(Governor::new(&options.profile, options.cancel.clone()));
+    let (dealing, inboxes) = Dealing::begin(feed, &options.profile, &target, governor.clone(), threads)?;
+    let watcher = Watcher::begin(&options.profile, &address, &dealing.hosts())?;
     let start = match options.start_at {
         Some(at) => start::wait(at, &options.cancel)?,
         None => pacer::now() + READY_NS,
     };
     let run = Arc::new(Run {
-        checks: Checks::new(&options.profile.checks, &endpoints.names),
-        endpoints,
-        governor: Governor::new(&options.profile, options.cancel),
-        workload,
+        checks: Checks::new(&options.profile.checks, dealing.endpoints.clone()),
         profile: options.profile,
         route: Arc::new(route),
         start,
         edits,
         threads,
+        governor,
+        endpoints: dealing.endpoints.clone(),
+        answers: dealing.answers.clone(),
+        users: dealing.users.clone(),
     });
-    let tally = send(&run)?;
-    Ok(summary::summary(&run, options.target, tally, &watcher.end()))
+    let tally = send(&run, inboxes)?;
+    let dealt = dealing.end()?;
+    Ok(summary::summary(&run, options.target, tally, &dealt, &watcher.end()))
 }
 
 /// The way to the target, on which somebody answers.
@@ -203,6 +221,14 @@ fn route(target: &Target, address: &Address, profile: &Profile) -> Result<Route,
         .map_err(|error| ReplayError::Unreachable { url: target.url.clone(), error })
 }
 
+/// Whether the profile asks for more than a pipe can give.
+fn can_be_read(feed: &Feed, profile: &Profile) -> Result<(), ReplayError> {
+    match feed.is_pipe() && profile.shard.is_some_and(|shard| shard.of > 1) {
+        true => Err(ReplayError::Once),
+        false => Ok(()),
+    }
+}
+
 fn threads(profile: &Profile) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = if profile.threads == 0 { cores() } else { profile.threads };
@@ -213,12 +239,12 @@ fn threads(profile: &Profile) -> usize {
 }
 
 /// Lets all threads work and adds up what they saw.
-fn send(run: &Arc<Run>) -> io::Result<Tally> {
-    let spawn = |n: usize| {
+fn send(run: &Arc<Run>, inboxes: Vec<Inbox>) -> io::Result<Tally> {
+    let spawn = |(n, inbox): (usize, Inbox)| {
         let run = run.clone();
-        std::thread::Builder::new().name(format!("replay-{n}")).spawn(move || worker::work(run, n))
+        std::thread::Builder::new().name(format!("replay-{n}")).spawn(move || worker::work(run, n, inbox))
     };
-    let threads: Vec<_> = (0..run.threads).map(spawn).collect::<io::Result<_>>()?;
+    let threads: Vec<_> = inboxes.into_iter().enumerate().map(spawn).collect::<io::Result<_>>()?;
     let mut tally = Tally::default();
     for thread in threads {
         match thread.join() {
@@ -229,93 +255,4 @@ fn send(run: &Arc<Run>) -> io::Result<Tally> {
     Ok(tally)
 }
 
-fn something_to_do(workload: &Workload, profile: &Profile) -> Result<(), ReplayError> {
-    match passes(workload, profile).next() {
-        Some(_) => Ok(()),
-        None => Err(ReplayError::Nothing(workload.requests() > 0)),
-    }
-}
-
-/// A request that a run would send.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlannedRequest {
-    /// Index of its session.
-    pub session: usize,
-    /// Index of its connection in the session.
-    pub connection: u32,
-    /// Milliseconds from the run's start; none when it waits for the response before it.
-    pub at_ms: Option<f64>,
-    /// Milliseconds after that response.
-    pub after_ms: Option<f64>,
-    /// `GET /api/v1/orders/{}`.
-    pub endpoint: String,
-    /// The request line, as captured.
-    pub line: String,
-    /// What will be replaced in it.
-    pub replacements: Vec<PlannedReplacement>,
-}
-
-/// A value that a run would replace.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlannedReplacement {
-    /// Its first byte in the request.
-    pub at: usize,
-    /// Its length as captured.
-    pub len: usize,
-    /// What takes its place: the response's field, `host`, `secret $VARIABLE`, `marker NAME`, or what a rule does there.
-    pub with: String,
-    /// The step of the session whose response tells it.
-    pub from_step: Option<u32>,
-}
-
-/// What a run would send, in the order of the schedule; once through for modes that repeat.
-pub fn dry_run(workload: &Workload, profile: &Profile) -> Result<Vec<PlannedRequest>, ReplayError> {
-    profile.check()?;
-    something_to_do(workload, profile)?;
-    let once =
-        profile.requests.is_none() && profile.duration.is_some() && matches!(profile.mode, Mode::Closed | Mode::Rate);
-    let most = if once { workload.requests() } else { usize::MAX };
-    let edits = Edits::planned(profile);
-    let planned = passes(workload, profile).flat_map(|pass| {
-        let steps = workload.sessions[pass.session].steps.iter().zip(pass.intents).enumerate();
-        let planned = steps.filter_map(|(n, (_, intent))| planned(workload, &edits, pass.session, n, intent));
-        planned.collect::<Vec<_>>()
-    });
-    Ok(planned.take(most).collect())
-}
-
-fn planned(workload: &Workload, edits: &Edits, session: usize, n: usize, intent: Intent) -> Option<PlannedRequest> {
-    let sources = &workload.sessions[session].sources;
-    let step = &workload.sessions[session].steps[n];
-    let ms = |ns: u64| Some(ns as f64 / 1e6);
-    let (at_ms, after_ms) = match intent {
-        Intent::Skip => return None,
-        Intent::At(at) => (ms(at), None),
-        Intent::After(think) => (None, ms(think)),
-    };
-    let edits = edits.of(&step.request);
-    let from_responses = step.edges.iter().filter(|edge| !edits::covers(&edits, &edge.at)).filter_map(|edge| {
-        let source = sources.get(edge.source as usize)?;
-        let with = format!("{}[{}]", source.path, source.ordinal);
-        Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, from_step: Some(source.step) })
-    });
-    let by_the_profile = edits.iter().map(|edit| PlannedReplacement {
-        at: edit.at.start,
-        len: edit.at.len(),
-        with: edit.why.to_string(),
-        from_step: None,
-    });
-    let mut replacements: Vec<_> = from_responses.chain(by_the_profile).collect();
-    replacements.sort_by_key(|replacement| replacement.at);
-    let line = step.request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
-    let line = String::from_utf8_lossy(line).into_owned();
-    Some(PlannedRequest {
-        session,
-        connection: step.connection,
-        at_ms,
-        after_ms,
-        endpoint: endpoint(&step.request),
-        line,
-        replacements,
-    })
-}
+pub use plan::{PlannedReplacement, PlannedRequest, dry_run, plan};

@@ -23,10 +23,6 @@ pub enum Failure {
 /// One request, as it went. Times are nanoseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
-    /// Index of the session in the workload.
-    pub session: usize,
-    /// Index of the step in the session.
-    pub step: usize,
     /// When it was meant to be sent.
     pub intended: u64,
     /// When nothing of the target's kept it from being sent any more: its connection was there and free, the values it needs were told.

@@ -35,6 +35,8 @@ pub struct Profile {
     pub speed: f64,
     /// Factor on the time between a response and the next request of its connection (`sessions`).
     pub think_scale: f64,
+    /// Factor on the times when connections are opened (`captured`, `sessions`).
+    pub connect_scale: f64,
     /// Requests per second (`rate`).
     pub rate: Option<f64>,
     /// How those are spread.
@@ -110,6 +112,7 @@ impl Default for Profile {
             mode: Mode::Sessions,
             speed: 1.0,
             think_scale: 1.0,
+            connect_scale: 1.0,
             rate: None,
             arrivals: Arrivals::Poisson,
             connections: 8,
@@ -238,6 +241,7 @@ impl Profile {
         let rules = [
             ("speed", positive(self.speed), "must be greater than 0"),
             ("think-scale", self.think_scale.is_finite() && self.think_scale >= 0.0, "must not be negative"),
+            ("connect-scale", self.connect_scale.is_finite() && self.connect_scale >= 0.0, "must not be negative"),
             ("rate", self.rate.is_none_or(positive), "must be greater than 0"),
             ("rate", self.mode != Mode::Rate || self.rate.is_some(), "is needed in mode `rate` (requests per second)"),
             (

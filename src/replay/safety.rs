@@ -101,6 +101,18 @@ impl Target {
         }
         Ok(address)
     }
+
+    /// The names and addresses under which the target may stand in a capture that was taken from it. None are looked for
+    /// when it is this machine.
+    pub fn names(&self) -> BTreeSet<String> {
+        let addresses: Vec<IpAddr> =
+            (self.host.as_str(), self.port).to_socket_addrs().into_iter().flatten().map(|found| found.ip()).collect();
+        let local = |address: &IpAddr| address.to_canonical().is_loopback();
+        if self.host == "localhost" || !addresses.is_empty() && addresses.iter().all(local) {
+            return BTreeSet::new();
+        }
+        addresses.iter().map(IpAddr::to_string).chain([self.host.clone()]).collect()
+    }
 }
 
 /// `*.example.com` means every host below it.

@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::measure::process;
 use crate::measure::statistics::{ks_distance, l1_distance};
+use crate::workload::LeftOut;
 
+use super::dealing::Dealt;
 use super::felt::Felt;
 use super::pacer::now;
 use super::profile::Mode;
@@ -19,11 +21,13 @@ use super::worker::Run;
 const RATE_SHARE_MIN: f64 = 0.95;
 /// Requests under which a rate says nothing.
 const RATE_REQUESTS_MIN: u64 = 20;
+/// Share of the time that connections of a closed loop may have nothing to send without a warning.
+const STARVED_SHARE: f64 = 0.1;
 /// Share of values that may be missed without a warning.
 const MISSED_SHARE: f64 = 0.1;
 
 /// The result of a run, with what the target felt.
-pub fn summary(run: &Run, url: String, tally: Tally, felt: &Felt) -> RunResult {
+pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt) -> RunResult {
     let seconds = tally.last.saturating_sub(run.start) as f64 / 1e9;
     let per = |amount: f64, of: u64| if of == 0 { 0.0 } else { amount / of as f64 };
     let (offered_rps, sent_rps) = rates(&tally);
@@ -36,9 +40,9 @@ pub fn summary(run: &Run, url: String, tally: Tally, felt: &Felt) -> RunResult {
         profile: run.profile.clone(),
         valid: invalid_because.is_empty(),
         invalid_because,
-        warnings: warnings(&tally),
+        warnings: warnings(run, &tally, dealt, seconds),
         started_unix_us: unix_us(run.start),
-        checks: run.checks.results(&tally.checks, &run.endpoints.names),
+        checks: run.checks.results(&tally.checks),
         slo: Vec::new(),
         marker: run.edits.marker(),
         seconds,
@@ -54,12 +58,8 @@ pub fn summary(run: &Run, url: String, tally: Tally, felt: &Felt) -> RunResult {
         response_time_us: tally.response.percentiles(),
         service_time_us: tally.service.percentiles(),
         lateness_us: tally.lateness.percentiles(),
-        correlation: Correlation {
-            edges: run.workload.edges() as u64,
-            substituted: tally.substituted,
-            missed: tally.missed,
-        },
-        workload: likeness(run, &tally),
+        correlation: Correlation { edges: dealt.met.edges, substituted: tally.substituted, missed: tally.missed },
+        workload: likeness(run, &tally, dealt),
         generator: Generator {
             cpu_us_per_request: per(tally.used.cpu_ns as f64 / 1000.0, tally.sent),
             rss_peak: process::sample(std::process::id()).map_or(0, |sample| sample.rss_peak),
@@ -74,7 +74,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, felt: &Felt) -> RunResult {
             service: tally.service.to_base64(),
             lateness: tally.lateness.to_base64(),
         },
-        endpoints: endpoints(run, &tally),
+        endpoints: endpoints(run, &tally, dealt),
         shards: Vec::new(),
         requests: Requests {
             planned: tally.planned,
@@ -107,13 +107,13 @@ pub(super) fn share(part: u64, of: u64) -> Option<f64> {
 }
 
 /// Every endpoint that was asked, or might have been.
-fn endpoints(run: &Run, tally: &Tally) -> Vec<Endpoint> {
-    let captured = run.captured_mix();
+fn endpoints(run: &Run, tally: &Tally, dealt: &Dealt) -> Vec<Endpoint> {
+    let captured = &dealt.met.mix;
     let nothing = EndpointTally::default();
-    let numbers: BTreeSet<usize> = captured.keys().chain(tally.endpoints.keys()).copied().collect();
-    let result = |n: usize| {
+    let numbers: BTreeSet<u32> = captured.keys().chain(tally.endpoints.keys()).copied().collect();
+    let result = |n: u32| {
         let captured = captured.get(&n).copied().unwrap_or(0);
-        endpoint_result(&run.endpoints.names[n], captured, tally.endpoints.get(&n).unwrap_or(&nothing))
+        endpoint_result(&run.endpoints.name(n), captured, tally.endpoints.get(&n).unwrap_or(&nothing))
     };
     numbers.into_iter().map(result).collect()
 }
@@ -181,7 +181,7 @@ fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<Str
     reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).collect()
 }
 
-fn warnings(tally: &Tally) -> Vec<String> {
+fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String> {
     let used = tally.substituted + tally.missed;
     let many = tally.missed as f64 > used as f64 * MISSED_SHARE;
     let missed = many.then(|| {
@@ -190,11 +190,25 @@ fn warnings(tally: &Tally) -> Vec<String> {
     let disagree = tally.agreed * 2 < tally.compared;
     let status =
         disagree.then(|| format!("only {} of {} answers have the captured status", tally.agreed, tally.compared));
-    tally.warnings.iter().cloned().chain(missed).chain(status).collect()
+    let cut_short = dealt.cut_short.then(|| {
+        "the capture came through a pipe and is too long to be kept: it was replayed once only; give a file".to_owned()
+    });
+    let LeftOut { incomplete_requests, .. } = dealt.left_out;
+    let incomplete = (incomplete_requests > 0).then(|| {
+        format!("{incomplete_requests} requests were left out, for the capture does not hold them completely")
+    });
+    let starved = tally.starved_ns as f64 / (seconds * 1e9 * f64::from(run.profile.connections));
+    let idle = (starved > STARVED_SHARE).then(|| {
+        format!(
+            "the connections had nothing to send for {:.0} % of the time: the capture has too few sessions at a time, or is not read fast enough",
+            starved * 100.0
+        )
+    });
+    tally.warnings.iter().cloned().chain(missed).chain(status).chain(cut_short).chain(incomplete).chain(idle).collect()
 }
 
 /// How like the capture the run was.
-fn likeness(run: &Run, tally: &Tally) -> Likeness {
+fn likeness(run: &Run, tally: &Tally, dealt: &Dealt) -> Likeness {
     let gaps = |mut instants: Vec<u64>, scale: f64| -> Vec<f64> {
         instants.sort_unstable();
         instants.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / scale).collect()
@@ -202,7 +216,7 @@ fn likeness(run: &Run, tally: &Tally) -> Likeness {
     let on_capture_clock = matches!(run.profile.mode, Mode::Captured | Mode::Sessions);
     let written = tally.arrivals.iter().map(|(written, _)| *written).collect();
     let captured = tally.arrivals.iter().map(|(_, captured)| *captured).collect();
-    let answered: BTreeMap<usize, u64> = tally.endpoints.iter().map(|(n, endpoint)| (*n, endpoint.answered)).collect();
+    let answered: BTreeMap<u32, u64> = tally.endpoints.iter().map(|(n, endpoint)| (*n, endpoint.answered)).collect();
     Likeness {
         interarrival_ks: if on_capture_clock {
             ks_distance(gaps(written, 1.0), gaps(captured, run.profile.speed))
@@ -212,6 +226,6 @@ fn likeness(run: &Run, tally: &Tally) -> Likeness {
         status_agreement: share(tally.agreed, tally.compared),
         compared: tally.compared,
         agreed: tally.agreed,
-        endpoint_l1: l1_distance(&run.captured_mix(), &answered),
+        endpoint_l1: l1_distance(&dealt.met.mix, &answered),
     }
 }

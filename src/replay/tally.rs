@@ -1,11 +1,10 @@
 //! Outcomes counted as they come: memory does not grow with the number of requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
 use crate::measure::{Histogram, Windows};
-use crate::workload::Workload;
-use crate::workload::endpoint::endpoint;
 
 use super::checks::CheckTally;
 use super::outcome::{End, Failure, Outcome};
@@ -34,7 +33,7 @@ pub struct Tally {
     /// Requests whose captured status is known, and how many of them were answered with it.
     pub compared: u64,
     pub agreed: u64,
-    pub endpoints: BTreeMap<usize, EndpointTally>,
+    pub endpoints: BTreeMap<u32, EndpointTally>,
     /// What the profile's checks saw, in their order.
     pub checks: Vec<CheckTally>,
     /// The run over time.
@@ -45,6 +44,8 @@ pub struct Tally {
     pub intended: Option<(u64, u64)>,
     /// When the last outcome was known.
     pub last: u64,
+    /// Time for which connections of a closed loop had nothing to send, nanoseconds.
+    pub starved_ns: u64,
     /// What the sending threads used.
     pub used: Used,
     /// What they did not get.
@@ -68,8 +69,8 @@ pub struct EndpointTally {
 /// What is known of a request beside its outcome.
 #[derive(Clone, Copy)]
 pub struct About {
-    /// Index of its endpoint.
-    pub endpoint: usize,
+    /// Number of its endpoint.
+    pub endpoint: u32,
     /// The captured status.
     pub expected: Option<u16>,
     /// The captured instant.
@@ -182,6 +183,7 @@ impl Tally {
             (a, b) => a.or(b),
         };
         self.last = self.last.max(other.last);
+        self.starved_ns += other.starved_ns;
         self.windows.merge(other.windows);
         CheckTally::merge(&mut self.checks, other.checks);
         self.used.cpu_ns += other.used.cpu_ns;
@@ -211,38 +213,38 @@ fn add<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
     from.into_iter().for_each(|(key, n)| *to.entry(key).or_default() += n);
 }
 
-/// The endpoints of a workload, and which one each request goes to.
-pub struct Endpoints {
-    /// Their names; the last one stands for all others when there are too many.
-    pub names: Vec<String>,
-    of: Vec<Vec<usize>>,
+/// The endpoints of a workload, numbered as they are met.
+#[derive(Default)]
+pub struct Endpoints(Mutex<Met>);
+
+#[derive(Default)]
+struct Met {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
 }
 
 impl Endpoints {
-    /// In order of their first request.
-    pub fn new(workload: &Workload) -> Endpoints {
-        let mut numbers = HashMap::new();
-        let mut names = Vec::new();
-        let mut number = |name: String| match numbers.get(&name) {
+    /// Stands for all others when there are too many.
+    const OTHERS: u32 = ENDPOINTS_MAX as u32;
+
+    /// The number of an endpoint.
+    pub fn number(&self, name: String) -> u32 {
+        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match met.numbers.get(&name) {
             Some(number) => *number,
-            None if names.len() == ENDPOINTS_MAX => ENDPOINTS_MAX,
+            None if met.names.len() == ENDPOINTS_MAX => Endpoints::OTHERS,
             None => {
-                names.push(name.clone());
-                numbers.insert(name, names.len() - 1);
-                names.len() - 1
+                let number = met.names.len() as u32;
+                met.names.push(name.clone());
+                met.numbers.insert(name, number);
+                number
             }
-        };
-        let of = workload
-            .sessions
-            .iter()
-            .map(|session| session.steps.iter().map(|step| number(endpoint(&step.request))).collect())
-            .collect();
-        names.push("(others)".into());
-        Endpoints { names, of }
+        }
     }
 
-    /// The endpoint of a step.
-    pub fn of(&self, session: usize, step: usize) -> usize {
-        self.of[session][step].min(self.names.len() - 1)
+    /// The name of a number.
+    pub fn name(&self, number: u32) -> String {
+        let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        met.names.get(number as usize).cloned().unwrap_or_else(|| "(others)".into())
     }
 }

@@ -1,38 +1,44 @@
-//! One thread that sends: its own runtime, its own sessions, nothing shared on the hot path but counters.
+//! One thread that sends: its own runtime, its own connections, nothing shared on the hot path but counters.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::future::pending;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use crate::workload::{Step, Workload, render};
+use crate::workload::{Replacement, render, replacement};
 
 use super::checks::Checks;
-use super::edits::{Edits, covers, merged};
+use super::deal::{Deal, Errand, Lane};
+use super::edits::{Edit, Edits, covers, merged};
 use super::governor::Governor;
 use super::link::{Link, Readiness, Route};
-use super::memory::Memory;
+use super::live::Answers;
+use super::outbox::Users;
 use super::outcome::{End, Failure, Outcome};
 use super::pacer::{Pacer, SPIN_NS, now};
 use super::profile::{Mode, Profile};
 use super::response::{Asked, Reader};
-use super::schedule::{Intent, Pass, allowed, passes};
+use super::schedule::Intent;
 use super::seat;
 use super::tally::{About, Endpoints, Tally, is_error};
 
-/// A pass becomes a task this long before its first instant.
+/// A connection becomes a task this long before its first instant.
 const AHEAD_NS: u64 = 500_000_000;
 /// What is in flight when a run is stopped may still be answered for so long.
 const GRACE_NS: u64 = 200_000_000;
 
+/// Errands for one thread, in the order in which they were dealt.
+pub type Inbox = mpsc::UnboundedReceiver<Vec<Errand>>;
+
 /// What all threads of a run have in common.
 pub struct Run {
-    pub workload: Arc<Workload>,
     pub profile: Profile,
     pub route: Arc<Route>,
     /// What is changed in every request.
@@ -40,10 +46,12 @@ pub struct Run {
     /// The run's instant 0, monotonic clock.
     pub start: u64,
     pub threads: usize,
-    pub governor: Governor,
-    pub endpoints: Endpoints,
+    pub governor: Arc<Governor>,
+    pub endpoints: Arc<Endpoints>,
     /// What answers are to be.
     pub checks: Checks,
+    pub answers: Arc<Answers>,
+    pub users: Arc<Users>,
 }
 
 impl Run {
@@ -52,24 +60,13 @@ impl Run {
         self.start.saturating_add(duration)
     }
 
-    /// How many requests of the capture go to each endpoint, of those that may be sent.
-    pub fn captured_mix(&self) -> BTreeMap<usize, u64> {
-        let mut mix = BTreeMap::new();
-        for (n, session) in self.workload.sessions.iter().enumerate() {
-            for (m, _) in session.steps.iter().enumerate().filter(|(_, step)| allowed(&self.profile, step)) {
-                *mix.entry(self.endpoints.of(n, m)).or_default() += 1;
-            }
-        }
-        mix
-    }
-
     fn warm(&self) -> u64 {
         self.start + self.profile.warmup.0.as_nanos() as u64
     }
 }
 
 /// Replays the `n`th thread's part and says what it saw.
-pub fn work(run: Arc<Run>, n: usize) -> io::Result<Tally> {
+pub fn work(run: Arc<Run>, n: usize, inbox: Inbox) -> io::Result<Tally> {
     let refused = seat::take(&run.profile, n);
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
@@ -82,7 +79,7 @@ pub fn work(run: Arc<Run>, n: usize) -> io::Result<Tally> {
         let drive =
             tokio::task::spawn_local(async move { driver.pacer.drive(|| driver.run.governor.is_stopped()).await });
         tokio::select! {
-            () = worker.clone().replay(n) => {}
+            () = worker.clone().replay(n, inbox) => {}
             () = worker.stopped() => {}
         }
         drive.abort();
@@ -99,16 +96,96 @@ struct Worker {
     tally: RefCell<Tally>,
 }
 
-/// One pass while it is run.
-struct Live {
-    pass: Pass,
-    memory: Memory,
+/// What is to be sent on one connection, in its order.
+#[derive(Default)]
+struct Queue {
+    deals: RefCell<VecDeque<Box<Deal>>>,
+    /// Nothing more comes.
+    closed: Cell<bool>,
+    /// Nobody sends any more.
+    left: Cell<bool>,
+    changed: Notify,
 }
 
-impl Live {
-    fn new(pass: Pass, workload: &Workload) -> Live {
-        let memory = Memory::new(&workload.sessions[pass.session]);
-        Live { pass, memory }
+impl Queue {
+    fn push(&self, deal: Box<Deal>) {
+        // A deal that nobody takes is dropped, which tells those who wait for it.
+        if !self.left.get() {
+            self.deals.borrow_mut().push_back(deal);
+            self.changed.notify_one();
+        }
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        self.changed.notify_one();
+    }
+
+    /// The next one, when it is there.
+    async fn next(&self) -> Option<Box<Deal>> {
+        loop {
+            let deal = self.deals.borrow_mut().pop_front();
+            if deal.is_some() || self.closed.get() {
+                return deal;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn leave(&self) {
+        self.left.set(true);
+        self.deals.borrow_mut().clear();
+    }
+}
+
+/// The connections of a thread that are open or will be.
+#[derive(Default)]
+struct Lanes {
+    queues: HashMap<Lane, Rc<Queue>>,
+    /// Those that nobody has begun to send on, by the instant when they are opened.
+    unopened: BinaryHeap<Reverse<(u64, Lane)>>,
+}
+
+impl Lanes {
+    fn take(&mut self, errand: Errand, start: u64) {
+        match errand {
+            Errand::Send(deal) => {
+                let lane = deal.lane;
+                let queue = self.queues.entry(lane).or_insert_with(|| {
+                    let first = match deal.intent {
+                        Intent::At(at) => deal.opened.unwrap_or(at).min(at),
+                        Intent::After(_) => deal.opened.unwrap_or(0),
+                    };
+                    self.unopened.push(Reverse((start.saturating_add(first), lane)));
+                    Rc::default()
+                });
+                queue.push(deal);
+            }
+            Errand::Close(lane) => {
+                if let Some(queue) = self.queues.remove(&lane) {
+                    queue.close();
+                    // It is looked for when its time comes.
+                    if !queue.left.get() && Rc::strong_count(&queue) == 1 {
+                        self.queues.insert(lane, queue);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When a task for the next connection is to be there.
+    fn next(&self) -> Option<u64> {
+        self.unopened.peek().map(|Reverse((first, _))| first.saturating_sub(AHEAD_NS))
+    }
+
+    /// The next connection, whose time has come.
+    fn open(&mut self) -> Option<Rc<Queue>> {
+        let Reverse((_, lane)) = self.unopened.pop()?;
+        let queue = self.queues.get(&lane)?.clone();
+        if queue.closed.get() {
+            self.queues.remove(&lane);
+        }
+        Some(queue)
     }
 }
 
@@ -116,119 +193,135 @@ impl Worker {
     /// Returns some time after the run was stopped.
     async fn stopped(&self) {
         while self.pacer.until(u64::MAX).await {}
-        self.pacer.within(now() + GRACE_NS, std::future::pending::<()>()).await;
+        self.pacer.within(now() + GRACE_NS, pending::<()>()).await;
     }
 
-    async fn replay(self: Rc<Self>, n: usize) {
-        let run = self.run.clone();
-        let mine =
-            passes(&run.workload, &run.profile).enumerate().filter(|(m, _)| m % run.threads == n).map(|(_, pass)| pass);
-        match run.profile.mode {
-            Mode::Closed => self.closed(mine, n).await,
-            _ => self.open(mine).await,
+    async fn replay(self: Rc<Self>, n: usize, inbox: Inbox) {
+        match self.run.profile.mode {
+            Mode::Closed => self.closed(n, inbox).await,
+            _ => self.open(inbox).await,
         }
     }
 
-    /// Begins each pass when its time comes.
-    async fn open(self: Rc<Self>, passes: impl Iterator<Item = Pass>) {
+    /// Opens each connection when its time comes.
+    async fn open(self: Rc<Self>, mut inbox: Inbox) {
         let mut tasks = JoinSet::new();
-        for pass in passes {
-            let begins = self.run.start.saturating_add(pass.begins());
-            if begins.saturating_sub(AHEAD_NS) > self.run.end()
-                || !self.pacer.until(begins.saturating_sub(AHEAD_NS)).await
-            {
-                break;
-            }
-            self.tally.borrow_mut().planned += pass.requests();
-            let connections = pass.opened.len();
-            let live = Rc::new(Live::new(pass, &self.run.workload));
-            for connection in 0..connections {
-                tasks.spawn_local(self.clone().connection(live.clone(), connection));
+        let mut lanes = Lanes::default();
+        let mut more = true;
+        while more || !lanes.unopened.is_empty() {
+            let next = lanes.next();
+            tokio::select! {
+                biased;
+                going_on = self.pacer.until(next.unwrap_or(u64::MAX)), if next.is_some() => match lanes.open() {
+                    Some(queue) if going_on => {
+                        tasks.spawn_local(self.clone().connection(queue));
+                    }
+                    _ => {}
+                },
+                errands = inbox.recv(), if more => match errands {
+                    Some(errands) => errands.into_iter().for_each(|errand| lanes.take(errand, self.run.start)),
+                    None => more = false,
+                },
             }
             while tasks.try_join_next().is_some() {}
         }
+        lanes.queues.values().for_each(|queue| queue.close());
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Lets a number of connections take pass after pass.
-    async fn closed(self: Rc<Self>, passes: impl Iterator<Item = Pass>, n: usize) {
-        let (give, take) = mpsc::channel::<Pass>(1);
-        let take = Rc::new(Mutex::new(take));
+    /// Lets a number of connections send whatever comes to them.
+    async fn closed(self: Rc<Self>, n: usize, mut inbox: Inbox) {
         let mut tasks = JoinSet::new();
-        let users = (0..self.run.profile.connections as usize).filter(|user| user % self.run.threads == n);
-        for _ in users {
-            tasks.spawn_local(self.clone().user(take.clone()));
-        }
-        drop(take);
-        self.pacer.until(self.run.start).await;
-        for pass in passes {
-            let requests = pass.requests();
-            if now() >= self.run.end() || give.send(pass).await.is_err() {
-                break;
+        let mine = (0..self.run.profile.connections).filter(|user| *user as usize % self.run.threads == n);
+        let queues: HashMap<u32, Rc<Queue>> = mine.map(|user| (user, Rc::default())).collect();
+        queues.iter().for_each(|(user, queue)| {
+            tasks.spawn_local(self.clone().user(*user, queue.clone()));
+        });
+        loop {
+            tokio::select! {
+                errands = inbox.recv() => {
+                    let Some(errands) = errands else { break };
+                    for errand in errands {
+                        if let Errand::Send(deal) = errand && let Some(queue) = queues.get(&deal.user) {
+                            queue.push(deal);
+                        }
+                    }
+                }
+                over = tasks.join_next() => if over.is_none() { break },
             }
-            self.tally.borrow_mut().planned += requests;
         }
-        drop(give);
+        queues.values().for_each(|queue| queue.close());
         while tasks.join_next().await.is_some() {}
     }
 
     /// One connection of a closed loop.
-    async fn user(self: Rc<Self>, passes: Rc<Mutex<mpsc::Receiver<Pass>>>) {
+    async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>) {
         let mut link = self.link();
-        loop {
-            let Some(pass) = passes.lock().await.recv().await else { return };
-            let live = Live::new(pass, &self.run.workload);
-            for n in 0..live.pass.intents.len() {
-                if now() >= self.run.end() || self.run.governor.is_stopped() {
-                    return;
-                }
-                if live.pass.intents[n] != Intent::Skip {
-                    let intended = now();
-                    self.request(&live, &mut link, n, intended, intended).await;
-                }
+        self.pacer.until(self.run.start).await;
+        let mut free = now();
+        while let Some(deal) = queue.next().await {
+            self.run.users.took(user);
+            let taken = now();
+            self.tally.borrow_mut().starved_ns += taken.saturating_sub(free);
+            let begins = if self.values(&deal).await { now() } else { taken };
+            if begins >= self.run.end() || self.run.governor.is_stopped() {
+                break;
             }
+            free = self.request(&deal, &mut link, begins, begins).await;
         }
+        queue.leave();
     }
 
-    /// One captured connection of a pass: its requests in their order.
-    async fn connection(self: Rc<Self>, live: Rc<Live>, connection: usize) {
-        let session = &self.run.workload.sessions[live.pass.session];
+    /// One captured connection: its requests in their order.
+    async fn connection(self: Rc<Self>, queue: Rc<Queue>) {
+        self.send_all(&queue).await;
+        queue.leave();
+    }
+
+    async fn send_all(&self, queue: &Queue) {
         let mut link = self.link();
-        if let Some(opened) = live.pass.opened[connection] {
-            self.pacer.until(self.run.start + opened).await;
-            // A refusal is reported by the first request.
-            self.count(link.ready().await.ok());
-        }
-        let mut free = now();
-        for (n, step) in session.steps.iter().enumerate().filter(|(_, step)| step.connection as usize == connection) {
-            let intended = match live.pass.intents[n] {
-                Intent::Skip => {
-                    live.memory.learn(session, n, now(), &[], &[]);
-                    continue;
+        let mut free = None;
+        while let Some(deal) = queue.next().await {
+            let before = match (free, deal.opened) {
+                (Some(free), _) => free,
+                (None, Some(opened)) => {
+                    self.pacer.until(self.run.start + opened).await;
+                    // A refusal is reported by the first request.
+                    self.count(link.ready().await.ok());
+                    now()
                 }
+                (None, None) => now(),
+            };
+            let intended = match deal.intent {
                 Intent::At(at) => self.run.start + at,
-                Intent::After(think) => self.seen(&live, step, free).await.saturating_add(think),
+                Intent::After(think) => self.seen(&deal, before).await.saturating_add(think),
             };
             if intended > self.run.end() || !self.pacer.until(intended).await {
-                // Nobody is to wait for what will not come.
-                let rest = (n..session.steps.len()).filter(|&m| session.steps[m].connection as usize == connection);
-                rest.for_each(|m| live.memory.learn(session, m, now(), &[], &[]));
                 return;
             }
-            if live.memory.awaits(step) {
-                live.memory.ready_for(step).await;
-                free = now();
-            }
-            free = self.request(&live, &mut link, n, intended, free).await;
+            let waited = self.values(&deal).await;
+            free = Some(self.request(&deal, &mut link, intended, if waited { now() } else { before }).await);
         }
     }
 
     /// When the response was there that a request's sender had seen.
-    async fn seen(&self, live: &Live, step: &Step, free: u64) -> u64 {
-        match step.after {
-            Some(after) => live.memory.over(after).await,
+    async fn seen(&self, deal: &Deal, free: u64) -> u64 {
+        match &deal.after {
+            Some(live) => live.over().await,
             None => free,
         }
+    }
+
+    /// Waits until every value that a request needs is told, or never will be; says whether that took time.
+    async fn values(&self, deal: &Deal) -> bool {
+        let mut waited = false;
+        for live in deal.sources.iter().flatten() {
+            if live.is_over().is_none() {
+                live.over().await;
+                waited = true;
+            }
+        }
+        waited
     }
 
     fn link(&self) -> Link {
@@ -242,27 +335,27 @@ impl Worker {
     }
 
     /// Sends a request, reads and records its outcome; returns when that was known.
-    async fn request(&self, live: &Live, link: &mut Link, n: usize, intended: u64, free: u64) -> u64 {
-        let session = &self.run.workload.sessions[live.pass.session];
-        let step = &session.steps[n];
-        let mut outcome =
-            Outcome { session: live.pass.session, step: n, intended, free, end: End::Failed(Failure::Cap) };
+    async fn request(&self, deal: &Deal, link: &mut Link, intended: u64, free: u64) -> u64 {
+        self.tally.borrow_mut().planned += 1;
+        let turn = &*deal.turn;
+        let mut outcome = Outcome { intended, free, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
-        let mut request = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
             let slot = self.run.governor.slot(now());
             self.pacer.until(slot).await;
-            request = self.render(live, step);
-            let endpoint = self.run.endpoints.of(live.pass.session, n);
-            let keep = Memory::wants(session, n) || self.run.checks.want_bytes(endpoint);
-            let mut reader = Reader::new(Asked::by(step.request.method()), keep);
+            let request = self.render(deal);
+            let wanted = deal.live.as_ref().is_some_and(|live| live.is_wanted(&self.run.answers));
+            let keep = wanted || self.run.checks.want_bytes(deal.endpoint);
+            let mut reader = Reader::new(Asked::by(turn.request.method()), keep);
             let result = self.exchange(link, &request, &mut reader, &mut outcome.free).await;
             outcome.end = result.unwrap_or_else(End::Failed);
             response = reader.into_bytes();
         }
         let known_at = now();
-        self.record(&outcome, step, &response, known_at);
-        live.memory.learn(session, n, known_at, &request, &response);
+        self.record(&outcome, deal, &response, known_at);
+        if let Some(live) = &deal.live {
+            live.learn(known_at, turn.request.method(), response, &self.run.answers);
+        }
         known_at
     }
 
@@ -290,30 +383,50 @@ impl Worker {
     }
 
     /// The bytes to send: the captured ones but for what the profile changes and the values that the target told.
-    fn render(&self, live: &Live, step: &Step) -> Vec<u8> {
-        let edits = self.run.edits.of(&step.request);
-        let replacements = live.memory.replacements(step, |edge| covers(&edits, &edge.at));
+    fn render(&self, deal: &Deal) -> Vec<u8> {
+        let request = &deal.turn.request;
+        let edits = self.run.edits.of(request);
+        let values = values(deal, &edits);
         let mut tally = self.tally.borrow_mut();
-        tally.substituted += replacements.made.len() as u64;
-        tally.missed += replacements.missed;
-        let made = merged(edits, replacements.made);
-        render(&step.request, &made)
+        tally.substituted += values.made.len() as u64;
+        tally.missed += values.missed;
+        render(request, &merged(edits, values.made))
     }
 
-    fn record(&self, outcome: &Outcome, step: &Step, response: &[u8], known_at: u64) {
-        let expected = step.expect.as_ref().map(|response| response.status);
+    fn record(&self, outcome: &Outcome, deal: &Deal, response: &[u8], known_at: u64) {
+        let expected = deal.turn.expect.as_ref().map(|response| response.status);
         let about = About {
-            endpoint: self.run.endpoints.of(outcome.session, outcome.step),
+            endpoint: deal.endpoint,
             expected,
-            captured_at: step.at,
+            captured_at: deal.turn.at,
             counts: outcome.intended >= self.run.warm(),
             known_at,
         };
         let mut tally = self.tally.borrow_mut();
         tally.record(outcome, about);
         if let End::Answered { status, .. } = outcome.end {
-            self.run.checks.look(about.endpoint, step.expect.as_ref(), status, response, &mut tally.checks);
+            self.run.checks.look(about.endpoint, deal.turn.expect.as_ref(), status, response, &mut tally.checks);
         }
         self.run.governor.landed(is_error(outcome.end, expected));
     }
+}
+
+/// Live values for a request.
+struct Values {
+    /// In order of position.
+    made: Vec<Replacement>,
+    /// Values that stay as captured.
+    missed: u64,
+}
+
+/// The live values that take the place of captured ones, but for those that an edit decides about.
+fn values(deal: &Deal, edits: &[Edit<'_>]) -> Values {
+    let mut values = Values { made: Vec::new(), missed: 0 };
+    for (edge, live) in deal.turn.edges.iter().zip(&deal.sources).filter(|(edge, _)| !covers(edits, &edge.at)) {
+        match live.as_ref().and_then(|live| live.value(edge.value)) {
+            Some(text) => values.made.push(replacement(edge.at.clone(), &text, edge.encoding)),
+            None => values.missed += 1,
+        }
+    }
+    values
 }

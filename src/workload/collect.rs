@@ -1,49 +1,77 @@
-//! From a capture's events to sessions: a visitor that keeps the bytes of whole messages.
+//! From a capture's events to exchanges: a visitor that keeps the bytes of whole messages, and tells a [`Listener`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::decode::Layers;
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::Datagram;
-use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, WORKLOAD_BYTES_MAX};
+use crate::limits::{HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
 use crate::protocol::{Mark, Side};
 
-use super::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload};
+use super::gather::Gather;
+use super::{LeftOut, Request, Response, TooLarge, Workload};
 
-/// Collects the workload of a capture. Give it to the loop, then call [`Collector::finish`].
-#[derive(Default)]
-pub struct Collector {
+/// Hears of exchanges while a capture is read.
+pub trait Listener {
+    /// A request's first byte was captured. Its `number` counts such events.
+    fn begins(&mut self, number: u64, asker: &Asker);
+    /// It is complete.
+    fn asks(&mut self, number: u64, request: Request);
+    /// It never will be.
+    fn lost(&mut self, number: u64);
+    /// It was answered, perhaps before it was complete.
+    fn answers(&mut self, number: u64, response: Response);
+    /// It never will be.
+    fn unanswered(&mut self, number: u64);
+    /// Nothing more comes on this connection.
+    fn closes(&mut self, connection: u32);
+    /// `position`: capture bytes read so far; `held`: bytes of messages being read. After each packet.
+    fn reads(&mut self, position: u64, held: usize);
+}
+
+/// Who asks, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// The same for all connections of a client; says nothing about who it was.
+    pub client: u64,
+    /// Counts connections.
+    pub connection: u32,
+    /// When the connection was opened (or first seen), nanoseconds from the capture's start.
+    pub opened: u64,
+    /// When the request's first byte was captured.
+    pub at: u64,
+}
+
+/// Reads the exchanges of a capture. Give it to the loop, then call [`Collector::finish`]. Without another listener it
+/// gathers them.
+pub struct Collector<L = Gather> {
+    listener: L,
     start: Option<i128>,
     now: u64,
     /// Source address of the current packet.
     source: Option<IpAddr>,
     open: HashMap<u64, Dialogue>,
-    closed: Vec<Dialogue>,
-    kept: usize,
+    begun: u64,
+    position: u64,
+    /// Bytes of messages being read.
+    held: usize,
     left_out: LeftOut,
 }
 
 /// A connection being read.
 #[derive(Default)]
 struct Dialogue {
-    flow: u64,
+    connection: u32,
     opened: u64,
     client: Option<IpAddr>,
     requests: Reading,
     responses: Reading,
-    exchanges: Vec<Exchange>,
-    /// Index of the first exchange without a final response.
-    unanswered: usize,
-    /// Bytes of the messages in `exchanges`.
-    stored: usize,
-}
-
-/// A request that was begun, and what followed.
-struct Exchange {
-    at: u64,
-    request: Option<Request>,
-    expect: Option<Response>,
+    /// The request that is not complete yet.
+    asking: Option<u64>,
+    /// Numbers of the requests without a final response, oldest first.
+    unanswered: VecDeque<u64>,
 }
 
 /// One direction: the bytes of the message that is being read.
@@ -62,8 +90,8 @@ struct Begun {
     at: u64,
     time: u64,
     status: u16,
-    /// Index of its exchange; none for a response to nothing.
-    exchange: Option<usize>,
+    /// Number of its request; none for a response to nothing.
+    number: Option<u64>,
 }
 
 impl Reading {
@@ -115,94 +143,51 @@ impl Reading {
 impl Dialogue {
     /// Bytes held for this connection.
     fn held(&self) -> usize {
-        self.requests.bytes.len() + self.responses.bytes.len() + self.stored
-    }
-
-    fn request_begins(&mut self, at: u64, time: u64) {
-        self.requests.forget(at);
-        self.requests.message = Some(Begun { at, time, status: 0, exchange: Some(self.exchanges.len()) });
-        self.exchanges.push(Exchange { at: time, request: None, expect: None });
-    }
-
-    fn request_ends(&mut self, end: u64) {
-        let Some(begun) = self.requests.message.take() else { return };
-        let (bytes, len) = self.requests.take(&begun, end);
-        let exchange = begun.exchange.and_then(|n| self.exchanges.get_mut(n));
-        if let (Some(exchange), true) = (exchange, bytes.len() as u64 == len) {
-            self.stored += bytes.len();
-            exchange.request = Request::new(bytes);
-        }
-    }
-
-    /// False when it answers nothing that was seen.
-    fn response_begins(&mut self, at: u64, time: u64, status: u16) -> bool {
-        self.responses.forget(at);
-        let exchange = (self.unanswered < self.exchanges.len()).then_some(self.unanswered);
-        self.unanswered += usize::from(exchange.is_some());
-        self.responses.message = Some(Begun { at, time, status, exchange });
-        exchange.is_some()
-    }
-
-    fn response_ends(&mut self, end: u64, time: u64) {
-        let Some(begun) = self.responses.message.take() else { return };
-        let (bytes, _) = self.responses.take(&begun, end);
-        if let Some(exchange) = begun.exchange.and_then(|n| self.exchanges.get_mut(n)) {
-            self.stored += bytes.len();
-            exchange.expect = Some(Response {
-                status: begun.status,
-                first_byte: begun.time,
-                last_byte: time.max(begun.time),
-                bytes,
-                facts: None,
-            });
-        }
-    }
-
-    /// The exchanges whose requests are complete, and how many are not.
-    fn into_steps(self) -> (Vec<Step>, u64) {
-        let begun = self.exchanges.len();
-        let step = |exchange: Exchange| {
-            let (at, request, expect) = (exchange.at, exchange.request?, exchange.expect);
-            Some(Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() })
-        };
-        let steps: Vec<Step> = self.exchanges.into_iter().filter_map(step).collect();
-        let incomplete = (begun - steps.len()) as u64;
-        (steps, incomplete)
+        self.requests.bytes.len() + self.responses.bytes.len()
     }
 }
 
 impl Collector {
-    /// An empty one.
+    /// One that gathers.
     pub fn new() -> Collector {
-        Collector::default()
+        Collector::telling(Gather::default())
     }
 
     /// The workload: connections as sessions of their own, in order of their first request, not yet correlated.
-    pub fn finish(mut self) -> Result<Workload, TooLarge> {
-        let open: Vec<u64> = self.open.keys().copied().collect();
+    pub fn finish(self) -> Result<Workload, TooLarge> {
+        let (gather, left_out) = self.end();
+        gather.workload(left_out)
+    }
+}
+
+impl Default for Collector {
+    fn default() -> Collector {
+        Collector::new()
+    }
+}
+
+impl<L: Listener> Collector<L> {
+    /// One that tells somebody.
+    pub fn telling(listener: L) -> Collector<L> {
+        Collector {
+            listener,
+            start: None,
+            now: 0,
+            source: None,
+            open: HashMap::new(),
+            begun: 0,
+            position: 0,
+            held: 0,
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// The capture is over.
+    pub fn end(mut self) -> (L, LeftOut) {
+        let mut open: Vec<u64> = self.open.keys().copied().collect();
+        open.sort_unstable();
         open.into_iter().for_each(|flow| self.close(flow));
-        if self.full() {
-            return Err(TooLarge);
-        }
-        let mut workload = Workload { left_out: self.left_out, ..Workload::default() };
-        let mut clients = HashMap::new();
-        let mut dialogues = self.closed;
-        dialogues.sort_by_key(|dialogue| (dialogue.exchanges.first().map(|exchange| exchange.at), dialogue.flow));
-        for dialogue in dialogues {
-            let (address, opened) = (dialogue.client, dialogue.opened);
-            let (steps, incomplete) = dialogue.into_steps();
-            workload.left_out.incomplete_requests += incomplete;
-            if steps.is_empty() {
-                continue;
-            }
-            let next = clients.len() as u32;
-            let client = *clients.entry(address).or_insert(next);
-            workload.hosts.extend(steps.iter().filter_map(|step| host(&step.request)));
-            let mut session = Session { client, connections: vec![Connection { opened }], steps, sources: Vec::new() };
-            session.pace();
-            workload.sessions.push(session);
-        }
-        Ok(workload)
+        (self.listener, self.left_out)
     }
 
     /// Nanoseconds from the capture's start.
@@ -210,25 +195,76 @@ impl Collector {
         u64::try_from(time_ns - self.start.unwrap_or(time_ns)).unwrap_or(0)
     }
 
-    fn full(&self) -> bool {
-        self.kept > WORKLOAD_BYTES_MAX
-    }
-
     /// Does something to a flow's dialogue, and keeps count of what is held.
-    fn with<T>(&mut self, flow: u64, change: impl FnOnce(&mut Dialogue) -> T) -> Option<T> {
+    fn with<T>(&mut self, flow: u64, change: impl FnOnce(&mut Dialogue, &mut L) -> T) -> Option<T> {
         let dialogue = self.open.get_mut(&flow)?;
         let before = dialogue.held();
-        let result = change(dialogue);
-        self.kept = self.kept.saturating_sub(before) + dialogue.held();
+        let result = change(dialogue, &mut self.listener);
+        self.held = self.held.saturating_sub(before) + dialogue.held();
         Some(result)
+    }
+
+    fn request_begins(&mut self, flow: u64, at: u64, time: u64) {
+        let number = self.begun;
+        self.begun += 1;
+        self.with(flow, |dialogue, listener| {
+            dialogue.requests.forget(at);
+            dialogue.requests.message = Some(Begun { at, time, status: 0, number: Some(number) });
+            dialogue.asking.replace(number).into_iter().for_each(|cut| listener.lost(cut));
+            dialogue.unanswered.push_back(number);
+            if dialogue.unanswered.len() > PIPELINE_MAX {
+                dialogue.unanswered.pop_front().into_iter().for_each(|oldest| listener.unanswered(oldest));
+            }
+            let mut hasher = DefaultHasher::new();
+            dialogue.client.hash(&mut hasher);
+            let Dialogue { connection, opened, .. } = *dialogue;
+            listener.begins(number, &Asker { client: hasher.finish(), connection, opened, at: time });
+        });
+    }
+
+    fn request_ends(&mut self, flow: u64, end: u64) {
+        self.with(flow, |dialogue, listener| {
+            let Some(begun) = dialogue.requests.message.take() else { return };
+            let (bytes, len) = dialogue.requests.take(&begun, end);
+            let Some(number) = dialogue.asking.take() else { return };
+            let whole = bytes.len() as u64 == len;
+            match Request::new(bytes).filter(|_| whole) {
+                Some(request) => listener.asks(number, request),
+                None => listener.lost(number),
+            }
+        });
+    }
+
+    fn response_begins(&mut self, flow: u64, at: u64, time: u64, status: u16) {
+        let orphan = self.with(flow, |dialogue, _| {
+            dialogue.responses.forget(at);
+            let number = dialogue.unanswered.pop_front();
+            dialogue.responses.message = Some(Begun { at, time, status, number });
+            number.is_none()
+        });
+        self.left_out.orphan_responses += u64::from(orphan == Some(true));
+    }
+
+    fn response_ends(&mut self, flow: u64, end: u64, time: u64) {
+        self.with(flow, |dialogue, listener| {
+            let Some(begun) = dialogue.responses.message.take() else { return };
+            let (bytes, _) = dialogue.responses.take(&begun, end);
+            if let Some(number) = begun.number {
+                let last_byte = time.max(begun.time);
+                let (status, first_byte) = (begun.status, begun.time);
+                listener.answers(number, Response { status, first_byte, last_byte, bytes, facts: None });
+            }
+        });
     }
 }
 
-impl Visitor for Collector {
+impl<L: Listener> Visitor for Collector<L> {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         self.start.get_or_insert(packet.time_ns);
         self.now = self.offset(packet.time_ns);
         self.source = layers.transport.as_ref().map(|transport| transport.src.0);
+        self.position += packet.frame.len() as u64;
+        self.listener.reads(self.position, self.held);
     }
 
     fn datagram(&mut self, _datagram: &Datagram, layers: &Layers) {
@@ -236,55 +272,53 @@ impl Visitor for Collector {
     }
 
     fn open(&mut self, flow: u64, _layers: &Layers) {
-        self.open.insert(flow, Dialogue { flow, opened: self.now, ..Dialogue::default() });
+        // Flows are counted from 0; a capture of more than 2^32 connections begins anew.
+        self.open.insert(flow, Dialogue { connection: flow as u32, opened: self.now, ..Dialogue::default() });
     }
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
-        if self.full() {
-            return;
-        }
         let source = self.source;
-        self.with(stream.flow, |dialogue| match stream.side {
+        let room = READING_BYTES_MAX.saturating_sub(self.held);
+        self.with(stream.flow, |dialogue, _| match stream.side {
             Side::Client => {
                 dialogue.client = dialogue.client.or(source);
                 dialogue.requests.idle();
-                dialogue.requests.push(at, bytes, usize::MAX);
+                let most = dialogue.requests.bytes.len() + room;
+                dialogue.requests.push(at, bytes, most);
             }
             Side::Server => {
                 dialogue.responses.idle();
-                dialogue.responses.push(at, bytes, RESPONSE_BYTES_KEPT);
+                let most = (dialogue.responses.bytes.len() + room).min(RESPONSE_BYTES_KEPT);
+                dialogue.responses.push(at, bytes, most);
             }
         });
     }
 
     fn mark(&mut self, stream: Stream, mark: Mark<'_>, time_ns: i128) {
         let time = self.offset(time_ns);
-        let orphan = self.with(stream.flow, |dialogue| {
-            match (stream.side, mark) {
-                (_, Mark::Request { at, .. }) => dialogue.request_begins(at, time),
-                (_, Mark::Response { status, at }) => return !dialogue.response_begins(at, time, status),
-                (Side::Client, Mark::End { end }) => dialogue.request_ends(end),
-                (Side::Server, Mark::End { end }) => dialogue.response_ends(end, time),
-            }
-            false
-        });
-        self.left_out.orphan_responses += u64::from(orphan == Some(true));
+        match (stream.side, mark) {
+            (_, Mark::Request { at, .. }) => self.request_begins(stream.flow, at, time),
+            (_, Mark::Response { status, at }) => self.response_begins(stream.flow, at, time, status),
+            (Side::Client, Mark::End { end }) => self.request_ends(stream.flow, end),
+            (Side::Server, Mark::End { end }) => self.response_ends(stream.flow, end, time),
+        }
     }
 
     fn close(&mut self, flow: u64) {
-        let now = self.now;
-        self.with(flow, |dialogue| {
-            // A response that broke off still has a status.
-            dialogue.response_ends(dialogue.responses.next, now);
-            dialogue.requests = Reading::default();
-            dialogue.responses = Reading::default();
-        });
-        self.closed.extend(self.open.remove(&flow));
+        // A response that broke off still has a status.
+        if let Some(next) = self.open.get(&flow).map(|dialogue| dialogue.responses.next) {
+            self.response_ends(flow, next, self.now);
+        }
+        let Some(dialogue) = self.open.remove(&flow) else { return };
+        self.held = self.held.saturating_sub(dialogue.held());
+        dialogue.asking.iter().for_each(|number| self.listener.lost(*number));
+        dialogue.unanswered.iter().for_each(|number| self.listener.unanswered(*number));
+        self.listener.closes(dialogue.connection);
     }
 }
 
 /// The host that a request names, lower case, without port.
-fn host(request: &Request) -> Option<String> {
+pub fn host(request: &Request) -> Option<String> {
     let text = std::str::from_utf8(request.bytes.get(request.header("host")?)?).ok()?;
     Some(host_name(text).to_ascii_lowercase()).filter(|host| !host.is_empty())
 }

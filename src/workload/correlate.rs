@@ -4,11 +4,14 @@
 //! remembered with its place; when a later request sends it, that is an edge. A value that the client sent first is its
 //! own, whoever repeats it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use crate::limits::ORIGINS_PER_VALUE;
 use crate::protocol::{Role, Side};
 
+use super::known::{Known, Origin};
+use super::line::{Line, Place, Telling};
+use super::turn::Follows;
 use super::values::{Value, read, tokens};
 use super::{Edge, Request, Session, Source, Step, Workload};
 
@@ -16,97 +19,54 @@ use super::{Edge, Request, Session, Source, Step, Workload};
 /// them.
 pub fn correlate(workload: &mut Workload) {
     let sessions = std::mem::take(&mut workload.sessions);
-    let mut clients: BTreeMap<u32, Vec<Session>> = BTreeMap::new();
-    for session in sessions {
-        clients.entry(session.client).or_default().push(session);
-    }
-    workload.sessions = clients.into_values().flat_map(|sessions| Client::new(sessions).joined()).collect();
-    workload.sessions.sort_by_key(|session| session.steps.first().map(|step| step.at));
+    workload.sessions = Whole::new(sessions).joined();
 }
 
-/// A step of one of a client's sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct StepRef {
-    session: usize,
-    step: usize,
+/// Follows values through a capture's exchanges, in the order they happen.
+#[derive(Default)]
+pub(super) struct Correlator {
+    known: Known,
 }
 
-/// Where a value was told.
-struct Origin {
-    by: StepRef,
-    path: Box<str>,
-    name: Box<str>,
-    ordinal: u32,
-    token: Option<u32>,
+/// Who asks.
+pub(super) struct Asker<'a> {
+    pub(super) client: u64,
+    pub(super) line: &'a Rc<Line>,
+    /// When, nanoseconds from the capture's start.
+    pub(super) at: u64,
 }
 
-/// Where a request's value comes from.
-struct Link {
-    edge: Edge,
-    of: StepRef,
-    from: StepRef,
-    source: Source,
-}
-
-/// One client while its values are followed.
-struct Client {
-    sessions: Vec<Session>,
-    told: HashMap<Box<[u8]>, Vec<Origin>>,
-    /// Values that the client said first, and under which names it said others.
-    own: HashSet<Box<[u8]>>,
-    links: Vec<Link>,
-}
-
-/// Requests come before responses of the same instant: a request cannot hold what arrives with it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Asks,
-    Answers,
-}
-
-impl Client {
-    fn new(sessions: Vec<Session>) -> Client {
-        let mut client = Client { sessions, told: HashMap::new(), own: HashSet::new(), links: Vec::new() };
-        let mut events = Vec::new();
-        for (n, session) in client.sessions.iter().enumerate() {
-            for (m, step) in session.steps.iter().enumerate() {
-                let at = StepRef { session: n, step: m };
-                events.push((step.at, Event::Asks, at));
-                events.extend(step.expect.as_ref().map(|response| (response.last_byte, Event::Answers, at)));
-            }
-        }
-        events.sort_unstable();
-        for (_, event, at) in events {
-            match event {
-                Event::Asks => client.asks(at),
-                Event::Answers => client.answers(at),
-            }
-        }
-        client
-    }
-
-    /// Looks for a request's values among those told, and remembers the others as the client's own.
-    fn asks(&mut self, at: StepRef) {
-        let request = &self.sessions[at.session].steps[at.step].request;
-        let (told, sessions, own, links) = (&self.told, &self.sessions, &mut self.own, &mut self.links);
+impl Correlator {
+    /// Looks for a request's values among those told, and remembers the others as the client's own. The connections
+    /// that values come from are joined to the asker's.
+    pub(super) fn asks(&mut self, asker: &Asker<'_>, request: &Request) -> Vec<Follows> {
+        let known = &mut self.known;
+        let mut edges: Vec<Follows> = Vec::new();
         let mut take = |value: &Value<'_>, text: &[u8], position: Option<(usize, usize)>| {
             let weight = weight(text, value);
             if weight == Weight::Light {
                 return false;
             }
-            let origins = told.get(text).map(Vec::as_slice).unwrap_or_default();
-            let asked = Asked::new(at.session, request, value);
-            let Some((origin, (start, end))) = asked.best(text, weight, origins, sessions).zip(position) else {
+            let asked = Asked::new(asker, request, value);
+            let origins = known.get(asker.client, text).map(super::known::Heard::origins).unwrap_or_default();
+            let Some((origin, (start, end))) = asked.best(text, weight, origins).zip(position) else {
                 // Told before, and by nothing like this: a field of this name tells it only as an echo.
-                own.insert(if origins.is_empty() { text.into() } else { named(value.name, text) });
+                let under = if origins.is_empty() { None } else { Some(value.name) };
+                known.says(asker.client, under, text);
                 return false;
             };
-            let edge = Edge { at: start..end, encoding: value.encoding, source: 0 };
-            let source = Source { step: 0, path: origin.path.clone(), ordinal: origin.ordinal, token: origin.token };
-            links.push(Link { edge, of: at, from: origin.by, source });
+            let place = Place { path: origin.field.path.clone(), ordinal: origin.ordinal, token: origin.token };
+            let value_number = origin.by.told.number(&place);
+            edges.push(Follows {
+                at: start..end,
+                encoding: value.encoding,
+                from: origin.by.number,
+                value: value_number,
+            });
+            asker.line.join(&origin.by.line);
             true
         };
-        read(&request.bytes, &[], &mut |side, value| {
+        read(&request.bytes, b"", &mut |side, value| {
             if side == Side::Server || !travels(value) || take(value, value.text, value.at) {
                 return;
             }
@@ -116,33 +76,23 @@ impl Client {
                 take(value, &value.text[word], position);
             }
         });
+        edges.sort_by_key(|edge| edge.at.start);
+        edges.dedup_by(|later, earlier| later.at.start < earlier.at.end);
+        edges
     }
 
-    /// Remembers what a response told.
-    fn answers(&mut self, at: StepRef) {
-        let step = &mut self.sessions[at.session].steps[at.step];
-        let bytes = step.expect.as_mut().map(|response| std::mem::take(&mut response.bytes)).unwrap_or_default();
-        let (told, own) = (&mut self.told, &self.own);
+    /// Remembers what a response told. `method`: of its request.
+    pub(super) fn answers(&mut self, client: u64, by: &Rc<Telling>, method: &[u8], response: &[u8], last_byte: u64) {
+        by.at.set(last_byte);
+        by.line.ended(last_byte, by.number);
+        let known = &mut self.known;
         let mut tell = |value: &Value<'_>, text: &[u8], token: Option<u32>| {
-            let is_echo = || own.contains(text) || own.contains(&named(value.name, text));
-            if weight(text, value) == Weight::Light || is_echo() {
-                return;
-            }
-            let origin =
-                || Origin { by: at, path: value.path.into(), name: value.name.into(), ordinal: value.ordinal, token };
-            match told.get_mut(text) {
-                Some(origins) => {
-                    if origins.len() >= ORIGINS_PER_VALUE {
-                        origins.remove(1);
-                    }
-                    origins.push(origin());
-                }
-                None => {
-                    told.insert(text.into(), vec![origin()]);
-                }
+            if weight(text, value) != Weight::Light && !known.is_said(client, value.name, text) {
+                let field = known.field(value.path, value.name);
+                known.tells(client, text, Origin { by: by.clone(), field, ordinal: value.ordinal, token });
             }
         };
-        read(&step.request.bytes, &bytes, &mut |side, value| {
+        read(&super::values::question(method), response, &mut |side, value| {
             if side == Side::Client || !travels(value) {
                 return;
             }
@@ -152,135 +102,196 @@ impl Client {
             }
         });
     }
+}
+
+/// The path that a request asks for, lower case: says what the ids in its answer are ids of.
+pub(super) fn target(request: &Request) -> String {
+    let path = request.target().split(|&b| b == b'?').next().unwrap_or_default();
+    String::from_utf8_lossy(path).to_ascii_lowercase()
+}
+
+/// A step of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct StepRef {
+    session: usize,
+    step: usize,
+}
+
+/// Requests come before responses of the same instant: a request cannot hold what arrives with it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Asks,
+    Answers,
+}
+
+/// A workload while its values are followed.
+struct Whole {
+    sessions: Vec<Session>,
+    /// One for each connection of each session.
+    lines: Vec<Vec<Rc<Line>>>,
+    /// By number: in order of time.
+    steps: Vec<StepRef>,
+    found: HashMap<StepRef, Found>,
+}
+
+/// What is found out about a step.
+struct Found {
+    number: u64,
+    telling: Rc<Telling>,
+    edges: Vec<Follows>,
+    seen: Option<(u64, u64)>,
+}
+
+impl Whole {
+    fn new(sessions: Vec<Session>) -> Whole {
+        let mut connections = 0..;
+        let mut line = || Line::new(connections.next().unwrap_or(u32::MAX));
+        let lines = sessions.iter().map(|session| session.connections.iter().map(|_| line()).collect()).collect();
+        let mut whole = Whole { sessions, lines, steps: Vec::new(), found: HashMap::new() };
+        let mut events = Vec::new();
+        for (n, session) in whole.sessions.iter().enumerate() {
+            for (m, step) in session.steps.iter().enumerate() {
+                let at = StepRef { session: n, step: m };
+                events.push((step.at, Event::Asks, at));
+                events.extend(step.expect.as_ref().map(|response| (response.last_byte, Event::Answers, at)));
+            }
+        }
+        events.sort_unstable();
+        let mut correlator = Correlator::default();
+        for (_, event, at) in events {
+            match event {
+                Event::Asks => whole.asks(at, &mut correlator),
+                Event::Answers => whole.answers(at, &mut correlator),
+            }
+        }
+        whole
+    }
+
+    fn asks(&mut self, at: StepRef, correlator: &mut Correlator) {
+        let session = &self.sessions[at.session];
+        let step = &session.steps[at.step];
+        let line = &self.lines[at.session][step.connection as usize];
+        let number = self.steps.len() as u64;
+        let edges = correlator.asks(&Asker { client: session.client.into(), line, at: step.at }, &step.request);
+        let seen = line.seen(step.at, number);
+        let telling = Rc::new(Telling::new(number, line.clone(), &target(&step.request)));
+        self.steps.push(at);
+        self.found.insert(at, Found { number, telling, edges, seen });
+    }
+
+    fn answers(&mut self, at: StepRef, correlator: &mut Correlator) {
+        let session = &mut self.sessions[at.session];
+        let client = session.client.into();
+        let step = &mut session.steps[at.step];
+        let Some((response, found)) = step.expect.as_mut().zip(self.found.get(&at)) else { return };
+        let bytes = std::mem::take(&mut response.bytes);
+        correlator.answers(client, &found.telling, step.request.method(), &bytes, response.last_byte);
+    }
 
     /// The sessions with their edges; those between which values went are one.
     fn joined(self) -> Vec<Session> {
-        let mut groups = Groups::new(self.sessions.len());
-        self.links.iter().for_each(|link| groups.join(link.of.session, link.from.session));
-        let mut links = self.links;
-        links.sort_by_key(|link| link.of);
-        let mut links = links.into_iter().peekable();
-
-        // Steps find their place in the joined session by time, so all of a group are gathered before any is numbered.
-        let mut joined: BTreeMap<usize, Joined> = BTreeMap::new();
-        for (n, session) in self.sessions.into_iter().enumerate() {
-            let into =
-                joined.entry(groups.of(n)).or_insert_with(|| Joined { client: session.client, ..Joined::default() });
-            let first = into.connections.len() as u32;
-            into.connections.extend(session.connections);
-            for (m, mut step) in session.steps.into_iter().enumerate() {
-                let at = StepRef { session: n, step: m };
-                step.connection += first;
-                let mut mine = Vec::new();
-                while let Some(link) = links.next_if(|link| link.of == at) {
-                    mine.push(link);
-                }
-                into.steps.push((at, step, mine));
+        let mut joined: BTreeMap<u32, Joined> = BTreeMap::new();
+        let mut places = HashMap::new();
+        // Connections first, in their order; then steps in theirs, so that all get their numbers in the joined session.
+        for (session, lines) in self.sessions.iter().zip(&self.lines) {
+            // A session that was one before stays one.
+            lines.iter().skip(1).for_each(|line| line.join(&lines[0]));
+            for (connection, line) in session.connections.iter().zip(lines) {
+                let into = joined.entry(line.first().connection()).or_default();
+                into.session.client = session.client;
+                places.insert(line.connection(), into.session.connections.len() as u32);
+                into.session.connections.push(*connection);
             }
         }
-        joined.into_values().map(Joined::session).collect()
+        let mut sessions: Vec<Vec<Option<Step>>> =
+            self.sessions.into_iter().map(|session| session.steps.into_iter().map(Some).collect()).collect();
+        let mut found = self.found;
+        let mut numbers: Vec<u32> = Vec::with_capacity(self.steps.len());
+        let mut tellings: Vec<Rc<Telling>> = Vec::with_capacity(self.steps.len());
+        for at in self.steps {
+            let (Some(mut step), Some(found)) = (sessions[at.session][at.step].take(), found.remove(&at)) else {
+                continue;
+            };
+            let line = &self.lines[at.session][step.connection as usize];
+            let into = joined.entry(line.first().connection()).or_default();
+            let opened =
+                into.session.connections.get(places[&line.connection()] as usize).map_or(step.at, |c| c.opened);
+            step.connection = places[&line.connection()];
+            step.after = found.seen.map(|(_, by)| numbers[by as usize]);
+            step.think = step.at.saturating_sub(found.seen.map_or(opened, |(end, _)| end));
+            step.edges = found.edges.into_iter().map(|edge| into.edge(edge, &numbers, &tellings)).collect();
+            debug_assert_eq!(found.number, numbers.len() as u64);
+            numbers.push(into.session.steps.len() as u32);
+            tellings.push(found.telling);
+            into.session.steps.push(step);
+        }
+        let mut sessions: Vec<Session> = joined.into_values().map(|joined| joined.session).collect();
+        sessions.sort_by_key(|session| session.steps.first().map(|step| step.at));
+        sessions
     }
 }
 
 /// Sessions put together.
 #[derive(Default)]
 struct Joined {
-    client: u32,
-    connections: Vec<super::Connection>,
-    steps: Vec<(StepRef, Step, Vec<Link>)>,
+    session: Session,
+    sources: HashMap<Source, u32>,
 }
 
 impl Joined {
-    fn session(mut self) -> Session {
-        self.steps.sort_by_key(|(at, step, _)| (step.at, *at));
-        let places: HashMap<StepRef, u32> = (0..).zip(&self.steps).map(|(n, (at, ..))| (*at, n)).collect();
-        let mut session = Session { client: self.client, connections: self.connections, ..Session::default() };
-        let mut sources: HashMap<Source, u32> = HashMap::new();
-        for (_, mut step, links) in self.steps {
-            for link in links {
-                let source = Source { step: places[&link.from], ..link.source };
-                let number = *sources.entry(source.clone()).or_insert_with(|| {
-                    session.sources.push(source);
-                    session.sources.len() as u32 - 1
-                });
-                step.edges.push(Edge { source: number, ..link.edge });
-            }
-            step.edges.sort_by_key(|edge| edge.at.start);
-            step.edges.dedup_by(|later, earlier| later.at.start < earlier.at.end);
-            session.steps.push(step);
-        }
-        session.pace();
-        session
-    }
-}
-
-/// Sets that are joined (union-find; the smallest member stands for its set).
-struct Groups(Vec<usize>);
-
-impl Groups {
-    fn new(len: usize) -> Groups {
-        Groups((0..len).collect())
-    }
-
-    fn of(&mut self, mut member: usize) -> usize {
-        while self.0[member] != member {
-            self.0[member] = self.0[self.0[member]];
-            member = self.0[member];
-        }
-        member
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.of(a), self.of(b));
-        self.0[a.max(b)] = a.min(b);
+    /// An edge with its source as one of the session's. `numbers`: those that steps have in their sessions.
+    fn edge(&mut self, edge: Follows, numbers: &[u32], tellings: &[Rc<Telling>]) -> Edge {
+        let from = edge.from as usize;
+        let Place { path, ordinal, token } = tellings[from].told.with(|places| places[edge.value as usize].clone());
+        let source = Source { step: numbers[from], path, ordinal, token };
+        let sources = &mut self.session.sources;
+        let number = *self.sources.entry(source.clone()).or_insert_with(|| {
+            sources.push(source);
+            sources.len() as u32 - 1
+        });
+        Edge { at: edge.at, encoding: edge.encoding, source: number }
     }
 }
 
 /// What is known about the place of a request's value.
 struct Asked<'a> {
-    session: usize,
+    connection: u32,
+    at: u64,
     name: &'a str,
     /// What the value is an id of, as far as its place says: `product` for `product_id` and `/products/…`.
     stem: String,
 }
 
 impl<'a> Asked<'a> {
-    fn new(session: usize, request: &Request, value: &Value<'a>) -> Asked<'a> {
+    fn new(asker: &Asker<'_>, request: &Request, value: &Value<'a>) -> Asked<'a> {
         let stem = match (value.role, value.at) {
             (Role::Segment, Some((start, _))) => segment_before(&request.bytes, start).trim_end_matches('s').to_owned(),
             _ => stem(value.name),
         };
-        Asked { session, name: value.name, stem }
+        Asked { connection: asker.line.connection(), at: asker.at, name: value.name, stem }
     }
 
     /// The origin that fits best: by name, then one on the same connection, then the earliest. Short numbers and words are
-    /// everywhere: they need a likeness of names.
-    fn best<'o>(&self, text: &[u8], weight: Weight, origins: &'o [Origin], sessions: &[Session]) -> Option<&'o Origin> {
+    /// everywhere: they need a likeness of names. What was told while the request was being sent is no origin of it.
+    fn best<'o>(&self, text: &[u8], weight: Weight, origins: &'o [Origin]) -> Option<&'o Origin> {
         let least = match weight {
             Weight::Named => 2,
             _ if text.len() < NUMBER_MIN && is_number(text) => 1,
             _ => 0,
         };
         let likeness = |origin: &Origin| {
-            let target = sessions[origin.by.session].steps[origin.by.step].request.target();
-            let target =
-                String::from_utf8_lossy(target.split(|&b| b == b'?').next().unwrap_or_default()).to_ascii_lowercase();
             // `id` in an answer of `/products` is a product's; `user_id` there is not.
-            let is_stem = origin.path.to_ascii_lowercase().contains(&self.stem)
-                || (stem(&origin.name).is_empty() && target.contains(&self.stem));
-            u8::from(!self.name.is_empty() && *self.name == *origin.name) * 2
+            let is_stem = origin.field.path.to_ascii_lowercase().contains(&self.stem)
+                || (stem(&origin.field.name).is_empty() && origin.by.target.contains(&self.stem));
+            u8::from(!self.name.is_empty() && *self.name == *origin.field.name) * 2
                 + u8::from(!self.stem.is_empty() && is_stem)
         };
-        let rank = |origin: &Origin| (likeness(origin), origin.by.session == self.session);
-        let ranked = origins.iter().map(|origin| (rank(origin), origin)).rev();
+        let rank = |origin: &Origin| (likeness(origin), origin.by.line.connection() == self.connection);
+        let before = origins.iter().filter(|origin| origin.by.at.get() <= self.at);
+        let ranked = before.map(|origin| (rank(origin), origin)).rev();
         let (_, best) = ranked.max_by_key(|(rank, _)| *rank).filter(|((likeness, _), _)| *likeness >= least)?;
         Some(best)
     }
-}
-
-/// A value under a field's name.
-fn named(name: &str, text: &[u8]) -> Box<[u8]> {
-    [name.as_bytes(), b"=", text].concat().into()
 }
 
 /// The path segment that ends before `at`.

@@ -2,15 +2,21 @@
 //!
 //! A [`Workload`] comes from a capture by [`Collector`], or from bytes by [`hand`]. [`correlate`] then finds which request
 //! values were handed out by earlier responses, and joins the connections that such values cross into one session.
+//! [`stream`] tells the same of a capture of any size, exchange by exchange, in bounded memory.
 
 mod collect;
 mod correlate;
 pub mod endpoint;
 mod facts;
+mod gather;
 pub mod hand;
+mod known;
+mod line;
 mod lines;
 mod render;
 mod shape;
+mod stream;
+mod turn;
 mod values;
 
 use std::collections::BTreeSet;
@@ -19,12 +25,17 @@ use std::sync::Arc;
 
 use crate::protocol::Encoding;
 
-pub use collect::Collector;
+pub use crate::capture::CaptureError;
+pub use collect::{Asker, Collector, Listener, host};
 pub use correlate::correlate;
 pub use facts::{Facts, Hash, Wanted, content, hash, note};
+pub use gather::Gather;
+pub use line::{Place, Told};
 pub use lines::HeaderLine;
 pub use render::{Replacement, render, replacement};
 pub use shape::{Shape, Shapes};
+pub use stream::stream;
+pub use turn::{Event, Follows, Turn};
 pub use values::{Answer, answer};
 
 /// The traffic of a capture, as clients made it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::endpoint::is_name;
+use crate::limits::SHAPES_SHARED;
 
 /// Keys and items that one shape may have; what has more is no shape that can be compared.
 const NODES_MAX: usize = 4096;
@@ -49,6 +50,9 @@ impl Shapes {
     pub fn shared(&mut self, shape: Shape) -> Arc<Shape> {
         if let Some(known) = self.0.get(&shape) {
             return known.clone();
+        }
+        if self.0.len() >= SHAPES_SHARED {
+            self.0.clear();
         }
         let shape = Arc::new(shape);
         self.0.insert(shape.clone());

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Conversation, Encoding, Field, Mark, PartKind, Protocol, Role, Side, Sink, Window, http1};
 
-use super::Source;
+use super::Place;
 
 /// A value of a message.
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +49,20 @@ fn feed(conversation: &mut dyn Conversation, side: Side, bytes: &[u8], sink: &mu
     conversation.flush(side, sink);
 }
 
-/// A live response's values for some sources, in their order; none where it has no such value.
+/// A live response's values for some places, in their order; none where it has no such value.
 #[derive(Debug)]
 pub struct Answer(pub Vec<Option<Vec<u8>>>);
 
-/// Takes the values of `sources` from a live exchange.
-pub fn answer(request: &[u8], response: &[u8], sources: &[&Source]) -> Answer {
-    let mut texts = vec![None; sources.len()];
-    read(request, response, &mut |side, value| {
+/// Takes the values at `places` from a live response. `method`: of its request.
+pub fn answer(method: &[u8], response: &[u8], places: &[Place]) -> Answer {
+    let mut texts = vec![None; places.len()];
+    read(&question(method), response, &mut |side, value| {
         if side == Side::Client {
             return;
         }
-        for (source, text) in sources.iter().zip(&mut texts) {
-            if source.ordinal == value.ordinal && *source.path == *value.path {
-                *text = match source.token {
+        for (place, text) in places.iter().zip(&mut texts) {
+            if place.ordinal == value.ordinal && *place.path == *value.path {
+                *text = match place.token {
                     None => Some(value.text.to_vec()),
                     Some(n) => tokens(value.text).nth(n as usize).and_then(|at| value.text.get(at)).map(<[u8]>::to_vec),
                 };
@@ -70,6 +70,11 @@ pub fn answer(request: &[u8], response: &[u8], sources: &[&Source]) -> Answer {
         }
     });
     Answer(texts)
+}
+
+/// The shortest request of a method: all that reading its response needs.
+pub(super) fn question(method: &[u8]) -> Vec<u8> {
+    [method, b" / HTTP/1.1\r\n\r\n"].concat()
 }
 
 /// The words of a text: what stands between spaces, quotes and brackets; of an address or a path, its segments and

@@ -1,0 +1,174 @@
+//! The thread that reads and deals while others send.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::workload::LeftOut;
+
+use super::ReplayError;
+use super::deal::{Ahead, Dealer, Met};
+use super::feed::Feed;
+use super::governor::Governor;
+use super::live::Answers;
+use super::outbox::{Outbox, Progress, Users};
+use super::plan::nothing;
+use super::profile::{Mode, Profile};
+use super::safety::Target;
+use super::tally::Endpoints;
+use super::worker::Inbox;
+
+/// How long a run that could begin waits for more to be read: values that go from one request to another are known then.
+const PRIME: Duration = Duration::from_millis(300);
+/// How often the beginning is looked for.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long the end of reading is waited for, once nothing more is wanted: a pipe may be silent for ever.
+const END: Duration = Duration::from_secs(1);
+
+/// Reads and deals until the end.
+pub struct Dealing {
+    pub endpoints: Arc<Endpoints>,
+    pub answers: Arc<Answers>,
+    pub users: Arc<Users>,
+    met: Arc<Mutex<Met>>,
+    progress: Arc<Progress>,
+    thread: JoinHandle<Result<Ended, ReplayError>>,
+}
+
+/// What the reader says at its end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ended {
+    left_out: LeftOut,
+    cut_short: bool,
+}
+
+/// What was dealt.
+pub struct Dealt {
+    /// The capture, as far as it was read.
+    pub met: Met,
+    /// What is no part of it.
+    pub left_out: LeftOut,
+    /// It came through a pipe and could not be gone through again.
+    pub cut_short: bool,
+}
+
+impl Dealing {
+    /// Begins to read and to deal to as many inboxes as there are threads. Returns when sending may begin.
+    pub fn begin(
+        feed: Feed,
+        profile: &Profile,
+        target: &Target,
+        governor: Arc<Governor>,
+        threads: usize,
+    ) -> Result<(Dealing, Vec<Inbox>), ReplayError> {
+        let (senders, inboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
+        let closed = profile.mode == Mode::Closed;
+        let users = Arc::new(if closed { Users::new(profile.connections) } else { Users::default() });
+        let progress = Arc::<Progress>::default();
+        let ahead = Arc::<Ahead>::default();
+        let outbox = Outbox::new(senders, ahead.clone(), governor.clone(), progress.clone(), users.clone());
+        let reader = Reader {
+            profile: profile.clone(),
+            forbidden: target.names(),
+            host: target.host.clone(),
+            endpoints: Arc::default(),
+            answers: Arc::default(),
+            met: Arc::default(),
+            progress: progress.clone(),
+            ahead,
+            outbox: Arc::new(Mutex::new(outbox)),
+        };
+        let (endpoints, answers, met) = (reader.endpoints.clone(), reader.answers.clone(), reader.met.clone());
+        let failing = progress.clone();
+        let thread = thread::Builder::new().name("replay-feed".into()).spawn(move || {
+            let ended = reader.read(feed);
+            if ended.is_err() {
+                failing.failed.store(true, Ordering::Relaxed);
+                governor.stop();
+            }
+            ended
+        })?;
+        let dealing = Dealing { endpoints, answers, users, met, progress, thread };
+        dealing.primed().map(|dealing| (dealing, inboxes))
+    }
+
+    /// Waits until there is something to send, and a little longer.
+    fn primed(self) -> Result<Dealing, ReplayError> {
+        let mut first = None;
+        while !self.thread.is_finished() && !self.progress.primed.load(Ordering::Relaxed) {
+            if self.progress.dealt.load(Ordering::Relaxed) > 0
+                && first.get_or_insert_with(Instant::now).elapsed() > PRIME
+            {
+                break;
+            }
+            thread::sleep(LOOK);
+        }
+        let nothing_dealt = self.thread.is_finished() && self.progress.dealt.load(Ordering::Relaxed) == 0;
+        if nothing_dealt || self.progress.failed.load(Ordering::Relaxed) {
+            let met = self.met.clone();
+            self.end()?;
+            return Err(nothing(&met));
+        }
+        Ok(self)
+    }
+
+    /// Hosts that requests name, as far as they were read.
+    pub fn hosts(&self) -> BTreeSet<String> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).hosts.clone()
+    }
+
+    /// Nothing more is wanted.
+    pub fn end(self) -> Result<Dealt, ReplayError> {
+        self.progress.stop.store(true, Ordering::Relaxed);
+        let since = Instant::now();
+        while !self.thread.is_finished() && since.elapsed() < END {
+            thread::sleep(LOOK);
+        }
+        let ended = match self.thread.is_finished() {
+            true => self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+            false => Ended::default(),
+        };
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Dealt { met, left_out: ended.left_out, cut_short: ended.cut_short })
+    }
+}
+
+/// What the reading thread owns.
+struct Reader {
+    profile: Profile,
+    /// Names of the target that must not stand in the capture.
+    forbidden: BTreeSet<String>,
+    host: String,
+    endpoints: Arc<Endpoints>,
+    answers: Arc<Answers>,
+    met: Arc<Mutex<Met>>,
+    progress: Arc<Progress>,
+    ahead: Arc<Ahead>,
+    outbox: Arc<Mutex<Outbox>>,
+}
+
+impl Reader {
+    fn read(self, mut feed: Feed) -> Result<Ended, ReplayError> {
+        let mut hosts = |host: &str| match self.forbidden.contains(host) {
+            true => Err(ReplayError::Refused {
+                host: self.host.clone(),
+                why: "the capture was taken from it: this may be production".into(),
+            }),
+            false => Ok(()),
+        };
+        let outbox = self.outbox.clone();
+        let flush = move || outbox.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(flush.clone());
+        let mut dealer = Dealer::new(&self.profile, &self.endpoints, self.ahead.clone(), self.met.clone(), &mut hosts);
+        let mut kept = || self.answers.need_no_more();
+        let mut give = |errand| self.outbox.lock().unwrap_or_else(PoisonError::into_inner).give(errand);
+        dealer.run(&mut feed, &self.progress.stop, &waits, &mut kept, &mut give)?;
+        let cut_short = dealer.cut_short;
+        flush();
+        Ok(Ended { left_out: feed.left_out(), cut_short })
+    }
+}

@@ -1,0 +1,216 @@
+//! Where the requests of a run come from: a capture of any size, read again for every round, or a gathered workload.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::limits::TAPE_BYTES_MAX;
+use crate::workload::endpoint::endpoint;
+use crate::workload::{Event, LeftOut, Turn, Wanted, Workload, stream};
+
+use super::ReplayError;
+use super::tally::Endpoints;
+
+/// Opens a capture once more.
+pub type Opener = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
+
+/// A source of requests, in captured order.
+pub struct Feed {
+    source: Source,
+    /// What was kept of a first round that fits.
+    tape: Option<Arc<[Card]>>,
+    left_out: LeftOut,
+}
+
+enum Source {
+    /// Can be read as often as it takes.
+    Capture(Opener),
+    /// Can be read once.
+    Pipe(Option<Box<dyn Read + Send>>),
+    /// Is in memory already; taken when it is told first.
+    Gathered(Option<Vec<Event>>),
+}
+
+/// An event of a stream, as often as it is replayed.
+#[derive(Clone, Debug)]
+pub enum Card {
+    /// An exchange, and the number of its endpoint.
+    Turn(Arc<Turn>, u32),
+    /// No further one on this connection.
+    Closed(u32),
+}
+
+impl Feed {
+    /// A capture that can be opened again.
+    pub fn capture(open: Opener) -> Feed {
+        Feed { source: Source::Capture(open), tape: None, left_out: LeftOut::default() }
+    }
+
+    /// A capture that can be read once: a pipe. It is replayed again only when it is short.
+    pub fn pipe(input: Box<dyn Read + Send>) -> Feed {
+        Feed { source: Source::Pipe(Some(input)), tape: None, left_out: LeftOut::default() }
+    }
+
+    /// Whether it may be gone through before it is replayed.
+    pub fn is_pipe(&self) -> bool {
+        matches!(self.source, Source::Pipe(_)) && self.tape.is_none()
+    }
+
+    /// It is in memory: no request turns out to need a response any more.
+    pub(super) fn is_kept(&self) -> bool {
+        self.tape.is_some()
+    }
+
+    /// What is no part of it, as far as it was read.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
+    /// Tells all that is in it, once. When `stop` is set, or `each` says false, it ends early. `wanted` is what is
+    /// to be remembered of answers. `waits` is called before
+    /// it reads, which may take long. True: it was told to its end, and can be told again.
+    pub(super) fn play(
+        &mut self,
+        endpoints: &Endpoints,
+        wanted: &Wanted,
+        stop: &Arc<AtomicBool>,
+        waits: &Arc<dyn Fn() + Send + Sync>,
+        each: &mut dyn FnMut(Card) -> bool,
+    ) -> Result<bool, ReplayError> {
+        if let Some(tape) = &self.tape {
+            for card in tape.iter() {
+                if stop.load(Ordering::Relaxed) || !each(card.clone()) {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut keep = Some((Vec::new(), 0));
+        let keep_all = matches!(self.source, Source::Gathered(_));
+        let mut tell = |event| {
+            if ended.load(Ordering::Relaxed) {
+                return;
+            }
+            let card = match event {
+                Event::Turn(turn) => {
+                    let number = endpoints.number(endpoint(&turn.request));
+                    Card::Turn(Arc::new(*turn), number)
+                }
+                Event::Closed(connection) => Card::Closed(connection),
+            };
+            if let Some((cards, bytes)) = &mut keep {
+                *bytes += card.bytes();
+                cards.push(card.clone());
+                if *bytes > TAPE_BYTES_MAX && !keep_all {
+                    keep = None;
+                }
+            }
+            if !each(card) {
+                ended.store(true, Ordering::Relaxed);
+            }
+        };
+        let input = match &mut self.source {
+            Source::Capture(open) => Some(open()?),
+            Source::Pipe(input) => Some(input.take().ok_or(ReplayError::Once)?),
+            Source::Gathered(events) => {
+                events.take().into_iter().flatten().for_each(&mut tell);
+                None
+            }
+        };
+        let left_out = match input {
+            Some(input) => {
+                let input = Ending { input, stop: stop.clone(), ended: ended.clone(), waits: waits.clone() };
+                stream(Box::new(input), wanted, &mut tell).map_err(ReplayError::Capture)?
+            }
+            None => self.left_out,
+        };
+        self.left_out = left_out;
+        if ended.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.tape = keep.map(|(cards, _)| cards.into());
+        Ok(self.tape.is_some() || matches!(self.source, Source::Capture(_)))
+    }
+
+    /// Which session each connection belongs to, counted in order of their first connections: what a shard is chosen by.
+    /// Goes through all of it.
+    pub(super) fn sessions(
+        &mut self,
+        endpoints: &Endpoints,
+        wanted: &Wanted,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<HashMap<u32, u64>, ReplayError> {
+        let mut groups: HashMap<u32, u32> = HashMap::new();
+        let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
+        self.play(endpoints, wanted, stop, &waits, &mut |card| {
+            if let Card::Turn(turn, _) = card {
+                let (a, b) = (first(&mut groups, turn.connection), first(&mut groups, turn.session));
+                groups.insert(a.max(b), a.min(b));
+            }
+            true
+        })?;
+        let connections: BTreeSet<u32> = groups.keys().copied().collect();
+        let mut ranks = HashMap::new();
+        let mut of = HashMap::with_capacity(connections.len());
+        for connection in connections {
+            let next = ranks.len() as u64;
+            let rank = *ranks.entry(first(&mut groups, connection)).or_insert(next);
+            of.insert(connection, rank);
+        }
+        Ok(of)
+    }
+}
+
+/// The first connection of those that belong together (union-find).
+fn first(groups: &mut HashMap<u32, u32>, mut connection: u32) -> u32 {
+    loop {
+        let next = *groups.entry(connection).or_insert(connection);
+        if next == connection {
+            return connection;
+        }
+        let further = groups.get(&next).copied().unwrap_or(next);
+        groups.insert(connection, further);
+        connection = further;
+    }
+}
+
+impl Card {
+    fn bytes(&self) -> usize {
+        match self {
+            Card::Turn(turn, _) => turn.request.bytes.len() + turn.edges.len() * 40 + size_of::<Turn>(),
+            Card::Closed(_) => size_of::<Card>(),
+        }
+    }
+}
+
+impl From<Arc<Workload>> for Feed {
+    fn from(workload: Arc<Workload>) -> Feed {
+        Feed::from(&*workload)
+    }
+}
+
+impl From<&Workload> for Feed {
+    fn from(workload: &Workload) -> Feed {
+        Feed { source: Source::Gathered(Some(workload.events())), tape: None, left_out: workload.left_out }
+    }
+}
+
+/// An input that ends when it is told to.
+struct Ending {
+    input: Box<dyn Read + Send>,
+    stop: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
+    waits: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Read for Ending {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) || self.ended.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        (self.waits)();
+        self.input.read(buffer)
+    }
+}

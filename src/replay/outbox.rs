@@ -1,0 +1,170 @@
+//! From who deals to those who send: which thread, which connection of a closed loop, and no further ahead than it may be.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::limits::LOOK_AHEAD_BYTES;
+
+use super::deal::{Ahead, Errand, Lane};
+use super::governor::Governor;
+
+/// Errands that travel together, for a thread that sleeps has to be woken for each.
+const BATCH: usize = 64;
+/// How often a dealer that is far enough ahead looks again.
+const LOOK: Duration = Duration::from_millis(2);
+/// Requests ahead over all connections of a closed loop.
+const CLOSED_AHEAD: usize = 4096;
+/// Sessions whose connection of a closed loop is remembered.
+const SESSIONS_KEPT: usize = 1 << 16;
+
+/// The connections of a closed loop, and how much waits for each.
+#[derive(Default)]
+pub struct Users {
+    queued: Vec<AtomicUsize>,
+}
+
+impl Users {
+    /// So many of them.
+    pub fn new(count: u32) -> Users {
+        Users { queued: (0..count).map(|_| AtomicUsize::new(0)).collect() }
+    }
+
+    /// One has taken a request.
+    pub fn took(&self, user: u32) {
+        self.queued[user as usize].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn gave(&self, user: u32) {
+        self.queued[user as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The one with the least to do.
+    fn idlest(&self) -> u32 {
+        let queued = self.queued.iter().map(|queued| queued.load(Ordering::Relaxed));
+        (0..).zip(queued).min_by_key(|(_, queued)| *queued).map_or(0, |(user, _)| user)
+    }
+
+    fn least(&self) -> usize {
+        self.queued.iter().map(|queued| queued.load(Ordering::Relaxed)).min().unwrap_or(0)
+    }
+}
+
+/// How the dealing goes, for those who wait for it.
+#[derive(Default)]
+pub struct Progress {
+    /// Requests dealt.
+    pub dealt: AtomicU64,
+    /// As far ahead as may be, or at the end.
+    pub primed: AtomicBool,
+    /// It ended for a reason that is an error.
+    pub failed: AtomicBool,
+    /// Nothing more is wanted.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Hands errands out.
+pub struct Outbox {
+    threads: Vec<UnboundedSender<Vec<Errand>>>,
+    batches: Vec<Vec<Errand>>,
+    ahead: Arc<Ahead>,
+    governor: Arc<Governor>,
+    progress: Arc<Progress>,
+    users: Arc<Users>,
+    user_of: HashMap<Lane, u32>,
+    user_of_session: HashMap<(u32, u32), u32>,
+}
+
+impl Outbox {
+    /// One that gives to these threads; to the connections of a closed loop, when there are any.
+    pub fn new(
+        threads: Vec<UnboundedSender<Vec<Errand>>>,
+        ahead: Arc<Ahead>,
+        governor: Arc<Governor>,
+        progress: Arc<Progress>,
+        users: Arc<Users>,
+    ) -> Outbox {
+        let batches = threads.iter().map(|_| Vec::new()).collect();
+        let (user_of, user_of_session) = (HashMap::new(), HashMap::new());
+        Outbox { threads, batches, ahead, governor, progress, users, user_of, user_of_session }
+    }
+
+    /// Takes an errand; waits while enough others are ahead of it. False: no more are wanted.
+    pub fn give(&mut self, mut errand: Errand) -> bool {
+        let thread = match &mut errand {
+            Errand::Send(deal) if !self.users.queued.is_empty() => {
+                deal.user = self.user(deal.lane, deal.turn.session);
+                self.users.gave(deal.user);
+                deal.user as usize % self.threads.len()
+            }
+            Errand::Send(deal) => self.thread(deal.lane),
+            Errand::Close(lane) if !self.users.queued.is_empty() => {
+                self.user_of.remove(lane);
+                return true;
+            }
+            Errand::Close(lane) => self.thread(*lane),
+        };
+        let dealt = self.progress.dealt.fetch_add(u64::from(matches!(errand, Errand::Send(_))), Ordering::Relaxed);
+        self.batches[thread].push(errand);
+        if self.batches[thread].len() >= BATCH {
+            self.flush();
+        }
+        self.pause(dealt as usize)
+    }
+
+    /// Sends off what was gathered.
+    pub fn flush(&mut self) {
+        for (thread, batch) in self.threads.iter().zip(&mut self.batches) {
+            if !batch.is_empty() {
+                // A thread that is gone has come to its end.
+                let _ = thread.send(std::mem::take(batch));
+            }
+        }
+    }
+
+    /// Waits while enough is ahead.
+    fn pause(&mut self, dealt: usize) -> bool {
+        let depth = CLOSED_AHEAD.div_ceil(self.users.queued.len().max(1)).max(CLOSED_AHEAD / 64);
+        let looks = dealt.is_multiple_of(1 + self.users.queued.len() / 64);
+        let sated = |users: &Users, depth| !users.queued.is_empty() && users.least() >= depth;
+        if self.ahead.bytes() >= LOOK_AHEAD_BYTES || looks && sated(&self.users, depth) {
+            self.flush();
+            self.progress.primed.store(true, Ordering::Relaxed);
+            while self.goes_on() && (self.ahead.bytes() >= LOOK_AHEAD_BYTES / 4 * 3 || sated(&self.users, depth / 2)) {
+                thread::sleep(LOOK);
+            }
+        }
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.governor.is_stopped() && !self.progress.stop.load(Ordering::Relaxed)
+    }
+
+    /// A pure function of the connection.
+    fn thread(&self, lane: Lane) -> usize {
+        let mut hasher = DefaultHasher::new();
+        lane.hash(&mut hasher);
+        (hasher.finish() % self.threads.len() as u64) as usize
+    }
+
+    /// Which connection of a closed loop sends what a captured one did: always the same, and the same for those of a
+    /// session that is known by then; otherwise the one with the least to do.
+    fn user(&mut self, lane: Lane, session: u32) -> u32 {
+        if let Some(user) = self.user_of.get(&lane) {
+            return *user;
+        }
+        if self.user_of_session.len() > SESSIONS_KEPT {
+            self.user_of_session.clear();
+        }
+        let idlest = || self.users.idlest();
+        let user = *self.user_of_session.entry((lane.round, session)).or_insert_with(idlest);
+        self.user_of.insert(lane, user);
+        user
+    }
+}
