@@ -4,7 +4,7 @@ use super::hits::Lines;
 use super::judge::{Judge, sensitive, tells_something};
 use super::result::{AuditError, Fidelity, Input};
 use crate::capture::{Batch, Meta, PacketRecord, Reader, Record, Region};
-use crate::decode::{Layers, Piece, What, decode};
+use crate::decode::{Checksum, Layers, Piece, What, decode};
 use crate::rules::Payload;
 
 /// Reads both captures side by side. Addresses, and bytes of packets that are not understood, which stand unchanged
@@ -145,11 +145,10 @@ impl Pair<'_> {
 
     fn frames(&mut self, number: u64, x: &[u8], y: &[u8]) {
         let [before, after] = &self.layers;
-        let states = |layers: &Layers| layers.checksums.iter().map(|c| (c.at, c.state)).collect::<Vec<_>>();
         let facts = [
             (before.names == after.names, "layers"),
             (before.pieces == after.pieces, "header layout"),
-            (states(before) == states(after), "checksum state"),
+            (same_states(before, after, y), "checksum state"),
             (same_structure(&before.pieces, x, y), "header fields"),
         ];
         for (_, what) in facts.iter().filter(|(same, _)| !same) {
@@ -199,6 +198,12 @@ fn same_framing(before: &Records<'_>, after: &Records<'_>) -> bool {
         from = from.max(at.end);
     }
     x.get(from..) == y.get(from..)
+}
+
+fn same_states(before: &Layers, after: &Layers, masked: &[u8]) -> bool {
+    let [before, after] = [before, after].map(|layers| &layers.checksums);
+    let alike = |(a, b): (&Checksum, &Checksum)| a.at == b.at && b.reads_as(a.state, masked);
+    before.len() == after.len() && before.iter().zip(after).all(alike)
 }
 
 fn same_structure(pieces: &[Piece], x: &[u8], y: &[u8]) -> bool {

@@ -33,6 +33,19 @@ impl Checksum {
         }
     }
 
+    /// Whether the observed field can be read as `state` as well: once in 65,536 frames "none yet" is right by accident.
+    pub fn reads_as(&self, state: ChecksumState, frame: &[u8]) -> bool {
+        let field = || Some(u16::from_be_bytes([*frame.get(self.at)?, *frame.get(self.at + 1)?]));
+        match state {
+            _ if state == self.state => true,
+            ChecksumState::Zero => field() == Some(0),
+            ChecksumState::PseudoOnly => self.pseudo.as_ref().is_some_and(|pseudo| {
+                pseudo.lengths().iter().any(|&length| Some(pseudo.sum(frame, length)) == field())
+            }),
+            _ => false,
+        }
+    }
+
     /// Puts the checksum of the edited `frame` into the state it had in the captured one.
     ///
     /// Never derived from the old value. Checksums that cover other checksums are written after those.

@@ -17,11 +17,19 @@ impl Protocol for MySql {
         "MySQL: the handshake, and the TLS that it leads to; commands and results are blanked"
     }
 
-    /// The server speaks first: a packet of number 0, protocol version 10, a version that begins with a digit. A client's
-    /// answer is known by the zeros that it is filled up with.
+    /// The server speaks first: a packet of number 0, protocol version 10, a text, and behind thread and scramble a zero. A
+    /// client's answer is known by the zeros that it is filled up with.
     fn probe(&self, first_bytes: &[u8]) -> Probe {
         match first_bytes {
-            [_, 0, 0, 0, VERSION, b'0'..=b'9', ..] => Probe::Certain(Side::Server),
+            [_, 0, 0, 0, VERSION, greeting @ ..] => {
+                let text = greeting.iter().take(TEXT_MAX + 1).take_while(|byte| byte.is_ascii_graphic()).count();
+                match (greeting.get(text), greeting.get(text + 1 + 4 + 8)) {
+                    _ if text > TEXT_MAX => Probe::Decline,
+                    (Some(0), Some(0)) if text > 0 => Probe::Certain(Side::Server),
+                    (Some(0), None) | (None, None) => Probe::Undecided,
+                    _ => Probe::Decline,
+                }
+            }
             [low, high, 0, 1, answer @ ..] if usize::from(u16::from_le_bytes([*low, *high])) >= ANSWER => {
                 match answer.get(..ANSWER) {
                     Some(answer) if answer[9..28] == [0; 19] && answer[1] & TO_4_1 != 0 => Probe::Certain(Side::Client),
@@ -29,7 +37,7 @@ impl Protocol for MySql {
                     None => Probe::Undecided,
                 }
             }
-            [_, 0, 0, 0, VERSION] | [_, 0, 0, 0] | [_, 0, 0] | [_, 0] => Probe::Undecided,
+            [_, 0, 0, 0] | [_, 0, 0] | [_, 0] => Probe::Undecided,
             _ => Probe::Decline,
         }
     }
@@ -48,6 +56,8 @@ const ANSWER: usize = 32;
 /// In the second byte of capabilities: protocol 4.1, and TLS is to follow.
 const TO_4_1: u8 = 0x02;
 const TO_TLS: u8 = 0x08;
+/// Longest version of a server.
+const TEXT_MAX: usize = 100;
 /// Longest handshake packet that is read.
 const HANDSHAKE_MAX: usize = 4096;
 

@@ -106,6 +106,9 @@ fn probes_wait_for_what_tells() {
     for (bytes, expected) in [
         (greeting(), certain("mysql")),
         (greeting()[..5].to_vec(), undecided("mysql")),
+        (greeting()[..25].to_vec(), undecided("mysql")),
+        (packet(0, &[&[10][..], &[b'x'; 200]].concat()), vec![]),
+        (packet(0, b"\x0a5.5\0thread and scramble"), vec![]),
         (answer(0x0a, b""), certain("mysql")),
         (answer(0x0a, b"")[..20].to_vec(), undecided("mysql")),
         (answer(0x00, b""), vec![]),
