@@ -699,6 +699,8 @@ fn header_values_by_their_table() {
         ("Connection: keep-alive, Upgrade", "Connection: keep-alive, Upgrade"),
         ("Range: bytes=0-1023", "Range: bytes=0-1023"),
         ("Link: </p?x=1>; rel=\"next\"", "Link: </<header.link.path Segment>?x=<header.link.query.x>>; rel=\"next\""),
+        ("Location: javascript:0open(1)", "Location: javascript:<header.location.path>"),
+        ("Location: shop:8080/a", "Location: <header.location.path Segment>/<header.location.path Segment>"),
         ("Location: /orders/42", "Location: /<header.location.path Segment>/<header.location.path Segment>"),
         (
             "WWW-Authenticate: Basic realm=\"shop\"",

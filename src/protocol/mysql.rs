@@ -138,9 +138,10 @@ fn greeting(emit: &mut Emit<'_>) -> Option<()> {
     emit.keep(HEADER + 1)?;
     text(emit, "version")?;
     emit.skip(4 + 8, SECRET)?;
-    emit.keep(1 + 2 + 1 + 2 + 2 + 1 + 10)?;
-    let method = memchr::memchr(0, emit.rest())?;
-    emit.skip(method, SECRET)?;
+    let fixed = emit.keep(1 + 2 + 1 + 2 + 2 + 1 + 10)?;
+    // The scramble's rest has 12 bytes at least, and a zero behind it.
+    let rest = usize::from(fixed[8]).saturating_sub(8).max(13) - 1;
+    emit.skip(rest, SECRET)?;
     emit.keep(1)?;
     text(emit, "method")
 }

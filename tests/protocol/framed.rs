@@ -34,7 +34,7 @@ fn greeting() -> Vec<u8> {
     let body = [
         &b"\x0a5.5.40-MariaDB\0\x07\0\0\0scramble\0\xff\xf7\x08\x02\0\x0f\x80\x15"[..],
         &[0; 10],
-        b"mble scramble\0mysql_native_password\0",
+        b"mble scrambl\0mysql_native_password\0",
     ];
     packet(0, &body.concat())
 }

@@ -36,8 +36,15 @@ pub fn url(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
 fn scheme_len(bytes: &[u8]) -> Option<usize> {
     let len = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
     let is_scheme = len > 1 && bytes[0].is_ascii_alphabetic() && bytes.get(len) == Some(&b':');
+    let known = || SCHEMES.iter().any(|known| bytes[..len].eq_ignore_ascii_case(known.as_bytes()));
     // `shop:8080` is a host.
-    (is_scheme && !bytes.get(len + 1).is_some_and(u8::is_ascii_digit)).then_some(len)
+    (is_scheme && (known() || !begins_with_port(&bytes[len + 1..]))).then_some(len)
+}
+
+/// A port, and nothing or what may follow one.
+fn begins_with_port(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    (1..=5).contains(&digits) && matches!(bytes.get(digits), None | Some(b'/' | b'?' | b'#'))
 }
 
 /// `user:password@host:port` at `at`.
