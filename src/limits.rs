@@ -127,6 +127,8 @@ pub const LIVE_BYTES_MAX: usize = 16 << 20;
 pub const LIVE_RESPONSE_BYTES_MAX: usize = 256 << 10;
 /// Bytes of one response kept to take values from; later ones are read past.
 pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
+/// Bytes of all responses that a sending thread keeps at a time: a target that floods a thousand connections fills no memory.
+pub const RESPONSES_BYTES_KEPT: usize = 64 << 20;
 /// Responses in which the same value is remembered: the first and the latest.
 pub const ORIGINS_PER_VALUE: usize = 8;
 /// Endpoints told apart in a run's result; the rest counts together.

@@ -228,7 +228,7 @@ pub(super) struct ReportArgs {
     /// Results of `standin replay`
     #[arg(required = true, value_name = "RUN.json")]
     pub(super) runs: Vec<PathBuf>,
-    /// The report; its ending says which: .html, .md, .json, .csv, .txt
+    /// The report; its ending says which: .html, .md, .json, .csv, .txt, .xml (JUnit)
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: PathBuf,
 }
@@ -371,6 +371,9 @@ pub(super) struct ReplayArgs {
     /// Read heap, allocation and pauses from here (Prometheus text or Go's expvar)
     #[arg(long, value_name = "URL")]
     pub(super) metrics: Option<String>,
+    /// Write validity, checks and objectives as JUnit's XML, for CI servers
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
     /// A header that marks every request: NAME, with the run's id, or 'NAME: VALUE'
     #[arg(long, value_name = "NAME")]
     pub(super) marker: Option<String>,

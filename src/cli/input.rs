@@ -23,7 +23,11 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Whether a signal asked us to stop.
 #[derive(Clone)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(super) struct Stop {
+    asked: Arc<AtomicBool>,
+    /// Nothing is lost yet: the first signal ends the program.
+    at_once: Arc<AtomicBool>,
+}
 
 impl Stop {
     /// Listens to signals: the first one asks to stop, a second one ends the program at once and leaves no file half
@@ -31,25 +35,32 @@ impl Stop {
     pub(super) fn listen() -> io::Result<Stop> {
         let flag = Arc::new(AtomicBool::new(false));
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ])?;
-        let asked = flag.clone();
+        let stop = Stop { asked: flag, at_once: Arc::default() };
+        let (asked, at_once) = (stop.asked.clone(), stop.at_once.clone());
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                if signal != SIGXFSZ && asked.swap(true, Ordering::Relaxed) {
+                let again = || asked.swap(true, Ordering::Relaxed) || at_once.load(Ordering::Relaxed);
+                if signal != SIGXFSZ && again() {
                     remove_unfinished();
                     std::process::exit(Exit::Interrupted as i32);
                 }
             }
         });
-        Ok(Stop(flag))
+        Ok(stop)
+    }
+
+    /// From now on the first signal ends the program, or does not.
+    pub(super) fn at_once(&self, yes: bool) {
+        self.at_once.store(yes, Ordering::Relaxed);
     }
 
     pub(super) fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// For code that takes a flag.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
-        self.0.clone()
+        self.asked.clone()
     }
 }
 

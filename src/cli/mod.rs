@@ -10,6 +10,7 @@ mod failure;
 mod input;
 mod inspect;
 mod key;
+mod live;
 mod map;
 mod mask;
 mod merge;

@@ -8,21 +8,25 @@ use std::str::FromStr;
 use super::args::ReplayArgs;
 use super::audit::rendered;
 use super::input::{self, Stop};
-use super::text::write_json;
-use super::text::{Talk, print, print_json};
+use super::live::Shown;
+use super::text::{Talk, print, print_json, write_json, write_text};
 use super::{Exit, Failure};
 use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
+use crate::replay::progress::Progress;
 use crate::replay::{
     self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, Protocol, ReplayError, RunResult, SecretRule,
     Secrets, provenance,
 };
+use crate::report::{self, Report, Results};
 use crate::workload::{Collector, Wanted, Workload, correlate, note};
 
-pub(super) fn run(args: &ReplayArgs, _talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;
     let start_at = args.start_at.as_deref().map(super::time::instant).transpose()?;
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
+    // Until something is sent there is nothing to lose.
+    stop.at_once(true);
     only_if_masked(args)?;
     let feed = feed(&args.capture, &stop)?;
     if args.explain_correlation {
@@ -31,14 +35,42 @@ pub(super) fn run(args: &ReplayArgs, _talk: &Talk) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(feed, &profile, args);
     }
-    let options =
-        Options { cancel: stop.flag(), start_at, secrets: secrets(&profile), ..Options::new(&args.target, profile) };
-    let result = replay::run(feed, options).map_err(|error| failure(error, &args.capture))?;
+    stop.at_once(false);
+    let live = Arc::new(Progress::default());
+    let shown = Shown::begin(live.clone(), &args.target, replay::mode_name(profile.mode), talk);
+    let options = Options {
+        cancel: stop.flag(),
+        start_at,
+        secrets: secrets(&profile),
+        progress: Some(live),
+        ..Options::new(&args.target, profile)
+    };
+    let result = replay::run(feed, options).map_err(|error| failure(error, &args.capture));
+    drop(shown);
+    let result = result?;
     if let Some(path) = &args.output {
         write_json(path, &result)?;
     }
+    if let Some(path) = &args.junit {
+        write_junit(path, &args.capture, &result)?;
+    }
     tell(&result, args.json)?;
-    Ok(if result.is_good() { Exit::Clean } else { Exit::Negative })
+    Ok(match result.is_good() {
+        _ if stop.asked() => Exit::Interrupted,
+        true => Exit::Clean,
+        false => Exit::Negative,
+    })
+}
+
+/// The result for CI servers, under the capture's name.
+fn write_junit(path: &Path, capture: &Path, result: &RunResult) -> Result<(), Failure> {
+    let bug = |what: String| Failure::system(what);
+    let mut results = Results::new("");
+    let json = serde_json::to_string(result).map_err(|e| bug(e.to_string()))?;
+    let name = capture.file_name().unwrap_or_default().to_string_lossy();
+    results.add(&name, &json).map_err(|e| bug(e.to_string()))?;
+    let text = report::junit::Junit.render(&results).map_err(|e| bug(e.to_string()))?;
+    write_text(path, &text)
 }
 
 /// A capture as traffic to replay: it is read while it is replayed. A file can be read again.
@@ -103,6 +135,7 @@ fn failure(error: ReplayError, capture: &Path) -> Failure {
             Failure::usage(what).hint("set it in the environment of this command (it is never printed or stored)")
         }
         ReplayError::Unreachable { .. } => Failure::system(what).hint("start the target, or check host and port"),
+        ReplayError::Cancelled => Failure::interrupted(),
         _ if error.exit_code() == 2 => Failure::usage(what),
         _ => Failure::system(what),
     }

@@ -89,3 +89,11 @@ pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
     serde_json::to_writer_pretty(&mut output, value).map_err(|e| fail(e.into()))?;
     output.commit().map_err(fail)
 }
+
+/// Writes text under its name when it is complete.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
+    let fail = |error: io::Error| Failure::io("cannot write", path, &error);
+    let mut output = Output::create(path).map_err(fail)?;
+    output.write_all(text.as_bytes()).map_err(fail)?;
+    output.commit().map_err(fail)
+}

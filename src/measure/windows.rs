@@ -194,6 +194,20 @@ impl Windows {
         }
     }
 
+    /// The windows that end after an instant.
+    pub fn since(&self, ns: u64) -> Windows {
+        let gone = (ns / self.width).saturating_sub(self.first).min(self.list.len() as u64);
+        let list = self.list[gone as usize..].to_vec();
+        Windows { width: self.width, first: self.first + gone, list }
+    }
+
+    /// All windows as one.
+    pub fn total(&self) -> Window {
+        let mut all = Window::default();
+        self.list.iter().for_each(|window| all.merge(window));
+        all
+    }
+
     /// Width in nanoseconds.
     pub fn width(&self) -> u64 {
         self.width

@@ -83,7 +83,7 @@ impl Dealing {
             outbox: Arc::new(Mutex::new(outbox)),
         };
         let (endpoints, answers, met) = (reader.endpoints.clone(), reader.answers.clone(), reader.met.clone());
-        let failing = progress.clone();
+        let (failing, cancel) = (progress.clone(), governor.clone());
         let thread = thread::Builder::new().name("replay-feed".into()).spawn(move || {
             let ended = reader.read(feed);
             if ended.is_err() {
@@ -93,17 +93,20 @@ impl Dealing {
             ended
         })?;
         let dealing = Dealing { endpoints, answers, users, met, progress, thread };
-        dealing.primed().map(|dealing| (dealing, inboxes))
+        dealing.primed(&cancel).map(|dealing| (dealing, inboxes))
     }
 
     /// Waits until there is something to send, and a little longer.
-    fn primed(self) -> Result<Dealing, ReplayError> {
+    fn primed(self, governor: &Governor) -> Result<Dealing, ReplayError> {
         let mut first = None;
         while !self.thread.is_finished() && !self.progress.primed.load(Ordering::Relaxed) {
             if self.progress.dealt.load(Ordering::Relaxed) > 0
                 && first.get_or_insert_with(Instant::now).elapsed() > PRIME
             {
                 break;
+            }
+            if governor.is_cancelled() {
+                return Ok(self);
             }
             thread::sleep(LOOK);
         }

@@ -9,6 +9,8 @@ use super::profile::Profile;
 const WINDOW: usize = 100;
 /// Fewer outcomes say nothing about an error rate.
 const WINDOW_MIN: usize = 50;
+/// Fewer refused connections say nothing about the target.
+const REFUSED_MIN: u32 = 5;
 
 /// Shared by all threads of a run.
 pub struct Governor {
@@ -17,8 +19,10 @@ pub struct Governor {
     in_flight: AtomicUsize,
     max_in_flight: usize,
     abort_error_rate: f64,
+    max_down_ns: u64,
     recent: Mutex<Recent>,
     aborted: AtomicBool,
+    down: AtomicBool,
     cancel: Arc<AtomicBool>,
 }
 
@@ -26,6 +30,22 @@ pub struct Governor {
 struct Recent {
     failed: [bool; WINDOW],
     seen: usize,
+    /// When the first of the connections was tried that the target did not take, without one that it took since.
+    refused_since: Option<u64>,
+    refused: u32,
+}
+
+/// What an outcome says about the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// A good answer.
+    Good,
+    /// A bad one, or none.
+    Bad,
+    /// No connection.
+    Refused,
+    /// It was not asked.
+    Unsent,
 }
 
 /// A request in flight; it lands when this is dropped.
@@ -46,8 +66,10 @@ impl Governor {
             in_flight: AtomicUsize::new(0),
             max_in_flight: profile.max_in_flight as usize,
             abort_error_rate: profile.abort_error_rate,
-            recent: Mutex::new(Recent { failed: [false; WINDOW], seen: 0 }),
+            max_down_ns: u64::try_from(profile.max_down.0.as_nanos()).unwrap_or(u64::MAX),
+            recent: Mutex::new(Recent { failed: [false; WINDOW], seen: 0, refused_since: None, refused: 0 }),
             aborted: AtomicBool::new(false),
+            down: AtomicBool::new(false),
             cancel,
         }
     }
@@ -73,16 +95,32 @@ impl Governor {
     }
 
     /// Hears of an outcome.
-    pub fn landed(&self, failed: bool) {
+    pub fn landed(&self, landing: Landing, now: u64) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let at = recent.seen % WINDOW;
-        recent.failed[at] = failed;
+        recent.failed[at] = landing != Landing::Good;
         recent.seen += 1;
         let known = recent.seen.min(WINDOW);
         let share = recent.failed.iter().filter(|failed| **failed).count() as f64 / known as f64;
         if known >= WINDOW_MIN && share > self.abort_error_rate {
             self.aborted.store(true, Ordering::Relaxed);
         }
+        match landing {
+            Landing::Refused => {
+                recent.refused += 1;
+                let since = *recent.refused_since.get_or_insert(now);
+                if recent.refused >= REFUSED_MIN && now.saturating_sub(since) >= self.max_down_ns {
+                    self.down.store(true, Ordering::Relaxed);
+                }
+            }
+            Landing::Good | Landing::Bad => (recent.refused, recent.refused_since) = (0, None),
+            Landing::Unsent => {}
+        }
+    }
+
+    /// The target takes no connections any more.
+    pub fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
     }
 
     /// No more requests, for a reason that is told elsewhere.
@@ -102,7 +140,7 @@ impl Governor {
 
     /// No more requests.
     pub fn is_stopped(&self) -> bool {
-        self.is_aborted() || self.is_cancelled()
+        self.is_aborted() || self.is_down() || self.is_cancelled()
     }
 }
 
@@ -131,11 +169,25 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_is_gone_for_long_ends_the_run() {
+        const SECOND: u64 = 1_000_000_000;
+        let governor = governor(&Profile { abort_error_rate: 1.0, ..Profile::default() });
+        (0..100).for_each(|n| governor.landed(Landing::Refused, SECOND + n));
+        assert!(!governor.is_down(), "not for a moment");
+        governor.landed(Landing::Bad, 2 * SECOND);
+        (5..9).for_each(|second| governor.landed(Landing::Refused, second * SECOND));
+        assert!(!governor.is_stopped(), "not for a few");
+        governor.landed(Landing::Unsent, 9 * SECOND);
+        governor.landed(Landing::Refused, 9 * SECOND);
+        assert!(governor.is_down() && governor.is_stopped());
+    }
+
+    #[test]
     fn aborts_when_half_fails_but_not_at_the_first_failures() {
         let governor = governor(&Profile::default());
-        (0..WINDOW_MIN - 1).for_each(|_| governor.landed(true));
+        (0..WINDOW_MIN - 1).for_each(|_| governor.landed(Landing::Bad, 0));
         assert!(!governor.is_stopped());
-        governor.landed(true);
+        governor.landed(Landing::Bad, 0);
         assert!(governor.is_aborted());
     }
 }

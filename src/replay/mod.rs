@@ -21,6 +21,7 @@ mod pacer;
 mod pattern;
 mod plan;
 pub mod profile;
+pub mod progress;
 pub mod provenance;
 mod response;
 mod result;
@@ -40,8 +41,9 @@ mod worker;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, SystemTime};
 
 use crate::workload::CaptureError;
 
@@ -55,6 +57,7 @@ pub use result::*;
 pub use safety::Target;
 pub use slo::Slo;
 pub use start::StartError;
+pub use summary::mode_name;
 
 use checks::Checks;
 use dealing::Dealing;
@@ -63,11 +66,14 @@ use feed::Feed;
 use felt::Watcher;
 use governor::Governor;
 use link::{Address, Route, Tls, TlsError};
+use progress::Progress;
 use tally::Tally;
 use worker::{Inbox, Run};
 
 /// Time for the threads to get ready before the run's instant 0.
 const READY_NS: u64 = 20_000_000;
+/// How soon a cancel is heard before the run begins.
+const CANCEL_HEARD: Duration = Duration::from_millis(20);
 
 /// What to run and against what.
 #[derive(Clone, Debug)]
@@ -80,6 +86,8 @@ pub struct Options {
     pub secrets: Secrets,
     /// Set to true, it ends the run; what was measured so far is the result.
     pub cancel: Arc<AtomicBool>,
+    /// Where it is shown how far the run is.
+    pub progress: Option<Arc<Progress>>,
     /// When the run's instant 0 is, by this machine's clock; as soon as possible when none.
     pub start_at: Option<SystemTime>,
 }
@@ -87,7 +95,14 @@ pub struct Options {
 impl Options {
     /// A run with a profile against a target.
     pub fn new(target: &str, profile: Profile) -> Options {
-        Options { target: target.into(), profile, secrets: Secrets::new(), cancel: Arc::default(), start_at: None }
+        Options {
+            target: target.into(),
+            profile,
+            secrets: Secrets::new(),
+            cancel: Arc::default(),
+            start_at: None,
+            progress: None,
+        }
     }
 }
 
@@ -147,6 +162,9 @@ pub enum ReplayError {
     /// No TLS with what the profile gives.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Somebody asked for the end before anything was sent.
+    #[error("cancelled before anything was sent")]
+    Cancelled,
     /// The system does not give what is needed.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
@@ -165,6 +183,7 @@ impl ReplayError {
             | ReplayError::Once => 2,
             ReplayError::Nothing(filtered) => 3 - u8::from(*filtered),
             ReplayError::Capture(_) | ReplayError::Unreachable { .. } | ReplayError::System(_) => 3,
+            ReplayError::Cancelled => 130,
         }
     }
 }
@@ -178,20 +197,32 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
     let url = embedded.as_ref().map_or(options.target.clone(), |handle| format!("http://{}", handle.addr));
     options.start_at.map(start::ahead).transpose()?;
     let target = Target::parse(&url)?;
-    let address = target.cleared(&options.profile, &BTreeSet::new())?;
     let id = format!("{:016x}", rand::random::<u64>());
     let edits = Edits::new(&options.profile, &target.authority, &options.secrets, &id)?;
-    let route = route(&target, &address, &options.profile)?;
-
+    let (wanted, profile) = (target.clone(), options.profile.clone());
+    let address = aside(&options.cancel, move || wanted.cleared(&profile, &BTreeSet::new()))?;
     let threads = threads(&options.profile);
     let governor = Arc::new(Governor::new(&options.profile, options.cancel.clone()));
     let (dealing, inboxes) = Dealing::begin(feed, &options.profile, &target, governor.clone(), threads)?;
+    // Only now that the hosts at the capture's beginning were looked at.
+    let (wanted, there, profile) = (target.clone(), address.clone(), options.profile.clone());
+    let route = match aside(&options.cancel, move || route(&wanted, &there, &profile)) {
+        Ok(route) => route,
+        Err(error) => {
+            dealing.end()?;
+            return Err(error);
+        }
+    };
     let watcher = Watcher::begin(&options.profile, &address, &dealing.hosts())?;
     let start = match options.start_at {
         Some(at) => start::wait(at, &options.cancel)?,
         None => pacer::now() + READY_NS,
     };
+    if let Some(progress) = &options.progress {
+        progress.begin(start, threads, progress::lasts(&options.profile));
+    }
     let run = Arc::new(Run {
+        progress: options.progress,
         checks: Checks::new(&options.profile.checks, dealing.endpoints.clone()),
         profile: options.profile,
         route: Arc::new(route),
@@ -206,6 +237,25 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
     let tally = send(&run, inboxes)?;
     let dealt = dealing.end()?;
     Ok(summary::summary(&run, options.target, tally, &dealt, &watcher.end()))
+}
+
+/// What some work gives that may take long (names are looked up, a connection is made): done aside, so that a cancel is
+/// heard meanwhile.
+fn aside<T: Send + 'static>(
+    cancel: &AtomicBool,
+    work: impl FnOnce() -> Result<T, ReplayError> + Send + 'static,
+) -> Result<T, ReplayError> {
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    // Nobody listens any more when the run was cancelled.
+    std::thread::Builder::new().name("aside".into()).spawn(move || drop(tell.send(work())))?;
+    loop {
+        match told.recv_timeout(CANCEL_HEARD) {
+            Ok(result) => return result,
+            Err(_) if cancel.load(Ordering::Relaxed) => return Err(ReplayError::Cancelled),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("a thread ended").into()),
+        }
+    }
 }
 
 /// The way to the target, on which somebody answers.

@@ -73,6 +73,8 @@ pub struct Profile {
     pub max_in_flight: u32,
     /// Share of recent requests that may fail before the run is aborted.
     pub abort_error_rate: f64,
+    /// The run is aborted when the target takes no connection for so long.
+    pub max_down: Span,
     /// Hosts that are never a target.
     pub deny_host: Vec<String>,
     /// Hosts that may be a target though they are neither loopback nor private.
@@ -131,6 +133,7 @@ impl Default for Profile {
             max_rate: 20_000.0,
             max_in_flight: 1024,
             abort_error_rate: 0.5,
+            max_down: Span(Duration::from_secs(3)),
             deny_host: Vec::new(),
             allow_host: Vec::new(),
             seed: 1,

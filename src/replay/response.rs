@@ -1,8 +1,9 @@
 //! Where a response ends: an HTTP/1.x reader fed with bytes in pieces of any size (RFC 9112). No I/O.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 
-use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX};
+use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX, RESPONSES_BYTES_KEPT};
 
 /// What the peer sent is no HTTP/1.x response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +53,18 @@ enum State {
     Trailer,
     ToClose,
     Done,
+}
+
+thread_local! {
+    /// Bytes that the readers of this thread keep together.
+    static KEPT: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mine = self.kept.as_ref().map_or(0, Vec::len);
+        KEPT.set(KEPT.get().saturating_sub(mine));
+    }
 }
 
 impl Reader {
@@ -105,14 +118,19 @@ impl Reader {
     }
 
     /// The final response's bytes, when they were wanted.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.kept.unwrap_or_default()
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        let kept = self.kept.take().unwrap_or_default();
+        KEPT.set(KEPT.get().saturating_sub(kept.len()));
+        kept
     }
 
     fn keep(&mut self, bytes: &[u8]) {
         if let Some(kept) = &mut self.kept {
             let room = RESPONSE_BYTES_KEPT.saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            let room = room.min(RESPONSES_BYTES_KEPT.saturating_sub(KEPT.get()));
+            let bytes = &bytes[..bytes.len().min(room)];
+            kept.extend_from_slice(bytes);
+            KEPT.set(KEPT.get() + bytes.len());
         }
     }
 

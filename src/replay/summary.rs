@@ -89,7 +89,8 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
     result
 }
 
-fn mode_name(mode: Mode) -> &'static str {
+/// A mode's name, as in profiles.
+pub fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Captured => "captured",
         Mode::Sessions => "sessions",
@@ -167,6 +168,10 @@ fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<Str
         (
             run.governor.is_aborted(),
             format!("aborted: more than {:.0} % of the recent requests failed", run.profile.abort_error_rate * 100.0),
+        ),
+        (
+            run.governor.is_down(),
+            format!("aborted: the target is down, it took no connection for {} (`max-down`)", run.profile.max_down),
         ),
         (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
         (

@@ -17,13 +17,14 @@ use crate::workload::{Replacement, render, replacement};
 use super::checks::Checks;
 use super::deal::{Deal, Errand, Lane};
 use super::edits::{Edit, Edits, covers, merged};
-use super::governor::Governor;
+use super::governor::{Governor, Landing};
 use super::link::{Link, Readiness, Route};
 use super::live::Answers;
 use super::outbox::Users;
 use super::outcome::{End, Failure, Outcome};
 use super::pacer::{Pacer, SPIN_NS, now};
 use super::profile::{Mode, Profile};
+use super::progress::{EVERY, Progress};
 use super::response::{Asked, Reader};
 use super::schedule::Intent;
 use super::seat;
@@ -52,6 +53,8 @@ pub struct Run {
     pub checks: Checks,
     pub answers: Arc<Answers>,
     pub users: Arc<Users>,
+    /// Where it is shown how far the run is.
+    pub progress: Option<Arc<Progress>>,
 }
 
 impl Run {
@@ -76,8 +79,14 @@ pub fn work(run: Arc<Run>, n: usize, inbox: Inbox) -> io::Result<Tally> {
             tally: RefCell::default(),
         });
         let driver = worker.clone();
-        let drive =
-            tokio::task::spawn_local(async move { driver.pacer.drive(|| driver.run.governor.is_stopped()).await });
+        let drive = tokio::task::spawn_local(async move {
+            let shown = Cell::new(0);
+            let stop = || {
+                driver.show(n, &shown);
+                driver.run.governor.is_stopped()
+            };
+            driver.pacer.drive(stop).await
+        });
         tokio::select! {
             () = worker.clone().replay(n, inbox) => {}
             () = worker.stopped() => {}
@@ -190,6 +199,14 @@ impl Lanes {
 }
 
 impl Worker {
+    /// Shows how far the `n`th thread is, when that was long ago.
+    fn show(&self, n: usize, shown: &Cell<u64>) {
+        if let Some(live) = self.run.progress.as_ref().filter(|_| now() >= shown.get() + EVERY.as_nanos() as u64) {
+            live.write(n, &self.tally.borrow());
+            shown.set(now());
+        }
+    }
+
     /// Returns some time after the run was stopped.
     async fn stopped(&self) {
         while self.pacer.until(u64::MAX).await {}
@@ -407,7 +424,13 @@ impl Worker {
         if let End::Answered { status, .. } = outcome.end {
             self.run.checks.look(about.endpoint, deal.turn.expect.as_ref(), status, response, &mut tally.checks);
         }
-        self.run.governor.landed(is_error(outcome.end, expected));
+        let landing = match outcome.end {
+            End::Failed(Failure::Connect) => Landing::Refused,
+            End::Failed(Failure::Cap) => Landing::Unsent,
+            end if is_error(end, expected) => Landing::Bad,
+            _ => Landing::Good,
+        };
+        self.run.governor.landed(landing, known_at);
     }
 }
 

@@ -257,6 +257,14 @@ pub struct Run {
     pub valid: bool,
     /// Why not.
     pub invalid_because: Vec<String>,
+    /// What to know when reading the figures.
+    pub warnings: Vec<String>,
+    /// Checks of answers.
+    pub checks: Vec<Check>,
+    /// Objectives.
+    pub slo: Vec<Slo>,
+    /// When it began, microseconds since 1970.
+    pub started_unix_us: u64,
     /// How long it took.
     pub seconds: f64,
     /// Requests by fate.
@@ -277,8 +285,134 @@ pub struct Run {
     pub correlation: Correlation,
     /// Replayed against captured.
     pub workload: Workload,
+    /// What the target's process used.
+    pub target_process: Option<BTreeMap<String, Option<f64>>>,
+    /// What its cgroup used.
+    pub target_cgroup: Option<BTreeMap<String, serde_json::Value>>,
+    /// What it told of its memory.
+    pub target_runtime: Option<BTreeMap<String, Option<f64>>>,
+    /// What was not measured, and why.
+    pub not_measured: BTreeMap<String, String>,
+    /// The run over time.
+    pub series: Vec<Point>,
+    /// The same by endpoint.
+    pub endpoints: Vec<RunEndpoint>,
     /// HDR V2 histograms, base64.
     pub histograms: BTreeMap<String, String>,
+}
+
+/// A check of answers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// Answers as they should be.
+    pub passed: u64,
+    /// Others.
+    pub failed: u64,
+    /// No more than may be.
+    pub met: bool,
+    /// What was wrong.
+    pub because: Vec<Because>,
+}
+
+/// What was wrong with some answers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Because {
+    /// Of which endpoint.
+    pub endpoint: String,
+    /// What.
+    pub what: String,
+    /// How often.
+    pub times: u64,
+}
+
+/// An objective.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Slo {
+    /// As in the profile.
+    pub objective: String,
+    /// What was measured.
+    pub actual: Option<f64>,
+    /// In which unit.
+    pub unit: String,
+    /// The answer.
+    pub met: bool,
+}
+
+/// A part of a run's time.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Point {
+    /// Its begin, from the run's start.
+    pub at_s: f64,
+    /// Its length.
+    pub seconds: f64,
+    /// Requests meant for it.
+    pub intended: u64,
+    /// Requests written.
+    pub sent: u64,
+    /// Answers.
+    pub answered: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Failures, and 5xx that the capture does not have.
+    pub errors: u64,
+    /// From the intended instant.
+    pub response_time_us: Option<Few>,
+    /// The generator's own.
+    pub lateness_us: Option<Few>,
+    /// What the target felt.
+    pub target: Option<PointTarget>,
+}
+
+/// A few percentiles, microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Few {
+    /// Half are faster.
+    pub p50: f64,
+    /// 90 %.
+    pub p90: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// All of them.
+    pub max: f64,
+}
+
+/// What the target felt in a part of a run's time.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PointTarget {
+    /// Resident memory of its process.
+    pub rss: Option<f64>,
+    /// Processors that it used.
+    pub cpu: Option<f64>,
+    /// Memory of its cgroup.
+    pub memory: Option<f64>,
+    /// Live heap.
+    pub heap: Option<f64>,
+}
+
+/// One endpoint of a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunEndpoint {
+    /// Its name.
+    pub endpoint: String,
+    /// Requests to it.
+    pub requests: u64,
+    /// Failures, and 5xx that the capture does not have.
+    pub errors: u64,
+    /// Share answered with the captured status.
+    pub status_agreement: Option<f64>,
+    /// From the intended instant.
+    pub response_time_us: Percentiles,
+    /// From the write.
+    pub service_time_us: Percentiles,
 }
 
 /// Requests by fate.

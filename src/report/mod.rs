@@ -10,6 +10,7 @@ pub mod data;
 pub mod document;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
 pub mod show;
 pub mod text;
@@ -27,7 +28,7 @@ pub trait Report: Sync {
 }
 
 /// Every format.
-pub const ALL: &[&dyn Report] = &[&text::Text, &json::Json, &html::Html, &markdown::Markdown, &csv::Csv];
+pub const ALL: &[&dyn Report] = &[&text::Text, &json::Json, &html::Html, &markdown::Markdown, &csv::Csv, &junit::Junit];
 
 /// The format with this id, or file extension.
 pub fn find(id: &str) -> Option<&'static dyn Report> {
