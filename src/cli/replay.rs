@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::args::ReplayArgs;
 use super::audit::rendered;
