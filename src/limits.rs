@@ -129,6 +129,12 @@ pub const LIVE_RESPONSE_BYTES_MAX: usize = 256 << 10;
 pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
 /// Bytes of all responses that a sending thread keeps at a time: a target that floods a thousand connections fills no memory.
 pub const RESPONSES_BYTES_KEPT: usize = 64 << 20;
+/// Bytes of a file's beginning that tell its format.
+pub const FORMAT_HEAD_BYTES: usize = 64 << 10;
+/// One exchange in a file of another format; a longer one is an error.
+pub const FORMAT_RECORD_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a captured body may unpack to when it is exported; the rest is left out.
+pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
 /// Responses in which the same value is remembered: the first and the latest.
 pub const ORIGINS_PER_VALUE: usize = 8;
 /// Endpoints told apart in a run's result; the rest counts together.

@@ -331,7 +331,7 @@ fn stderr_holds_nothing_captured() {
 
 #[test]
 fn help_is_as_agreed() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["demo"],
         &["inspect"],
@@ -340,6 +340,7 @@ fn help_is_as_agreed() {
         &["replay"],
         &["report"],
         &["map"],
+        &["export"],
         &["merge"],
         &["rules"],
         &["rules", "check"],

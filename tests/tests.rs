@@ -12,6 +12,7 @@ mod demo;
 mod detect;
 mod failures;
 mod fixtures;
+mod formats;
 mod hostile;
 mod mask;
 mod metadata;

@@ -64,6 +64,8 @@ pub(super) enum Command {
     Replay(Box<ReplayArgs>),
     /// Turn results of runs into a report
     Report(ReportArgs),
+    /// Write a capture's traffic for other tools: HAR, GoReplay, vegeta, k6
+    Export(ExportArgs),
     /// Put the results of a run's shards together
     Merge(MergeArgs),
     /// Map values, one a line, to their pseudonyms
@@ -231,6 +233,27 @@ pub(super) struct ReportArgs {
     /// The report; its ending says which: .html, .md, .json, .csv, .txt, .xml (JUnit)
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  standin export safe.pcap -o safe.har\n  standin export safe.pcap --target http://127.0.0.1:8080 --format vegeta -o - | vegeta attack -format json -rate 50 -lazy"
+)]
+pub(super) struct ExportArgs {
+    /// A masked capture, or a file that `replay` reads
+    pub(super) capture: PathBuf,
+    /// The file; its ending says which format: .har, .gor, .jsonl, .js (and .gz or .zst behind); `-` is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// The format, whatever the ending
+    #[arg(long, value_name = "NAME", value_parser = ["har", "gor", "vegeta", "k6"])]
+    pub(super) format: Option<String>,
+    /// What URLs begin with, for tools that take them from the file (vegeta, k6)
+    #[arg(long, value_name = "URL")]
+    pub(super) target: Option<String>,
+    /// Export a capture that standin did not mask
+    #[arg(long)]
+    pub(super) allow_unmasked: bool,
 }
 
 #[derive(Debug, Args)]

@@ -126,7 +126,7 @@ fn mask(original: &Path, masked: &Path, policy: &Arc<Policy>) -> Result<sanitize
 /// Replays against the built-in target at the captured pace.
 fn replay(path: &Path, stop: &Stop) -> Result<RunResult, Failure> {
     let file = std::fs::File::open(path).map_err(|e| Failure::io("cannot read", path, &e))?;
-    let workload = super::replay::workload(Box::new(file), &Wanted::default()).map_err(|failure| failure.of(path))?;
+    let workload = super::traffic::workload(Box::new(file), &Wanted::default()).map_err(|failure| failure.of(path))?;
     let profile =
         Profile { mode: Mode::Sessions, ..Profile::built_in("sessions").map_err(|e| Failure::usage(e.to_string()))? };
     let options = Options { cancel: stop.flag(), ..Options::new("embedded", profile) };

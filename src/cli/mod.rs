@@ -6,6 +6,7 @@
 mod args;
 mod audit;
 mod demo;
+mod export;
 mod failure;
 mod input;
 mod inspect;
@@ -21,6 +22,7 @@ mod sequence;
 mod shell;
 mod text;
 mod time;
+mod traffic;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -64,6 +66,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Audit(args) => audit::run(&args, &talk),
         Command::Replay(args) => replay::run(&args, &talk),
         Command::Report(args) => report::run(&args, &talk),
+        Command::Export(args) => export::run(&args, &talk),
         Command::Merge(args) => merge::run(&args, &talk),
         Command::Map(args) => map::run(&args),
         Command::Rules(args) => rules::run(&args),

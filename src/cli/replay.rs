@@ -1,6 +1,5 @@
 //! `standin replay`.
 
-use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::str::FromStr;
@@ -8,19 +7,19 @@ use std::sync::Arc;
 
 use super::args::ReplayArgs;
 use super::audit::rendered;
-use super::input::{self, Stop};
+use super::input::Stop;
 use super::live::Shown;
 use super::text::{Talk, print, print_json, write_json, write_text};
+use super::traffic::{self, only_if_masked};
 use super::{Exit, Failure};
 use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
 use crate::replay::progress::Progress;
 use crate::replay::{
     self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, Protocol, ReplayError, RunResult, SecretRule,
-    Secrets, provenance,
+    Secrets,
 };
 use crate::report::{self, Report, Results};
-use crate::workload::{Collector, Wanted, Workload, correlate, note};
 
 pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;
@@ -28,8 +27,8 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     // Until something is sent there is nothing to lose.
     stop.at_once(true);
-    only_if_masked(args)?;
-    let feed = feed(&args.capture, &stop)?;
+    only_if_masked(&args.capture, args.allow_unmasked)?;
+    let feed = feed(args, &profile, &stop, talk)?;
     if args.explain_correlation {
         return explain(feed, &profile, args);
     }
@@ -74,51 +73,17 @@ fn write_junit(path: &Path, capture: &Path, result: &RunResult) -> Result<(), Fa
     write_text(path, &text)
 }
 
-/// A capture as traffic to replay: it is read while it is replayed. A file can be read again.
-fn feed(path: &Path, stop: &Stop) -> Result<Feed, Failure> {
-    let input = input::open(path, stop)?;
-    if !std::fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
-        return Ok(Feed::pipe(input));
+/// The traffic to replay. Captured instants can be asked for only where there are some.
+fn feed(args: &ReplayArgs, profile: &Profile, stop: &Stop, talk: &Talk) -> Result<Feed, Failure> {
+    let traffic = traffic::open(&args.capture, &replay::wanted(&profile.checks), stop, talk)?;
+    if traffic.untimed && profile.mode == Mode::Captured {
+        return Err(Failure::usage(format!(
+            "{}: there are no times in this format to replay at",
+            args.capture.display()
+        ))
+        .hint("choose --mode rate, closed, or sessions (one after another)"));
     }
-    let path = path.to_owned();
-    Ok(Feed::capture(Box::new(move || Ok(Box::new(File::open(&path)?)))))
-}
-
-/// Sessions of exchanges, correlated; with what checks want to know of the answers.
-pub(super) fn workload(input: Box<dyn std::io::Read + Send>, wanted: &Wanted) -> Result<Workload, NoWorkload> {
-    let mut collector = Collector::new();
-    crate::dissect::run(input, &mut collector).map_err(NoWorkload::Capture)?;
-    let mut workload = collector.finish().map_err(|error| NoWorkload::TooLarge(error.to_string()))?;
-    note(&mut workload, wanted);
-    correlate(&mut workload);
-    Ok(workload)
-}
-
-/// Why a capture gives no workload.
-pub(super) enum NoWorkload {
-    Capture(crate::capture::CaptureError),
-    TooLarge(String),
-}
-
-impl NoWorkload {
-    pub(super) fn of(self, path: &Path) -> Failure {
-        match self {
-            NoWorkload::Capture(error) => Failure::capture(path, &error),
-            NoWorkload::TooLarge(what) => Failure::system(format!("{}: {what}", path.display())),
-        }
-    }
-}
-
-fn only_if_masked(args: &ReplayArgs) -> Result<(), Failure> {
-    let masked = provenance::is_masked(&args.capture).map_err(|e| Failure::io("cannot read", &args.capture, &e))?;
-    if masked || args.allow_unmasked {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "{} was not masked by standin (no manifest beside it that speaks of it)",
-        args.capture.display()
-    ))
-    .hint("mask it first, or say --allow-unmasked if it may be sent"))
+    Ok(traffic.feed)
 }
 
 /// The values of the environment variables that a profile names. One that is not set is missed by the run.

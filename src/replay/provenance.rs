@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Bytes at either end of the file that the probe hashes.
 const PROBE_BYTES: usize = 1 << 20;
@@ -16,10 +16,33 @@ const SHB_USERAPPL: u16 = 4;
 #[derive(Deserialize)]
 struct Manifest {
     output_probe: Probe,
+    #[serde(default)]
+    key_id: Option<String>,
+    #[serde(default)]
+    rules_digest: Option<String>,
+    /// A file that was exported tells where from.
+    #[serde(default)]
+    exported_from: Option<Provenance>,
+}
+
+/// What is known of how a file was masked. None of its fields is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Public name of the key, when a manifest tells.
+    pub key_id: Option<String>,
+    /// Digest of the rules, likewise.
+    pub rules_digest: Option<String>,
+}
+
+impl Provenance {
+    /// `, key 0123…` or nothing.
+    pub fn key(&self) -> String {
+        self.key_id.as_ref().map_or_else(String::new, |id| format!(", key {id}"))
+    }
 }
 
 /// What a manifest says about the file that it was written for.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// Length, uncompressed.
     pub bytes: u64,
@@ -36,21 +59,23 @@ pub fn manifest_path(capture: &Path) -> PathBuf {
     name.into()
 }
 
-/// Whether a capture is a masked one: its manifest lies beside it and speaks of these bytes, or it is marked.
-pub fn is_masked(capture: &Path) -> io::Result<bool> {
-    let manifest = match std::fs::read(manifest_path(capture)) {
-        Ok(text) => serde_json::from_slice::<Manifest>(&text).ok(),
-        Err(_) => None,
-    };
-    if manifest.is_none() && !is_marked(&mut opened(capture)?)? {
-        return Ok(false);
+/// How a file was masked: its manifest lies beside it and speaks of these bytes, or it is marked. None when it was not.
+pub fn of(file: &Path) -> io::Result<Option<Provenance>> {
+    let mut input = opened(file)?;
+    let manifest = std::fs::read(manifest_path(file)).ok();
+    if let Some(manifest) = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok())
+        && probe(&mut input)? == manifest.output_probe
+    {
+        let Manifest { key_id, rules_digest, exported_from, .. } = manifest;
+        return Ok(Some(exported_from.unwrap_or(Provenance { key_id, rules_digest })));
     }
-    match manifest {
-        Some(manifest) => {
-            Ok(probe(&mut opened(capture)?)? == manifest.output_probe || is_marked(&mut opened(capture)?)?)
-        }
-        None => Ok(true),
-    }
+    let marked = is_marked(&mut opened(file)?)?;
+    Ok(marked.then_some(Provenance { key_id: None, rules_digest: None }))
+}
+
+/// Whether a capture, or what was exported from it, is masked.
+pub fn is_masked(file: &Path) -> io::Result<bool> {
+    Ok(of(file)?.is_some())
 }
 
 /// The uncompressed bytes of a capture, whatever its name.
@@ -66,22 +91,48 @@ fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
 
 /// Length and hashes of both ends.
 pub fn probe(reader: &mut dyn Read) -> io::Result<Probe> {
-    let mut head = Vec::new();
-    reader.take(PROBE_BYTES as u64).read_to_end(&mut head)?;
-    let mut bytes = head.len() as u64;
-    let mut tail = head.clone();
+    let mut prober = Prober::new();
     let mut piece = vec![0; PROBE_BYTES];
     loop {
-        let read = reader.read(&mut piece)?;
-        if read == 0 {
-            break;
+        match reader.read(&mut piece)? {
+            0 => return Ok(prober.finish()),
+            read => prober.add(&piece[..read]),
         }
-        bytes += read as u64;
-        tail.extend_from_slice(&piece[..read]);
-        tail.drain(..tail.len().saturating_sub(PROBE_BYTES));
     }
-    let hex = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
-    Ok(Probe { bytes, head_blake3: hex(&head), tail_blake3: hex(&tail) })
+}
+
+/// Takes the marks of what goes by.
+#[derive(Default)]
+pub struct Prober {
+    bytes: u64,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Prober {
+    /// Nothing went by yet.
+    pub fn new() -> Prober {
+        Prober::default()
+    }
+
+    /// These bytes go by.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        let room = PROBE_BYTES - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(PROBE_BYTES)..]);
+        // Moved together now and then, not for every few bytes.
+        if self.tail.len() > 4 * PROBE_BYTES {
+            self.tail.drain(..self.tail.len() - PROBE_BYTES);
+        }
+    }
+
+    /// The marks.
+    pub fn finish(self) -> Probe {
+        let hex = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+        let tail = &self.tail[self.tail.len().saturating_sub(PROBE_BYTES)..];
+        Probe { bytes: self.bytes, head_blake3: hex(&self.head), tail_blake3: hex(tail) }
+    }
 }
 
 /// Whether the first pcapng section header carries the mark.

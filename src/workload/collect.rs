@@ -155,8 +155,9 @@ impl Collector {
 
     /// The workload: connections as sessions of their own, in order of their first request, not yet correlated.
     pub fn finish(self) -> Result<Workload, TooLarge> {
+        let started_ns = self.start.unwrap_or(0);
         let (gather, left_out) = self.end();
-        gather.workload(left_out)
+        Ok(Workload { started_ns, ..gather.workload(left_out)? })
     }
 }
 

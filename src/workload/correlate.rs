@@ -20,6 +20,9 @@ use super::{Edge, Request, Session, Source, Step, Workload};
 pub fn correlate(workload: &mut Workload) {
     let sessions = std::mem::take(&mut workload.sessions);
     workload.sessions = Whole::new(sessions).joined();
+    if workload.untimed {
+        workload.in_sequence();
+    }
 }
 
 /// Follows values through a capture's exchanges, in the order they happen.

@@ -8,6 +8,7 @@ mod collect;
 mod correlate;
 pub mod endpoint;
 mod facts;
+pub mod formats;
 mod gather;
 pub mod hand;
 mod known;
@@ -47,6 +48,10 @@ pub struct Workload {
     pub hosts: BTreeSet<String>,
     /// What could not be taken over.
     pub left_out: LeftOut,
+    /// Instant 0 of all times, nanoseconds since 1970 by the capture's clock.
+    pub started_ns: i128,
+    /// Its source tells no times: each connection sends its requests one after another, when the one before is answered.
+    pub untimed: bool,
 }
 
 /// What of a capture is no part of its workload.
@@ -56,6 +61,8 @@ pub struct LeftOut {
     pub incomplete_requests: u64,
     /// Responses to requests before the capture's beginning.
     pub orphan_responses: u64,
+    /// Records of a file that are no request that can be sent.
+    pub unreadable: u64,
 }
 
 /// Connections of one client that belong together: values went from one to another. Sessions are independent.
@@ -206,6 +213,17 @@ impl Request {
 }
 
 impl Workload {
+    /// One after another on each connection, without a pause.
+    fn in_sequence(&mut self) {
+        for session in &mut self.sessions {
+            let mut last: Vec<Option<u32>> = vec![None; session.connections.len()];
+            for (n, step) in (0..).zip(&mut session.steps) {
+                step.think = 0;
+                step.after = last.get_mut(step.connection as usize).and_then(|last| last.replace(n));
+            }
+        }
+    }
+
     /// Number of requests.
     pub fn requests(&self) -> usize {
         self.sessions.iter().map(|session| session.steps.len()).sum()
