@@ -205,7 +205,7 @@ fn what_does_not_belong_together_is_refused() {
     refused(|run| run.target = "http://127.0.0.1:1".into(), "another target");
     refused(|run| run.profile.speed = 2.0, "another profile");
     refused(|run| run.profile.shard = Some(Shard { index: 1, of: 3 }), "another number of shards");
-    refused(|run| run.endpoints[0].captured += 1, "another capture");
+    refused(|run| run.capture_digest = Some("0123456789abcdef".into()), "another capture");
     let twice = refused(|run| run.profile.shard = Some(Shard { index: 0, of: 2 }), "both shard 0/2");
     assert!(matches!(twice, MergeError::Twice { .. }));
     let damaged = refused(|run| run.histograms.lateness = "bm90aGluZw==".into(), "1.json");
@@ -242,9 +242,9 @@ fn a_run_begins_when_it_was_agreed() {
     // A clock that is set while this runs moves it a little.
     assert!(result.started_unix_us.abs_diff(micros) < 20_000, "{} {micros}", result.started_unix_us);
     assert_eq!(result.intended_us.unwrap().first, 0);
-    assert_eq!(lines.lock().unwrap().len(), 40);
+    assert_eq!(lines.lock().unwrap().len(), 70);
     // Too late is too late: nothing is sent.
     let late = run(Arc::new(traffic()), options).unwrap_err();
     assert!(matches!(late, ReplayError::Start(_)) && late.exit_code() == 2, "{late}");
-    assert_eq!(lines.lock().unwrap().len(), 40);
+    assert_eq!(lines.lock().unwrap().len(), 70);
 }

@@ -108,6 +108,8 @@ pub struct Met {
     pub edges: u64,
     /// Requests that may be sent by endpoint.
     pub mix: BTreeMap<u32, u64>,
+    /// Of the whole capture, when this is a shard.
+    pub digest: Option<String>,
 }
 
 /// Deals.
@@ -181,7 +183,9 @@ impl<'a> Dealer<'a> {
     ) -> Result<(), ReplayError> {
         let wanted = wanted(&self.profile.checks);
         if self.profile.shard.is_some_and(|shard| shard.of > 1) {
-            self.sessions = Some(feed.sessions(self.endpoints, &wanted, stop)?);
+            let sessions = feed.sessions(self.endpoints, &wanted, stop)?;
+            self.met.lock().unwrap_or_else(PoisonError::into_inner).digest = Some(sessions.digest);
+            self.sessions = Some(sessions.of);
         }
         let repeats = self.profile.duration.is_some() || self.profile.requests.is_some();
         loop {

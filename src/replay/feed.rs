@@ -141,13 +141,17 @@ impl Feed {
         endpoints: &Endpoints,
         wanted: &Wanted,
         stop: &Arc<AtomicBool>,
-    ) -> Result<HashMap<u32, u64>, ReplayError> {
+    ) -> Result<Sessions, ReplayError> {
         let mut groups: HashMap<u32, u32> = HashMap::new();
+        let mut digest = blake3::Hasher::new();
         let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
         self.play(endpoints, wanted, stop, &waits, &mut |card| {
             if let Card::Turn(turn, _) = card {
                 let (a, b) = (first(&mut groups, turn.connection), first(&mut groups, turn.session));
                 groups.insert(a.max(b), a.min(b));
+                digest.update(&turn.at.to_le_bytes());
+                digest.update(&(turn.request.bytes.len() as u64).to_le_bytes());
+                digest.update(&turn.request.bytes);
             }
             true
         })?;
@@ -159,8 +163,20 @@ impl Feed {
             let rank = *ranks.entry(first(&mut groups, connection)).or_insert(next);
             of.insert(connection, rank);
         }
-        Ok(of)
+        let digest = digest.finalize().to_hex()[..DIGEST_DIGITS].to_owned();
+        Ok(Sessions { of, digest })
     }
+}
+
+/// Hex digits that tell one capture from another.
+const DIGEST_DIGITS: usize = 16;
+
+/// What a shard is chosen by.
+pub(super) struct Sessions {
+    /// The session of each connection, counted in order of their first connections.
+    pub(super) of: HashMap<u32, u64>,
+    /// Of all requests and their times: shards of one run have the same.
+    pub(super) digest: String,
 }
 
 /// The first connection of those that belong together (union-find).

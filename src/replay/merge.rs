@@ -95,7 +95,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
         service_time_us: whole.service.percentiles(),
         lateness_us: whole.lateness.percentiles(),
         correlation: Correlation {
-            edges: first.correlation.edges,
+            edges: sum(|run| run.correlation.edges),
             substituted: sum(|run| run.correlation.substituted),
             missed: sum(|run| run.correlation.missed),
         },
@@ -127,6 +127,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
         },
         requests,
         endpoints,
+        capture_digest: first.capture_digest.clone(),
         shards: shards.iter().map(|(_, run)| shard_result(run)).collect(),
         checks: checks::merged(&runs().map(|run| run.checks.as_slice()).collect::<Vec<_>>()),
         slo: Vec::new(),
@@ -138,9 +139,6 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
 
 /// What makes two results parts of different runs.
 fn difference(a: &RunResult, b: &RunResult) -> Option<&'static str> {
-    let captured = |run: &RunResult| -> BTreeMap<String, u64> {
-        run.endpoints.iter().map(|endpoint| (endpoint.endpoint.clone(), endpoint.captured)).collect()
-    };
     let whole = |run: &RunResult| Profile { shard: None, ..run.profile.clone() };
     let of = |run: &RunResult| run.profile.shard.map_or(1, |shard| shard.of);
     let differences = [
@@ -149,7 +147,7 @@ fn difference(a: &RunResult, b: &RunResult) -> Option<&'static str> {
         (a.target != b.target, "target"),
         (of(a) != of(b), "number of shards"),
         (whole(a) != whole(b), "profile"),
-        (a.correlation.edges != b.correlation.edges || captured(a) != captured(b), "capture"),
+        (a.capture_digest != b.capture_digest, "capture"),
     ];
     differences.into_iter().find(|(differ, _)| *differ).map(|(_, what)| what)
 }
@@ -321,7 +319,7 @@ fn one_endpoint(parts: &[(&String, &Endpoint)]) -> Result<Endpoint, MergeError> 
         status_agreement: share(agreed, compared),
         compared,
         agreed,
-        captured: parts.iter().map(|(_, part)| part.captured).max().unwrap_or(0),
+        captured: sum(|part| part.captured),
         response_time_us: response.percentiles(),
         service_time_us: service.percentiles(),
         histograms: EndpointHistograms { response: response.to_base64(), service: service.to_base64() },

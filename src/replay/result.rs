@@ -92,6 +92,9 @@ pub struct RunResult {
     pub histograms: Histograms,
     /// The same by endpoint.
     pub endpoints: Vec<Endpoint>,
+    /// Of the capture's requests and their times, when this is a shard: the same for all shards of one run.
+    #[serde(default)]
+    pub capture_digest: Option<String>,
     /// Of merged shards: what each was, and what cannot be added up. Empty otherwise.
     #[serde(default)]
     pub shards: Vec<ShardResult>,
@@ -405,7 +408,7 @@ pub struct Endpoint {
     /// Those of them that were answered with it.
     #[serde(default)]
     pub agreed: u64,
-    /// Requests to it in the whole capture that may be sent.
+    /// Requests to it in the capture (of a shard: in its part) that may be sent.
     #[serde(default)]
     pub captured: u64,
     /// From the intended instant.

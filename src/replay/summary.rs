@@ -75,6 +75,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
             lateness: tally.lateness.to_base64(),
         },
         endpoints: endpoints(run, &tally, dealt),
+        capture_digest: dealt.met.digest.clone(),
         shards: Vec::new(),
         requests: Requests {
             planned: tally.planned,
