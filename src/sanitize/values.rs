@@ -13,6 +13,7 @@ use crate::limits;
 use crate::mask::memory::Memory;
 use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
+use crate::protocol::http1::words::is_known as is_header_word;
 use crate::protocol::{Field, Role};
 use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
 
@@ -313,7 +314,7 @@ impl Values {
     }
 }
 
-/// A masker that knows which words stay, and what is sensitive inside a text.
+/// A masker that knows which words stay, by rule or because headers are made of them, and what is sensitive inside a text.
 fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
     let kept = policy.clone();
     let find = move |text: &[u8], parts: &mut Vec<Part>| {
@@ -323,7 +324,8 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
         parts.extend(findings.into_iter().filter_map(part));
     };
     let recognisable = policy.recognisable;
-    Masker::with_finder(key, Box::new(move |text| kept.is_vocabulary(text)), Box::new(find)).recognisable(recognisable)
+    let kept = move |text: &[u8]| kept.is_vocabulary(text) || is_header_word(text);
+    Masker::with_finder(key, Box::new(kept), Box::new(find)).recognisable(recognisable)
 }
 
 /// Text that still parses where the value stood, the same for all values of its length.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::mask;
+use standin::protocol::http1::words::is_known;
+
 use super::wire::{From, Wire, answer, payloads, post, said};
+use super::{How, mask};
 
 /// What stands between `before` and the first of `until`.
 fn between<'a>(text: &'a str, before: &str, until: &[char]) -> &'a str {
@@ -113,5 +115,22 @@ fn distinct_stays_distinct() {
     assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), ids.len(), "two became one");
     for (old, new) in ids.iter().zip(new) {
         assert!(old != new && new.len() == 5 && !new.starts_with('0'), "{old} -> {new}");
+    }
+}
+
+/// Else a reader would take it for grammar, and the field would be gone.
+#[test]
+fn no_pseudonym_is_a_word_that_headers_are_made_of() {
+    let letters: String = ('a'..='z').map(|letter| format!("X-{letter}: {letter}\r\n")).collect();
+    let mut wire = Wire::connected();
+    wire.say(From::Client, format!("GET /cart HTTP/1.1\r\nHost: a.example\r\nAccept: text/html;v=b3\r\n{letters}\r\n"));
+    let file = wire.close().file.clone();
+    for key in 0..40 {
+        let masked = How { key, ..How::default() }.mask(&file);
+        let client = text(&masked.bytes, From::Client);
+        for letter in 'a'..='z' {
+            let new = between(&client, &format!("X-{letter}: "), &['\r']);
+            assert!(is_known(letter.to_string().as_bytes()) || !is_known(new.as_bytes()), "{letter}: {new}");
+        }
     }
 }

@@ -9,7 +9,7 @@ pub mod header;
 mod line;
 pub mod url;
 mod value;
-mod words;
+pub mod words;
 
 use std::collections::VecDeque;
 
