@@ -18,6 +18,7 @@ mod mask;
 mod metadata;
 mod placements;
 mod protocol;
+mod rails;
 mod readme;
 mod replay;
 mod rules;

@@ -1,10 +1,12 @@
-//! Latency curves as inline SVG: the percentile axis is stretched towards the tail, where the differences are.
+//! Charts as inline SVG: latency by percentile, whose axis is stretched towards the tail, where the differences are; and
+//! values over time. Text takes the page's colour.
 
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::document::Curve;
-use super::show::micros;
+use super::document::{Chart, Curve, Scale};
+use super::show::{bytes, count, micros};
 
 const SIZE: (u32, u32) = (860, 340);
 /// Told apart in light and dark, and by most people who see fewer colours.
@@ -55,6 +57,91 @@ fn draw(svg: &mut String, curves: &[Curve], least: f64, most: f64) -> Result<(),
         area.draw(&Text::new(curve.label.clone(), (126, y), style))?;
     }
     area.present()?;
+    Ok(())
+}
+
+const SERIES_SIZE: (u32, u32) = (860, 230);
+
+/// An `<svg>` element of something over time, or nothing when there is nothing to draw.
+pub fn series(chart: &Chart) -> Option<String> {
+    if !chart.is_worth_it() {
+        return None;
+    }
+    let mut svg = String::new();
+    draw_series(&mut svg, chart).ok()?;
+    Some(svg.replace("#000000", "currentColor"))
+}
+
+fn draw_series(svg: &mut String, chart: &Chart) -> Result<(), Box<dyn std::error::Error>> {
+    let points = || chart.lines.iter().flat_map(|line| line.pieces.iter().flatten());
+    let first = points().map(|(at, _)| *at).fold(0.0, f64::min);
+    let last = points().map(|(at, _)| *at).fold(first + 0.1, f64::max);
+    let most = points().map(|(_, value)| *value).fold(0.0, f64::max);
+    let area = SVGBackend::with_string(svg, SERIES_SIZE).into_drawing_area();
+    let mut builder = ChartBuilder::on(&area);
+    builder.margin(14).margin_top(30).x_label_area_size(28).y_label_area_size(78);
+    if chart.scale == Scale::Micros {
+        let least = points().map(|(_, value)| value.max(1.0)).fold(f64::INFINITY, f64::min);
+        let axis = (least * 0.8..(most * 1.25).max(least * 2.0)).log_scale();
+        draw_lines(builder.build_cartesian_2d(first..last, axis)?, chart)?;
+    } else {
+        draw_lines(builder.build_cartesian_2d(first..last, 0.0..(most * 1.1).max(1e-9))?, chart)?;
+    }
+    legend(&area, chart.lines.iter().map(|line| line.label.as_str()))?;
+    area.present()?;
+    Ok(())
+}
+
+type Drawn<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<plotters::coord::types::RangedCoordf64, Y>>;
+
+fn draw_lines<Y>(mut drawn: Drawn<'_, '_, Y>, chart: &Chart) -> Result<(), Box<dyn std::error::Error>>
+where
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let value = |y: &f64| match chart.scale {
+        Scale::Rate if *y < 10.0 => format!("{y:.1}/s"),
+        Scale::Rate => format!("{}/s", count(y.round() as u64)),
+        Scale::Micros => micros(*y),
+        Scale::Bytes => bytes(*y as u64),
+        Scale::Cores => format!("{y:.2}"),
+    };
+    drawn
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .axis_style(BLACK.mix(0.35))
+        .x_labels(8)
+        .y_labels(4)
+        .x_label_formatter(&|x| if *x < 10.0 { format!("{x:.1} s") } else { format!("{x:.0} s") })
+        .y_label_formatter(&value)
+        .label_style(("sans-serif", 13).into_font().color(&BLACK))
+        .draw()?;
+    let floor = if chart.scale == Scale::Micros { 1.0 } else { 0.0 };
+    for (line, colour) in chart.lines.iter().zip(COLOURS.iter().cycle()) {
+        for piece in &line.pieces {
+            let points = piece.iter().map(|(at, value)| (*at, value.max(floor)));
+            match piece.len() {
+                1 => drop(drawn.draw_series(points.map(|point| Circle::new(point, 2, colour.filled())))?),
+                _ => drop(drawn.draw_series(LineSeries::new(points, colour.stroke_width(2)))?),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names in a row above the chart.
+fn legend<'a>(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    labels: impl Iterator<Item = &'a str>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut x = 94;
+    for (label, colour) in labels.zip(COLOURS.iter().cycle()) {
+        let style = ("sans-serif", 13).into_font().color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&PathElement::new([(x, 17), (x + 20, 17)], colour.stroke_width(3)))?;
+        area.draw(&Text::new(label.to_owned(), (x + 26, 17), style))?;
+        x += 46 + 8 * label.chars().count() as i32;
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use hdrhistogram::serialization::Deserializer;
 
 use super::data::{Audit, Inspect, Manifest, Percentiles, Results, Run};
 use super::document::{Block, Curve, Document, Part, Section, Table, Tone, Verdict};
+use super::over_time;
 use super::show::{bytes, count, micros, plain, share};
 
 /// A document of all results that there are.
@@ -26,15 +27,20 @@ pub fn compose(results: &Results) -> Document {
     for run in &results.runs {
         let answer = if run.valid { "valid" } else { "invalid" };
         document.verdicts.push(verdict(&format!("Run {}", run.name), answer, Tone::of(run.valid)));
+        document.verdicts.extend(over_time::objectives(run));
     }
     if !results.runs.is_empty() {
+        document.sections.extend(over_time::asked(&results.runs));
         document.sections.push(latency(&results.runs));
+        document.sections.extend(results.runs.iter().filter_map(|run| over_time::course(run, results.runs.len())));
+        document.sections.extend(over_time::endpoints(&results.runs));
         document.sections.push(answers(&results.runs));
+        document.sections.extend(over_time::felt(&results.runs));
     }
     document
 }
 
-fn verdict(label: &str, answer: &str, tone: Tone) -> Verdict {
+pub(super) fn verdict(label: &str, answer: &str, tone: Tone) -> Verdict {
     Verdict { label: plain(label), answer: plain(answer), tone }
 }
 

@@ -71,6 +71,8 @@ pub enum Block {
     Bar(Vec<Part>),
     /// Latency by percentile.
     Curves(Vec<Curve>),
+    /// Something over time.
+    Series(Chart),
     /// What the reader should know.
     Notes(Vec<String>),
 }
@@ -88,18 +90,29 @@ pub struct Table {
     pub more: usize,
 }
 
+/// A cell that says yes.
+pub const MET: &str = "met";
+/// A cell that says no.
+pub const NOT_MET: &str = "not met";
+
 /// Rows that a table shows.
 const ROWS_MAX: usize = 20;
 
 impl Table {
     /// With the first rows of many.
     pub fn new(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+        let mut table = Self::whole(caption, head, rows);
+        table.more = table.rows.len().saturating_sub(ROWS_MAX);
+        table.rows.truncate(ROWS_MAX);
+        table
+    }
+
+    /// With all rows.
+    pub fn whole(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
         let clean = |row: Vec<String>| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>();
-        let mut rows: Vec<_> = rows.into_iter().map(clean).collect();
-        let more = rows.len().saturating_sub(ROWS_MAX);
-        rows.truncate(ROWS_MAX);
+        let rows: Vec<_> = rows.into_iter().map(clean).collect();
         let head = head.iter().map(|cell| plain(cell)).collect();
-        Self { caption: caption.to_owned(), head, rows, more }
+        Self { caption: caption.to_owned(), head, rows, more: 0 }
     }
 }
 
@@ -121,4 +134,59 @@ pub struct Curve {
     pub label: String,
     /// (quantile, microseconds), both rising.
     pub points: Vec<(f64, f64)>,
+}
+
+/// Something over time, a line for each thing.
+#[derive(Debug)]
+pub struct Chart {
+    /// What it shows.
+    pub caption: String,
+    /// How its values read.
+    pub scale: Scale,
+    /// (seconds, value), seconds rising. A gap where nothing was measured.
+    pub lines: Vec<Line>,
+}
+
+/// A line of a [`Chart`].
+#[derive(Debug)]
+pub struct Line {
+    /// Its name.
+    pub label: String,
+    /// Pieces without a gap.
+    pub pieces: Vec<Vec<(f64, f64)>>,
+}
+
+/// How values read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Per second.
+    Rate,
+    /// Microseconds, on a logarithmic axis.
+    Micros,
+    /// Bytes.
+    Bytes,
+    /// Processors.
+    Cores,
+}
+
+impl Line {
+    /// From values with gaps.
+    pub fn new(label: &str, points: impl IntoIterator<Item = (f64, Option<f64>)>) -> Line {
+        let mut pieces: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+        for (at, value) in points {
+            match value.filter(|value| value.is_finite() && at.is_finite()) {
+                Some(value) => pieces.last_mut().into_iter().for_each(|piece| piece.push((at, value))),
+                None => pieces.push(Vec::new()),
+            }
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        Line { label: plain(label), pieces }
+    }
+}
+
+impl Chart {
+    /// There is something to draw.
+    pub fn is_worth_it(&self) -> bool {
+        self.lines.iter().flat_map(|line| &line.pieces).map(Vec::len).sum::<usize>() > 1
+    }
 }

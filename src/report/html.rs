@@ -3,8 +3,8 @@
 use askama::Template;
 
 use super::compose::compose;
-use super::document::{Block, Document};
-use super::{Report, ReportError, Results, chart};
+use super::document::{Block, Document, MET, NOT_MET};
+use super::{Report, ReportError, Results, chart, html};
 
 /// A self-contained page.
 pub struct Html;
@@ -22,6 +22,15 @@ impl Report for Html {
         let document = compose(results);
         Ok(Page { document: &document, version: env!("CARGO_PKG_VERSION") }.render()?)
     }
+}
+
+/// How a cell that is an answer is to be taken: nothing for all others.
+pub(super) fn tone(cell: &str) -> askama::filters::Safe<&'static str> {
+    askama::filters::Safe(match cell {
+        MET => " class=\"good\"",
+        NOT_MET => " class=\"bad\"",
+        _ => "",
+    })
 }
 
 #[derive(Template)]

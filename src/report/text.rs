@@ -40,7 +40,7 @@ fn write_block(out: &mut String, block: &Block) {
         Block::Notes(notes) => notes.iter().for_each(|note| {
             let _ = writeln!(out, "  ! {note}");
         }),
-        Block::Curves(_) => {}
+        Block::Curves(_) | Block::Series(_) => {}
     }
 }
 
