@@ -79,6 +79,14 @@ impl Histogram {
         self.0.value_at_quantile(quantile)
     }
 
+    /// The share of the durations that are longer than this; 0 when nothing was counted.
+    pub fn share_above_ns(&self, nanos: u64) -> f64 {
+        match self.len() {
+            0 => 0.0,
+            all => self.0.count_between((nanos / 1000).saturating_add(1), u64::MAX) as f64 / all as f64,
+        }
+    }
+
     /// The usual figures.
     pub fn percentiles(&self) -> Percentiles {
         if self.is_empty() {
@@ -139,6 +147,14 @@ mod tests {
         let p = histogram.percentiles();
         assert!(p.p50.abs_diff(500_000) <= 500 && p.p99.abs_diff(990_000) <= 1000, "{p:?}");
         assert!(p.p50 <= p.p90 && p.p90 <= p.p95 && p.p95 <= p.p99 && p.p99 <= p.p99_9 && p.p99_9 <= p.max);
+    }
+
+    #[test]
+    fn shares_above() {
+        let mut histogram = Histogram::new();
+        assert_eq!(histogram.share_above_ns(5), 0.0);
+        [1_000, 500_000, 1_000_000, 1_001_000, 5_000_000_000].into_iter().for_each(|ns| histogram.record_ns(ns));
+        assert_eq!((histogram.share_above_ns(1_000_000), histogram.share_above_ns(0)), (0.4, 1.0));
     }
 
     #[test]

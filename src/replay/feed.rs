@@ -195,7 +195,7 @@ fn first(groups: &mut HashMap<u32, u32>, mut connection: u32) -> u32 {
 impl Card {
     fn bytes(&self) -> usize {
         match self {
-            Card::Turn(turn, _) => turn.request.bytes.len() + turn.edges.len() * 40 + size_of::<Turn>(),
+            Card::Turn(turn, _) => 2 * turn.request.bytes.len() + turn.edges.len() * 40 + size_of::<Turn>(),
             Card::Closed(_) => size_of::<Card>(),
         }
     }

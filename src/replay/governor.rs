@@ -1,7 +1,7 @@
 //! What keeps a run from doing harm: a rate never exceeded, a number of requests in flight, an end when too much fails.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::profile::Profile;
 
@@ -20,19 +20,21 @@ pub struct Governor {
     max_in_flight: usize,
     abort_error_rate: f64,
     max_down_ns: u64,
-    recent: Mutex<Recent>,
+    recent: Recent,
     aborted: AtomicBool,
     down: AtomicBool,
     cancel: Arc<AtomicBool>,
 }
 
-/// The last outcomes, as a ring.
+/// The last outcomes, as a ring, and how many of them failed.
 struct Recent {
-    failed: [bool; WINDOW],
-    seen: usize,
-    /// When the first of the connections was tried that the target did not take, without one that it took since.
-    refused_since: Option<u64>,
-    refused: u32,
+    ring: [AtomicBool; WINDOW],
+    seen: AtomicUsize,
+    failed: AtomicUsize,
+    /// Connections that the target did not take, without one that it took since.
+    refused: AtomicU32,
+    /// When the first of them was tried; 0 without any.
+    refused_since: AtomicU64,
 }
 
 /// What an outcome says about the target.
@@ -67,7 +69,13 @@ impl Governor {
             max_in_flight: profile.max_in_flight as usize,
             abort_error_rate: profile.abort_error_rate,
             max_down_ns: u64::try_from(profile.max_down.0.as_nanos()).unwrap_or(u64::MAX),
-            recent: Mutex::new(Recent { failed: [false; WINDOW], seen: 0, refused_since: None, refused: 0 }),
+            recent: Recent {
+                ring: [const { AtomicBool::new(false) }; WINDOW],
+                seen: AtomicUsize::new(0),
+                failed: AtomicUsize::new(0),
+                refused: AtomicU32::new(0),
+                refused_since: AtomicU64::new(0),
+            },
             aborted: AtomicBool::new(false),
             down: AtomicBool::new(false),
             cancel,
@@ -96,24 +104,33 @@ impl Governor {
 
     /// Hears of an outcome.
     pub fn landed(&self, landing: Landing, now: u64) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = recent.seen % WINDOW;
-        recent.failed[at] = landing != Landing::Good;
-        recent.seen += 1;
-        let known = recent.seen.min(WINDOW);
-        let share = recent.failed.iter().filter(|failed| **failed).count() as f64 / known as f64;
+        let recent = &self.recent;
+        let failed = landing != Landing::Good;
+        let before = recent.seen.fetch_add(1, Ordering::Relaxed);
+        match (recent.ring[before % WINDOW].swap(failed, Ordering::Relaxed), failed) {
+            (false, true) => recent.failed.fetch_add(1, Ordering::Relaxed),
+            (true, false) => recent.failed.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        let known = (before + 1).min(WINDOW);
+        let share = recent.failed.load(Ordering::Relaxed) as f64 / known as f64;
         if known >= WINDOW_MIN && share > self.abort_error_rate {
             self.aborted.store(true, Ordering::Relaxed);
         }
         match landing {
             Landing::Refused => {
-                recent.refused += 1;
-                let since = *recent.refused_since.get_or_insert(now);
-                if recent.refused >= REFUSED_MIN && now.saturating_sub(since) >= self.max_down_ns {
+                let refused = recent.refused.fetch_add(1, Ordering::Relaxed) + 1;
+                let first = recent.refused_since.compare_exchange(0, now.max(1), Ordering::Relaxed, Ordering::Relaxed);
+                let since = first.map_or_else(|since| since, |_| now);
+                if refused >= REFUSED_MIN && now.saturating_sub(since) >= self.max_down_ns {
                     self.down.store(true, Ordering::Relaxed);
                 }
             }
-            Landing::Good | Landing::Bad => (recent.refused, recent.refused_since) = (0, None),
+            Landing::Good | Landing::Bad if recent.refused.load(Ordering::Relaxed) == 0 => {}
+            Landing::Good | Landing::Bad => {
+                recent.refused.store(0, Ordering::Relaxed);
+                recent.refused_since.store(0, Ordering::Relaxed);
+            }
             Landing::Unsent => {}
         }
     }
@@ -188,6 +205,17 @@ mod tests {
         (0..WINDOW_MIN - 1).for_each(|_| governor.landed(Landing::Bad, 0));
         assert!(!governor.is_stopped());
         governor.landed(Landing::Bad, 0);
+        assert!(governor.is_aborted());
+    }
+
+    #[test]
+    fn only_the_last_outcomes_count() {
+        let governor = governor(&Profile { abort_error_rate: 0.3, ..Profile::default() });
+        (0..1000).for_each(|n| governor.landed(if n % 4 == 0 { Landing::Bad } else { Landing::Good }, 0));
+        assert!(!governor.is_stopped());
+        (0..5).for_each(|_| governor.landed(Landing::Bad, 0));
+        assert!(!governor.is_stopped(), "28 to 30 of 100");
+        (0..5).for_each(|_| governor.landed(Landing::Bad, 0));
         assert!(governor.is_aborted());
     }
 }

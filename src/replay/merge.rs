@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::measure::Histogram;
 use crate::measure::statistics::l1_distance;
 
+use super::health;
 use super::profile::{Profile, Shard};
 use super::result::*;
 use super::summary::share;
@@ -65,7 +66,6 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
     let start = runs().map(|run| run.started_unix_us).min().unwrap_or(0);
     let end = runs().map(|run| (run.started_unix_us - start) as f64 / 1e6 + run.seconds).fold(0.0, f64::max);
     let requests = requests(shards);
-    let sent = requests.sent;
     let sum = |of: fn(&RunResult) -> u64| total(shards.iter().map(|(_, run)| of(run)));
     let compared = sum(|run| run.workload.compared);
     let agreed = sum(|run| run.workload.agreed);
@@ -107,13 +107,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
             agreed,
             endpoint_l1: mix_distance(&endpoints),
         },
-        generator: Generator {
-            cpu_us_per_request: runs()
-                .map(|run| run.generator.cpu_us_per_request * run.requests.sent as f64)
-                .sum::<f64>()
-                / sent.max(1) as f64,
-            rss_peak: runs().map(|run| run.generator.rss_peak).max().unwrap_or(0),
-        },
+        generator: health::merged(runs().map(|run| (run.generator, run.requests.sent)), &whole.lateness),
         // What the shards saw of the target is with each of them: it is the same target.
         target_process: None,
         target_cgroup: None,

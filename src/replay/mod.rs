@@ -12,6 +12,7 @@ mod edits;
 pub mod feed;
 mod felt;
 mod governor;
+mod health;
 mod link;
 mod live;
 pub mod merge;

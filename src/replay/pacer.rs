@@ -17,6 +17,7 @@ use rustix::time::{ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTim
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::health::Health;
 use super::waiting::{Deadlines, Ticket, Waiting};
 
 /// So short a wait is spent awake, looking at sockets and clock: to sleep and to be woken takes as long.
@@ -46,15 +47,19 @@ pub struct Pacer {
     /// When deadlines are looked at next.
     next_look: Cell<u64>,
     stopped: Cell<bool>,
+    /// A spell of standing still is only told when it is longer.
+    still_over_ns: u64,
+    health: Cell<Health>,
 }
 
 impl Pacer {
-    /// Must be called inside the thread's runtime. The thread does not sleep for `ahead_ns` before each instant.
+    /// Must be called inside the thread's runtime. The thread does not sleep for `ahead_ns` before each instant; that it stood
+    /// still is told when that took longer than `still_over_ns`.
     #[expect(
         deprecated,
         reason = "its successor is unsafe for the sake of types that do not own their descriptor; `OwnedFd` does"
     )]
-    pub fn new(ahead_ns: u64) -> io::Result<Rc<Pacer>> {
+    pub fn new(ahead_ns: u64, still_over_ns: u64) -> io::Result<Rc<Pacer>> {
         // The kernel may round a wake-up by the thread's slack (50 us by default) to save power.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         let timer =
@@ -68,6 +73,8 @@ impl Pacer {
             deadlines: RefCell::default(),
             next_look: Cell::new(0),
             stopped: Cell::new(false),
+            still_over_ns,
+            health: Cell::default(),
         }))
     }
 
@@ -118,23 +125,43 @@ impl Pacer {
 
     /// Wakes who is due, for ever. When `stop` says so, wakes everybody.
     pub async fn drive(&self, stop: impl Fn() -> bool) {
+        let mut meant = now();
         loop {
             let at = now();
+            self.looked(at.saturating_sub(meant));
             if at >= self.next_look.get() {
                 self.look(at, &stop);
             }
             let limit = if self.stopped.get() { u64::MAX } else { at };
-            let next = self.waiting.borrow_mut().wake(limit);
-            if next.saturating_sub(at) <= self.ahead_ns.max(AWAKE_NS) {
-                // Sockets are looked at in between, so that answers are not stamped late.
+            let (woken, next) = self.waiting.borrow_mut().wake(limit);
+            if woken || next.saturating_sub(at) <= self.ahead_ns.max(AWAKE_NS) {
+                // Who was woken goes first, before the alarm is set again; and sockets are looked at in between, so that
+                // answers are not stamped late.
                 tokio::task::yield_now().await;
+                meant = at;
                 continue;
             }
             self.arm((next - self.ahead_ns).min(self.next_look.get()));
             let Ok(mut ready) = self.timer.readable().await else { return };
             // Not read: to arm it takes its expirations back.
             ready.clear_ready();
+            meant = self.armed.get();
         }
+    }
+
+    /// The thread looks at clock and sockets, so long after it meant to.
+    fn looked(&self, late_ns: u64) {
+        let mut health = self.health.get();
+        health.longest_still_ns = health.longest_still_ns.max(late_ns);
+        if late_ns > self.still_over_ns {
+            health.still_ns += late_ns;
+        }
+        self.health.set(health);
+    }
+
+    /// How the thread has done since the run's start.
+    pub fn health(&self, start: u64) -> Health {
+        Health { threads: 1, lived_ns: now().saturating_sub(start), ..self.health.get() }
     }
 
     /// Now and then: is there a stop, is a deadline over?
@@ -200,7 +227,7 @@ mod tests {
     fn with_pacer<T>(ahead_ns: u64, stop_at: u64, body: impl AsyncFnOnce(Rc<Pacer>) -> T) -> T {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {
-            let pacer = Pacer::new(ahead_ns).unwrap();
+            let pacer = Pacer::new(ahead_ns, 100_000_000).unwrap();
             let driver = pacer.clone();
             tokio::task::spawn_local(async move { driver.drive(move || now() > stop_at).await });
             body(pacer).await
@@ -258,6 +285,19 @@ mod tests {
             assert_eq!(pacer.at_most(Duration::from_secs(3600), pacer.until(now() + 5_000_000)).await, Some(true));
             assert_eq!(pacer.at_most(Duration::ZERO, std::future::ready(7)).await, Some(7));
             assert!(pacer.deadlines.borrow().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_thread_that_stands_still_is_told() {
+        with_pacer(0, u64::MAX, async |pacer| {
+            let start = now();
+            pacer.until(start + 5_000_000).await;
+            std::thread::sleep(Duration::from_millis(300));
+            pacer.until(now() + 5_000_000).await;
+            let health = pacer.health(start);
+            assert!(health.still_ns >= 250_000_000 && health.longest_still_ns >= 250_000_000, "{health:?}");
+            assert!(health.lived_ns >= 310_000_000 && health.threads == 1, "{health:?}");
         });
     }
 

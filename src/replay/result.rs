@@ -210,6 +210,18 @@ pub struct Generator {
     pub cpu_us_per_request: f64,
     /// Largest resident memory of this process.
     pub rss_peak: u64,
+    /// Sending threads.
+    pub threads: u64,
+    /// Share of the time for which they were on a processor.
+    pub busy_share: f64,
+    /// Ready, but waiting for a processor, per request.
+    pub run_queue_us_per_request: f64,
+    /// The same as a share of the time.
+    pub run_queue_share: f64,
+    /// Share of the requests that were written more than a millisecond late.
+    pub late_share: f64,
+    /// Longest spell in which a sending thread did not look at clock and sockets though it meant to.
+    pub longest_still_us: u64,
 }
 
 /// What the target's process used. None: it may not be looked at so closely.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::measure::process;
 use crate::measure::statistics::{ks_distance, l1_distance};
 use crate::workload::LeftOut;
 
@@ -29,7 +28,6 @@ const MISSED_SHARE: f64 = 0.1;
 /// The result of a run, with what the target felt.
 pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt) -> RunResult {
     let seconds = tally.last.saturating_sub(run.start) as f64 / 1e9;
-    let per = |amount: f64, of: u64| if of == 0 { 0.0 } else { amount / of as f64 };
     let (offered_rps, sent_rps) = rates(&tally);
     let invalid_because = invalid_because(run, &tally, offered_rps, sent_rps);
     let mut result = RunResult {
@@ -60,10 +58,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
         lateness_us: tally.lateness.percentiles(),
         correlation: Correlation { edges: dealt.met.edges, substituted: tally.substituted, missed: tally.missed },
         workload: likeness(run, &tally, dealt),
-        generator: Generator {
-            cpu_us_per_request: per(tally.used.cpu_ns as f64 / 1000.0, tally.sent),
-            rss_peak: process::sample(std::process::id()).map_or(0, |sample| sample.rss_peak),
-        },
+        generator: tally.health.figures(&tally.lateness, tally.sent),
         target_process: felt.process(tally.answered),
         target_cgroup: felt.cgroup(tally.answered),
         target_runtime: felt.runtime(tally.answered),
@@ -158,8 +153,6 @@ fn rates(tally: &Tally) -> (f64, f64) {
 }
 
 fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<String> {
-    let lateness = tally.lateness.quantile(0.99);
-    let bound = run.profile.max_lateness.0.as_micros() as u64;
     let capped = tally.failed.get(&super::Failure::Cap).copied().unwrap_or(0);
     let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
     let short =
@@ -175,16 +168,11 @@ fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<Str
             format!("aborted: the target is down, it took no connection for {} (`max-down`)", run.profile.max_down),
         ),
         (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
-        (
-            lateness > bound,
-            format!(
-                "the generator was late: 1 % of the requests were written {lateness} us or more after they should have been (`max-lateness` is {bound} us); give it a free core or less load"
-            ),
-        ),
         (short, format!("the rate fell short: {sent:.1} requests/s written of {offered:.1} intended")),
         (capped > 0, format!("{capped} requests were not sent, for `max-in-flight` was reached")),
     ];
-    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).collect()
+    let own = tally.health.faults(&tally.lateness, run.profile.max_lateness.0);
+    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(own).collect()
 }
 
 fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String> {
@@ -210,7 +198,18 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
             starved * 100.0
         )
     });
-    tally.warnings.iter().cloned().chain(missed).chain(status).chain(cut_short).chain(incomplete).chain(idle).collect()
+    let own = tally.health.doubts(&tally.lateness, run.profile.max_lateness.0);
+    tally
+        .warnings
+        .iter()
+        .cloned()
+        .chain(own)
+        .chain(missed)
+        .chain(status)
+        .chain(cut_short)
+        .chain(incomplete)
+        .chain(idle)
+        .collect()
 }
 
 /// How like the capture the run was.

@@ -7,8 +7,8 @@ use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
 use crate::measure::{Histogram, Windows};
 
 use super::checks::CheckTally;
+use super::health::Health;
 use super::outcome::{End, Failure, Outcome};
-use super::seat::Used;
 
 /// What one thread, or all of them, saw.
 #[derive(Default)]
@@ -46,8 +46,8 @@ pub struct Tally {
     pub last: u64,
     /// Time for which connections of a closed loop had nothing to send, nanoseconds.
     pub starved_ns: u64,
-    /// What the sending threads used.
-    pub used: Used,
+    /// How fit the sending threads were.
+    pub health: Health,
     /// What they did not get.
     pub warnings: BTreeSet<String>,
 }
@@ -186,8 +186,7 @@ impl Tally {
         self.starved_ns += other.starved_ns;
         self.windows.merge(other.windows);
         CheckTally::merge(&mut self.checks, other.checks);
-        self.used.cpu_ns += other.used.cpu_ns;
-        self.used.run_queue_ns += other.used.run_queue_ns;
+        self.health.merge(other.health);
         self.warnings.extend(other.warnings);
         for (n, endpoint) in other.endpoints {
             self.endpoints.entry(n).or_default().merge(endpoint);

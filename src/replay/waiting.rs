@@ -61,20 +61,22 @@ impl Waiting {
         self.free.push(ticket.0);
     }
 
-    /// Wakes all that are due by `limit`; the next instant that somebody waits for.
-    pub fn wake(&mut self, limit: u64) -> u64 {
+    /// Wakes all that are due by `limit`: whether there was one, and the next instant that somebody waits for.
+    pub fn wake(&mut self, limit: u64) -> (bool, u64) {
+        let mut woken = false;
         while let Some(&Reverse((due, number, place))) = self.queue.peek() {
             let sleeper = &mut self.places[place];
             let left = sleeper.number != number || sleeper.waker.is_none();
             if !left && due > limit {
-                return due;
+                return (woken, due);
             }
             if !left && let Some(waker) = sleeper.waker.take() {
                 waker.wake();
+                woken = true;
             }
             self.queue.pop();
         }
-        u64::MAX
+        (woken, u64::MAX)
     }
 
     #[cfg(test)]
@@ -186,11 +188,14 @@ mod tests {
                     }
                     _ => {
                         at += value;
-                        let next = waiting.wake(at);
+                        let before: usize = list.iter().map(|(.., count)| count.0.load(Ordering::Relaxed)).sum();
+                        let (woken, next) = waiting.wake(at);
                         prop_assert_eq!(next, list.iter().map(|(due, ..)| *due).filter(|due| *due > at).min().unwrap_or(u64::MAX));
                         for (due, _, count) in &list {
                             prop_assert_eq!(count.0.load(Ordering::Relaxed), usize::from(*due <= at));
                         }
+                        let after: usize = list.iter().map(|(.., count)| count.0.load(Ordering::Relaxed)).sum();
+                        prop_assert_eq!(woken, after > before);
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! One thread that sends: its own runtime, its own connections, nothing shared on the hot path but counters.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -18,6 +19,7 @@ use super::checks::Checks;
 use super::deal::{Deal, Errand, Lane};
 use super::edits::{Edit, Edits, covers, merged};
 use super::governor::{Governor, Landing};
+use super::health::Health;
 use super::link::{Link, Readiness, Route};
 use super::live::Answers;
 use super::outbox::Users;
@@ -32,6 +34,8 @@ use super::tally::{About, Endpoints, Tally, is_error};
 
 /// A connection becomes a task this long before its first instant.
 const AHEAD_NS: u64 = 500_000_000;
+/// Connections of a closed loop on one thread, from which on they take turns at reading and at writing.
+const TURNS_MIN: usize = 8;
 /// What is in flight when a run is stopped may still be answered for so long.
 const GRACE_NS: u64 = 200_000_000;
 
@@ -73,8 +77,9 @@ pub fn work(run: Arc<Run>, n: usize, inbox: Inbox) -> io::Result<Tally> {
     let refused = seat::take(&run.profile, n);
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
+        let max_lateness = run.profile.max_lateness.0.as_nanos() as u64;
         let worker = Rc::new(Worker {
-            pacer: Pacer::new(if run.profile.spin { SPIN_NS } else { 0 })?,
+            pacer: Pacer::new(if run.profile.spin { SPIN_NS } else { 0 }, max_lateness)?,
             run,
             tally: RefCell::default(),
         });
@@ -93,7 +98,7 @@ pub fn work(run: Arc<Run>, n: usize, inbox: Inbox) -> io::Result<Tally> {
         }
         drive.abort();
         let mut tally = worker.tally.take();
-        tally.used = seat::used();
+        tally.health = Health { used: seat::used(), ..worker.pacer.health(worker.run.start) };
         tally.warnings.extend(refused);
         Ok(tally)
     })
@@ -130,10 +135,15 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// The next one, if it is there.
+    fn take(&self) -> Option<Box<Deal>> {
+        self.deals.borrow_mut().pop_front()
+    }
+
     /// The next one, when it is there.
     async fn next(&self) -> Option<Box<Deal>> {
         loop {
-            let deal = self.deals.borrow_mut().pop_front();
+            let deal = self.take();
             if deal.is_some() || self.closed.get() {
                 return deal;
             }
@@ -145,6 +155,25 @@ impl Queue {
         self.left.set(true);
         self.deals.borrow_mut().clear();
     }
+}
+
+/// A request about to be sent.
+#[derive(Clone, Copy)]
+struct Sent {
+    intended: u64,
+    /// As [`Outcome::free`].
+    free: u64,
+    /// Now.
+    at: u64,
+}
+
+/// A request's bytes as they are sent.
+struct Rendered<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// Values that the target told.
+    made: u64,
+    /// Values that stay as captured.
+    missed: u64,
 }
 
 /// The connections of a thread that are open or will be.
@@ -274,17 +303,32 @@ impl Worker {
     /// One connection of a closed loop.
     async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>) {
         let mut link = self.link();
+        let in_turns = self.run.profile.connections as usize / self.run.threads >= TURNS_MIN;
         self.pacer.until(self.run.start).await;
         let mut free = now();
-        while let Some(deal) = queue.next().await {
+        loop {
+            let deal = match queue.take() {
+                Some(deal) => deal,
+                None => {
+                    let Some(deal) = queue.next().await else { break };
+                    let taken = now();
+                    self.tally.borrow_mut().starved_ns += taken.saturating_sub(free);
+                    free = taken;
+                    deal
+                }
+            };
             self.run.users.took(user);
-            let taken = now();
-            self.tally.borrow_mut().starved_ns += taken.saturating_sub(free);
-            let begins = if self.values(&deal).await { now() } else { taken };
+            let begins = self.told(&deal).await.map_or(free, |_| now());
             if begins >= self.run.end() || self.run.governor.is_stopped() {
                 break;
             }
-            free = self.request(&deal, &mut link, begins, begins).await;
+            let sent = Sent { intended: begins, free: begins, at: begins };
+            free = self.request(&deal, None, &mut link, sent).await;
+            if in_turns {
+                // All answers that are there are read before the next requests go: they are stamped when they come, and
+                // a target that sleeps is woken once for many.
+                tokio::task::yield_now().await;
+            }
         }
         queue.leave();
     }
@@ -301,44 +345,55 @@ impl Worker {
         while let Some(deal) = queue.next().await {
             let before = match (free, deal.opened) {
                 (Some(free), _) => free,
-                (None, Some(opened)) => {
-                    self.pacer.until(self.run.start + opened).await;
-                    // A refusal is reported by the first request.
-                    self.count(link.ready().await.ok());
-                    now()
-                }
-                (None, None) => now(),
+                (None, Some(opened)) => self.opened(&mut link, self.run.start + opened).await,
+                (None, None) => 0,
             };
             let intended = match deal.intent {
                 Intent::At(at) => self.run.start + at,
                 Intent::After(think) => self.seen(&deal, before).await.saturating_add(think),
             };
+            // What can be done before the instant is done before it.
+            let early = self.is_told(&deal).then(|| self.render(&deal));
             if intended > self.run.end() || !self.pacer.until(intended).await {
                 return;
             }
-            let waited = self.values(&deal).await;
-            free = Some(self.request(&deal, &mut link, intended, if waited { now() } else { before }).await);
+            let told = self.told(&deal).await.unwrap_or(0);
+            let sent = Sent { intended, free: before.max(told), at: now() };
+            free = Some(self.request(&deal, early, &mut link, sent).await);
         }
+    }
+
+    /// Opens a connection at its instant; says when it was there, but for what this thread was late. A refusal is reported
+    /// by the first request.
+    async fn opened(&self, link: &mut Link, instant: u64) -> u64 {
+        self.pacer.until(instant).await;
+        let begun = now();
+        self.count(link.ready().await.ok());
+        instant + (now() - begun)
     }
 
     /// When the response was there that a request's sender had seen.
     async fn seen(&self, deal: &Deal, free: u64) -> u64 {
         match &deal.after {
             Some(live) => live.over().await,
-            None => free,
+            None => free.max(self.run.start),
         }
     }
 
-    /// Waits until every value that a request needs is told, or never will be; says whether that took time.
-    async fn values(&self, deal: &Deal) -> bool {
-        let mut waited = false;
+    /// Every value that a request needs is told, or never will be.
+    fn is_told(&self, deal: &Deal) -> bool {
+        deal.sources.iter().flatten().all(|live| live.is_over().is_some())
+    }
+
+    /// Waits for that; says when the last one was told, if it had to wait.
+    async fn told(&self, deal: &Deal) -> Option<u64> {
+        let mut last = None;
         for live in deal.sources.iter().flatten() {
             if live.is_over().is_none() {
-                live.over().await;
-                waited = true;
+                last = last.max(Some(live.over().await));
             }
         }
-        waited
+        last
     }
 
     fn link(&self) -> Link {
@@ -352,23 +407,30 @@ impl Worker {
     }
 
     /// Sends a request, reads and records its outcome; returns when that was known.
-    async fn request(&self, deal: &Deal, link: &mut Link, intended: u64, free: u64) -> u64 {
-        self.tally.borrow_mut().planned += 1;
+    async fn request(&self, deal: &Deal, early: Option<Rendered<'_>>, link: &mut Link, sent: Sent) -> u64 {
         let turn = &*deal.turn;
-        let mut outcome = Outcome { intended, free, end: End::Failed(Failure::Cap) };
+        let mut outcome = Outcome { intended: sent.intended, free: sent.free, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
-            let slot = self.run.governor.slot(now());
-            self.pacer.until(slot).await;
-            let request = self.render(deal);
+            let slot = self.run.governor.slot(sent.at);
+            if slot > sent.at {
+                self.pacer.until(slot).await;
+            }
+            let request = early.unwrap_or_else(|| self.render(deal));
             let wanted = deal.live.as_ref().is_some_and(|live| live.is_wanted(&self.run.answers));
             let keep = wanted || self.run.checks.want_bytes(deal.endpoint);
             let mut reader = Reader::new(Asked::by(turn.request.method()), keep);
-            let result = self.exchange(link, &request, &mut reader, &mut outcome.free).await;
+            let result = self.exchange(link, &request.bytes, &mut reader, slot, &mut outcome).await;
             outcome.end = result.unwrap_or_else(End::Failed);
             response = reader.into_bytes();
+            let mut tally = self.tally.borrow_mut();
+            tally.substituted += request.made;
+            tally.missed += request.missed;
         }
-        let known_at = now();
+        let known_at = match outcome.end {
+            End::Answered { last_byte, .. } => last_byte,
+            End::Failed(_) => now(),
+        };
         self.record(&outcome, deal, &response, known_at);
         if let Some(live) = &deal.live {
             live.learn(known_at, turn.request.method(), response, &self.run.answers);
@@ -376,17 +438,20 @@ impl Worker {
         known_at
     }
 
+    /// `asked`: when the connection is first needed.
     async fn exchange(
         &self,
         link: &mut Link,
         request: &[u8],
         reader: &mut Reader,
-        free: &mut u64,
+        asked: u64,
+        outcome: &mut Outcome,
     ) -> Result<End, Failure> {
         let readiness = link.ready().await?;
-        self.count(Some(readiness));
         if readiness != Readiness::Open {
-            *free = (*free).max(now());
+            self.count(Some(readiness));
+            // The target took that long to be connected to; that it was begun late is not its fault.
+            outcome.free = outcome.free.max(outcome.intended) + now().saturating_sub(asked);
         }
         let timing = link.exchange(request, reader).await?;
         Ok(End::Answered {
@@ -400,14 +465,16 @@ impl Worker {
     }
 
     /// The bytes to send: the captured ones but for what the profile changes and the values that the target told.
-    fn render(&self, deal: &Deal) -> Vec<u8> {
+    fn render<'a>(&self, deal: &'a Deal) -> Rendered<'a> {
         let request = &deal.turn.request;
+        if deal.turn.edges.is_empty() {
+            let edited = || render(request, &merged(self.run.edits.of(request), Vec::new()));
+            return Rendered { bytes: Cow::Borrowed(request.as_sent(edited)), made: 0, missed: 0 };
+        }
         let edits = self.run.edits.of(request);
-        let values = values(deal, &edits);
-        let mut tally = self.tally.borrow_mut();
-        tally.substituted += values.made.len() as u64;
-        tally.missed += values.missed;
-        render(request, &merged(edits, values.made))
+        let Values { made, missed } = values(deal, &edits);
+        let count = made.len() as u64;
+        Rendered { bytes: Cow::Owned(render(request, &merged(edits, made))), made: count, missed }
     }
 
     fn record(&self, outcome: &Outcome, deal: &Deal, response: &[u8], known_at: u64) {
@@ -420,6 +487,7 @@ impl Worker {
             known_at,
         };
         let mut tally = self.tally.borrow_mut();
+        tally.planned += 1;
         tally.record(outcome, about);
         if let End::Answered { status, .. } = outcome.end {
             self.run.checks.look(about.endpoint, deal.turn.expect.as_ref(), status, response, &mut tally.checks);

@@ -22,7 +22,7 @@ mod values;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::protocol::Encoding;
 
@@ -113,6 +113,7 @@ pub struct Request {
     pub method: Range<usize>,
     /// The target's bytes.
     pub target: Range<usize>,
+    as_sent: OnceLock<Box<[u8]>>,
 }
 
 /// A final response as captured.
@@ -178,7 +179,8 @@ impl Request {
         let line = bytes.get(..line_end)?;
         let first = memchr::memchr(b' ', line)?;
         let last = memchr::memrchr(b' ', line).filter(|&last| last > first).unwrap_or(line_end);
-        Some(Request { method: 0..first, target: first + 1..last.max(first + 1), bytes })
+        let target = first + 1..last.max(first + 1);
+        Some(Request { method: 0..first, target, bytes, as_sent: OnceLock::new() })
     }
 
     /// The method.
@@ -189,6 +191,11 @@ impl Request {
     /// The target.
     pub fn target(&self) -> &[u8] {
         self.bytes.get(self.target.clone()).unwrap_or_default()
+    }
+
+    /// The bytes that are sent for it, where that is always the same: made once.
+    pub fn as_sent(&self, make: impl FnOnce() -> Vec<u8>) -> &[u8] {
+        self.as_sent.get_or_init(|| make().into_boxed_slice())
     }
 
     /// Where the value of the first header of this name stands, surrounding spaces left out.

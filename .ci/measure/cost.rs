@@ -1,0 +1,106 @@
+//! Processor time per request over 64 kept connections, counted at the service.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::server::{RESPONSE, Stamps, start};
+use super::{capture, median, tell};
+
+const CONNECTIONS: usize = 64;
+/// Of one run.
+const SECONDS: &str = "3s";
+/// More than any of them does.
+const RATE_MAX: &str = "10000000";
+/// Most of what each may cost, as a multiple of another one.
+const BOUNDS: [(&str, f64); 2] = [("wrk", 1.15), ("oha", 0.6)];
+
+pub fn run(standin: &str, rounds: usize) -> io::Result<bool> {
+    let (address, stamps) = start()?;
+    let folder = std::env::temp_dir().join(format!("measure-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("cost.pcap");
+    let instants: Vec<u64> = (0..CONNECTIONS as u64 * 20).map(|n| 1_000_000 * n).collect();
+    capture::write(&path, CONNECTIONS, &instants, RESPONSE)?;
+    let tools = tools(standin, address, &path);
+    let mut costs = vec![Vec::new(); tools.len()];
+    for _ in 0..rounds {
+        for ((_, program, arguments), costs) in tools.iter().zip(&mut costs) {
+            if let Some(cost) = cost(program, arguments, &stamps)? {
+                costs.push(cost);
+            }
+        }
+    }
+    std::fs::remove_dir_all(&folder)?;
+    let middle = |name: &str| {
+        let (_, costs) = tools.iter().zip(&costs).find(|((known, ..), costs)| *known == name && !costs.is_empty())?;
+        Some(median(costs.iter().map(|(cost, _)| *cost).collect()))
+    };
+    tell("sender     us CPU/request   range          requests/s");
+    for ((name, ..), costs) in tools.iter().zip(&costs) {
+        match middle(name) {
+            None => tell(&format!("{name:10} SKIPPED: not installed, or it failed")),
+            Some(cost) => {
+                let (least, most) =
+                    costs.iter().fold((f64::MAX, 0.0), |(a, b), (cost, _)| (f64::min(a, *cost), f64::max(b, *cost)));
+                let rate = median(costs.iter().map(|(_, rate)| *rate).collect());
+                tell(&format!("{name:10}{cost:15.2}   {:14}{rate:12.0}", format!("{least:.2}-{most:.2}")));
+            }
+        }
+    }
+    let Some(ours) = middle("standin") else { return Ok(false) };
+    Ok(BOUNDS.iter().fold(true, |kept, (name, bound)| {
+        let Some(theirs) = middle(name) else { return kept };
+        let holds = ours <= theirs * bound;
+        tell(&format!(
+            "standin / {name}: {:.2} (at most {bound}) {}",
+            ours / theirs,
+            if holds { "kept" } else { "NOT KEPT" }
+        ));
+        kept && holds
+    }))
+}
+
+/// Name, program, arguments.
+fn tools(standin: &str, address: SocketAddr, capture: &Path) -> Vec<(&'static str, String, Vec<String>)> {
+    let url = format!("http://{address}/r/0000000000");
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let oha = std::env::var("OHA").unwrap_or_else(|_| "oha".into());
+    let ours = format!(
+        "-q replay --allow-unmasked --mode closed --connections {CONNECTIONS} --duration {SECONDS} --max-rate {RATE_MAX} --target http://{address} {}",
+        capture.display()
+    );
+    let headers = "-H Accept:application/json -H User-Agent:measure";
+    vec![
+        ("standin", standin.to_owned(), words(&ours)),
+        ("wrk", "wrk".into(), words(&format!("-t1 -c{CONNECTIONS} -d{SECONDS} {headers} {url}"))),
+        ("oha", oha, words(&format!("--no-tui -c {CONNECTIONS} -z {SECONDS} {headers} {url}"))),
+    ]
+}
+
+/// Microseconds of processor time per request that came, and requests per second; none when the program does not run.
+fn cost(program: &str, arguments: &[String], stamps: &Stamps) -> io::Result<Option<(f64, f64)>> {
+    let before = children_us()?;
+    // On one processor, the service on the other.
+    let begun = std::time::Instant::now();
+    let done = Command::new("taskset")
+        .args(["-c", "0", program])
+        .args(arguments)
+        .env("TOKIO_WORKER_THREADS", "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let served = std::mem::take(&mut *stamps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)).len();
+    let used = children_us()? - before;
+    Ok((done.success() && served > 0).then(|| (used / served as f64, served as f64 / seconds)))
+}
+
+/// Processor time of all processes that were started and have ended.
+fn children_us() -> io::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(13).take(2);
+    // In ticks of 10 ms.
+    Ok(fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10_000.0)
+}

@@ -1,0 +1,82 @@
+//! A generator that could not keep its schedule says that its run is invalid, and why.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{OK, plain, server};
+use standin::replay::profile::{Arrivals, Span};
+use standin::replay::{Mode, Options, Profile, run};
+
+use std::io::Write;
+
+#[test]
+fn a_schedule_that_no_thread_can_keep() {
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    let profile = Profile {
+        mode: Mode::Rate,
+        // All within a millisecond.
+        rate: Some(1_000_000.0),
+        max_rate: 2_000_000.0,
+        arrivals: Arrivals::Constant,
+        max_lateness: Span(Duration::from_millis(1)),
+        ..Profile::default()
+    };
+    let result = run(Arc::new(plain(300, 1, 300)), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    assert_eq!(result.requests.answered, 300, "{:?}", result.requests);
+    assert!(!result.valid);
+    let said = result.invalid_because.join("\n");
+    assert!(said.contains("the generator was late"), "{said}");
+    assert!(result.generator.late_share > 0.01 && result.lateness_us.p99 > 1000, "{:?}", result.generator);
+}
+
+/// Runs a replay of a fixture and stops the whole process for a while in its midst.
+fn stopped_in_the_midst(arguments: &[&str]) -> Value {
+    let served = Arc::new(AtomicUsize::new(0));
+    let seen = served.clone();
+    let addr = server(move |_, _, stream| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        stream.write_all(OK).is_ok()
+    });
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop-keepalive.pcap");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args(["-q", "replay", "--allow-unmasked", "--json", "--duration", "3s", "--methods", "GET"])
+        .args(["--target", &format!("http://{addr}")])
+        .args(arguments)
+        .arg(capture)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&child);
+    while served.load(Ordering::Relaxed) < 20 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended early");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(pid, Signal::STOP).unwrap();
+    thread::sleep(Duration::from_millis(900));
+    kill_process(pid, Signal::CONT).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+#[test]
+fn a_process_that_was_stopped_was_late() {
+    let run = stopped_in_the_midst(&["--mode", "rate", "--rate", "100", "--arrivals", "constant"]);
+    assert_eq!(run["valid"], false);
+    assert!(run["invalid_because"].to_string().contains("the generator was late"), "{}", run["invalid_because"]);
+    assert!(run["generator"]["longest_still_us"].as_u64().unwrap() >= 800_000, "{}", run["generator"]);
+}
+
+#[test]
+fn a_closed_loop_that_was_stopped_stood_still() {
+    let run = stopped_in_the_midst(&["--mode", "closed", "--connections", "2"]);
+    assert_eq!(run["valid"], false);
+    assert!(run["invalid_because"].to_string().contains("the generator stood still"), "{}", run["invalid_because"]);
+}
