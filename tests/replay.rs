@@ -1,5 +1,10 @@
 //! Replay against the embedded target and against targets that misbehave.
 
+mod pathology;
+mod starved;
+mod taxonomy;
+mod truth;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -109,7 +109,7 @@ fn each_reason_is_counted_exactly() {
     // All of them were sent, whatever became of them.
     assert_eq!(result.requests.sent, requests.len() as u64);
     let by_endpoint: u64 = result.endpoints.iter().map(|endpoint| endpoint.failed).sum();
-    assert_eq!(by_endpoint, expected.values().sum());
+    assert_eq!(by_endpoint, expected.values().sum::<u64>());
 }
 
 #[test]
