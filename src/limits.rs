@@ -145,6 +145,8 @@ pub const LOOKS_MAX: usize = 6000;
 pub const CHECK_REASONS_MAX: usize = 20;
 /// Write times kept to compare inter-arrivals with the capture's; the run's beginning counts.
 pub const ARRIVALS_KEPT: usize = 1 << 20;
+/// Informational responses before a final one; more is a protocol error.
+pub const RESPONSES_INFORMATIONAL_MAX: u32 = 100;
 /// Headers in a response; more is a protocol error.
 pub const RESPONSE_HEADERS_MAX: usize = 256;
 /// Distinct values that one pass of the audit looks for; more are left to further passes.

@@ -1,11 +1,13 @@
 //! What a run would send, without sending it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
 use crate::workload::endpoint::endpoint;
+use crate::workload::{Length, Request, lengths};
 
 use super::deal::{Ahead, Deal, Dealer, Errand, Met};
 use super::edits::{Edits, covers};
@@ -44,7 +46,8 @@ pub struct PlannedReplacement {
     pub at: usize,
     /// Its length as captured.
     pub len: usize,
-    /// What takes its place: the response's field, `host`, `secret $VARIABLE`, `marker NAME`, or what a rule does there.
+    /// What takes its place: the response's field, `host`, `secret $VARIABLE`, `marker NAME`, what a rule does there, or
+    /// `content-length` and `chunk-size` (written anew only when what they count changes its length).
     pub with: String,
     /// The request (by [`PlannedRequest::number`]) whose response tells it.
     pub from_step: Option<u64>,
@@ -110,13 +113,9 @@ fn planned(deal: &Deal, edits: &Edits) -> PlannedRequest {
         let with = format!("{}[{}]", place.path, place.ordinal);
         Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, from_step: Some(edge.from) })
     });
-    let by_the_profile = edits.iter().map(|edit| PlannedReplacement {
-        at: edit.at.start,
-        len: edit.at.len(),
-        with: edit.why.to_string(),
-        from_step: None,
-    });
+    let by_the_profile = edits.iter().map(|edit| replaced(&edit.at, edit.why.to_string()));
     let mut replacements: Vec<_> = from_responses.chain(by_the_profile).collect();
+    replacements.extend(forced(&turn.request, &replacements));
     replacements.sort_by_key(|replacement| replacement.at);
     let line = turn.request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
     PlannedRequest {
@@ -130,4 +129,18 @@ fn planned(deal: &Deal, edits: &Edits) -> PlannedRequest {
         line: String::from_utf8_lossy(line).into_owned(),
         replacements,
     }
+}
+
+/// Lengths that something replaced counts in.
+fn forced(request: &Request, replacements: &[PlannedReplacement]) -> Vec<PlannedReplacement> {
+    let inside =
+        |covers: &Range<usize>, one: &PlannedReplacement| covers.start <= one.at && one.at + one.len <= covers.end;
+    let name = |length: &Length| if length.hex { "chunk-size" } else { "content-length" };
+    let lengths = lengths(request).into_iter();
+    let forced = lengths.filter(|length| replacements.iter().any(|one| inside(&length.covers, one)));
+    forced.map(|length| replaced(&length.digits, name(&length).into())).collect()
+}
+
+fn replaced(at: &Range<usize>, with: String) -> PlannedReplacement {
+    PlannedReplacement { at: at.start, len: at.len(), with, from_step: None }
 }

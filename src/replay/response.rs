@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 
-use crate::limits::{HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX, RESPONSES_BYTES_KEPT};
+use crate::limits::{
+    HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX, RESPONSES_BYTES_KEPT, RESPONSES_INFORMATIONAL_MAX,
+};
+use crate::workload::Request;
 
 /// What the peer sent is no HTTP/1.x response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,11 +20,19 @@ pub enum Asked {
     Head,
     /// `CONNECT`: a 2xx response has no body, and what follows is no HTTP.
     Connect,
+    /// A line without a version (HTTP/0.9): the answer is whatever comes until the connection is closed. It has no status;
+    /// it counts as 200.
+    Simple,
     /// Anything else.
     Other,
 }
 
 impl Asked {
+    /// By a whole request.
+    pub fn of(request: &Request) -> Asked {
+        if request.is_simple() { Asked::Simple } else { Asked::by(request.method()) }
+    }
+
     /// By method.
     pub fn by(method: &[u8]) -> Asked {
         match method {
@@ -39,12 +50,18 @@ pub struct Reader {
     /// The head being read, or a chunk's size line.
     line: Vec<u8>,
     status: u16,
+    /// Informational responses before the final one.
+    informational: u32,
+    /// Bytes of the trailer section.
+    trailer: usize,
     reusable: bool,
     kept: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// HTTP/0.9, or perhaps a head all the same.
+    Unversioned,
     Head,
     Length(u64),
     ChunkSize,
@@ -70,7 +87,9 @@ impl Drop for Reader {
 impl Reader {
     /// A reader of the answer to a request. `keep`: the final response's bytes are wanted (the first ones, when it is long).
     pub fn new(asked: Asked, keep: bool) -> Reader {
-        Reader { asked, state: State::Head, line: Vec::new(), status: 0, reusable: true, kept: keep.then(Vec::new) }
+        let state = if asked == Asked::Simple { State::Unversioned } else { State::Head };
+        let kept = keep.then(Vec::new);
+        Reader { asked, state, line: Vec::new(), status: 0, informational: 0, trailer: 0, reusable: true, kept }
     }
 
     /// Takes the next bytes; says how many of them belong to the response.
@@ -78,7 +97,7 @@ impl Reader {
         let mut at = 0;
         while self.state != State::Done {
             let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) else { break };
-            let in_head = self.state == State::Head;
+            let in_head = matches!(self.state, State::Head | State::Unversioned);
             let taken = self.step(rest)?;
             if !in_head {
                 self.keep(&rest[..taken]);
@@ -90,6 +109,10 @@ impl Reader {
 
     /// The peer closed the connection: true when that ends the response.
     pub fn close(&mut self) -> bool {
+        if self.state == State::Unversioned {
+            let line = std::mem::take(&mut self.line);
+            self.simple(&line);
+        }
         if self.state == State::ToClose {
             self.state = State::Done;
         }
@@ -100,6 +123,11 @@ impl Reader {
     /// The response is complete.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// An informational response came: the target wants to hear the rest of the request.
+    pub fn is_encouraged(&self) -> bool {
+        self.informational > 0
     }
 
     /// The status of the final response; 0 before its head.
@@ -136,6 +164,7 @@ impl Reader {
 
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self.state {
+            State::Unversioned => Ok(self.unversioned(bytes)),
             State::Head => self.head(bytes),
             State::Length(left) => Ok(self.body(bytes, left, State::Length, State::Done)),
             State::Chunk(left) => Ok(self.body(bytes, left, State::Chunk, State::ChunkEnd)),
@@ -149,14 +178,38 @@ impl Reader {
                 if line.is_empty() { Ok(()) } else { Err(Malformed) }
             }),
             State::Trailer => self.line(bytes, |reader, line| {
+                reader.trailer += line.len() + 2;
                 if line.is_empty() {
                     reader.state = State::Done;
                 }
-                Ok(())
+                if reader.trailer > HEAD_BYTES_MAX { Err(Malformed) } else { Ok(()) }
             }),
             State::ToClose => Ok(bytes.len()),
             State::Done => Ok(0),
         }
+    }
+
+    /// Looks whether a head begins, though none was asked for; until that is clear, bytes are gathered in `line`.
+    fn unversioned(&mut self, bytes: &[u8]) -> usize {
+        const HEAD: &[u8] = b"HTTP/";
+        let wanted = &HEAD[self.line.len()..];
+        let alike = wanted.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        self.line.extend_from_slice(&bytes[..alike]);
+        match alike {
+            _ if alike == wanted.len() => self.state = State::Head,
+            _ if alike < bytes.len() => {
+                let line = std::mem::take(&mut self.line);
+                self.simple(&line);
+            }
+            _ => {}
+        }
+        alike
+    }
+
+    /// It is an answer without a head, and these are its first bytes.
+    fn simple(&mut self, first: &[u8]) {
+        self.keep(first);
+        (self.state, self.status, self.reusable) = (State::ToClose, 200, false);
     }
 
     fn body(&mut self, bytes: &[u8], left: u64, more: fn(u64) -> State, end: State) -> usize {
@@ -235,7 +288,12 @@ impl Reader {
             return Err(Malformed);
         }
         if (100..200).contains(&status) && status != 101 {
-            return Ok(Some((taken, false)));
+            self.informational += 1;
+            return if self.informational > RESPONSES_INFORMATIONAL_MAX {
+                Err(Malformed)
+            } else {
+                Ok(Some((taken, false)))
+            };
         }
         self.status = status;
         let fields = Framing::of(response.headers)?;

@@ -1,5 +1,7 @@
 //! One thread that sends: its own runtime, its own connections, nothing shared on the hot path but counters.
 
+mod ahead;
+
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -8,19 +10,20 @@ use std::future::pending;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use crate::workload::{Replacement, render, replacement};
+use crate::workload::{Replacement, Turn, render, replacement};
 
 use super::checks::Checks;
 use super::deal::{Deal, Errand, Lane};
 use super::edits::{Edit, Edits, covers, merged};
 use super::governor::{Governor, Landing};
 use super::health::Health;
-use super::link::{Link, Readiness, Route};
+use super::link::{Link, Readiness, Route, Timing};
 use super::live::Answers;
 use super::outbox::Users;
 use super::outcome::{End, Failure, Outcome};
@@ -38,6 +41,9 @@ const AHEAD_NS: u64 = 500_000_000;
 const TURNS_MIN: usize = 8;
 /// What is in flight when a run is stopped may still be answered for so long.
 const GRACE_NS: u64 = 200_000_000;
+/// A client that expects `100 Continue` sends its body without it after this time (as curl does), or after as long as it
+/// did when it was captured.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// Errands for one thread, in the order in which they were dealt.
 pub type Inbox = mpsc::UnboundedReceiver<Vec<Errand>>;
@@ -149,6 +155,21 @@ impl Queue {
             }
             self.changed.notified().await;
         }
+    }
+
+    /// The next one, if it is there and was sent before the answer to the one before it was complete.
+    fn ahead_of(&self, before: &Turn) -> Option<Box<Deal>> {
+        self.deals.borrow_mut().pop_front_if(|next| next.turn.is_ahead_of_answer(before))
+    }
+
+    /// Whether that one is there.
+    fn is_next_ahead(&self, before: &Turn) -> bool {
+        self.deals.borrow().front().is_some_and(|next| next.turn.is_ahead_of_answer(before))
+    }
+
+    /// It comes next after all.
+    fn put_back(&self, deal: Box<Deal>) {
+        self.deals.borrow_mut().push_front(deal);
     }
 
     fn leave(&self) {
@@ -348,19 +369,35 @@ impl Worker {
                 (None, Some(opened)) => self.opened(&mut link, self.run.start + opened).await,
                 (None, None) => 0,
             };
-            let intended = match deal.intent {
-                Intent::At(at) => self.run.start + at,
-                Intent::After(think) => self.seen(&deal, before).await.saturating_add(think),
-            };
+            let intended = self.intended(&deal, before).await;
             // What can be done before the instant is done before it.
             let early = self.is_told(&deal).then(|| self.render(&deal));
-            if intended > self.run.end() || !self.pacer.until(intended).await {
-                return;
-            }
-            let told = self.told(&deal).await.unwrap_or(0);
-            let sent = Sent { intended, free: before.max(told), at: now() };
-            free = Some(self.request(&deal, early, &mut link, sent).await);
+            let Some(sent) = self.due(&deal, intended, before).await else { return };
+            free = Some(match queue.is_next_ahead(&deal.turn) {
+                true => {
+                    drop(early);
+                    self.ahead(queue, &mut link, deal, sent).await
+                }
+                false => self.request(&deal, early, &mut link, sent).await,
+            });
         }
+    }
+
+    /// When a request is meant to be sent; `before`: when its connection was free.
+    async fn intended(&self, deal: &Deal, before: u64) -> u64 {
+        match deal.intent {
+            Intent::At(at) => self.run.start + at,
+            Intent::After(think) => self.seen(deal, before).await.saturating_add(think),
+        }
+    }
+
+    /// Waits until a request is to be sent, and for the values that it needs. None when the run ends before.
+    async fn due(&self, deal: &Deal, intended: u64, before: u64) -> Option<Sent> {
+        if intended > self.run.end() || !self.pacer.until(intended).await {
+            return None;
+        }
+        let told = self.told(deal).await.unwrap_or(0);
+        Some(Sent { intended, free: before.max(told), at: now() })
     }
 
     /// Opens a connection at its instant; says when it was there, but for what this thread was late. A refusal is reported
@@ -408,7 +445,6 @@ impl Worker {
 
     /// Sends a request, reads and records its outcome; returns when that was known.
     async fn request(&self, deal: &Deal, early: Option<Rendered<'_>>, link: &mut Link, sent: Sent) -> u64 {
-        let turn = &*deal.turn;
         let mut outcome = Outcome { intended: sent.intended, free: sent.free, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
@@ -417,23 +453,32 @@ impl Worker {
                 self.pacer.until(slot).await;
             }
             let request = early.unwrap_or_else(|| self.render(deal));
-            let wanted = deal.live.as_ref().is_some_and(|live| live.is_wanted(&self.run.answers));
-            let keep = wanted || self.run.checks.want_bytes(deal.endpoint);
-            let mut reader = Reader::new(Asked::by(turn.request.method()), keep);
-            let result = self.exchange(link, &request.bytes, &mut reader, slot, &mut outcome).await;
+            let mut reader = self.reader(deal);
+            let result = self.exchange(link, (&request.bytes, leave(deal)), &mut reader, slot, &mut outcome).await;
             outcome.end = result.unwrap_or_else(End::Failed);
             response = reader.into_bytes();
             let mut tally = self.tally.borrow_mut();
             tally.substituted += request.made;
             tally.missed += request.missed;
         }
+        self.over(deal, &outcome, response)
+    }
+
+    /// A reader of the answer to a request.
+    fn reader(&self, deal: &Deal) -> Reader {
+        let wanted = deal.live.as_ref().is_some_and(|live| live.is_wanted(&self.run.answers));
+        Reader::new(Asked::of(&deal.turn.request), wanted || self.run.checks.want_bytes(deal.endpoint))
+    }
+
+    /// What became of a request is known; since when.
+    fn over(&self, deal: &Deal, outcome: &Outcome, response: Vec<u8>) -> u64 {
         let known_at = match outcome.end {
             End::Answered { last_byte, .. } => last_byte,
             End::Failed(_) => now(),
         };
-        self.record(&outcome, deal, &response, known_at);
+        self.record(outcome, deal, &response, known_at);
         if let Some(live) = &deal.live {
-            live.learn(known_at, turn.request.method(), response, &self.run.answers);
+            live.learn(known_at, deal.turn.request.method(), response, &self.run.answers);
         }
         known_at
     }
@@ -442,7 +487,7 @@ impl Worker {
     async fn exchange(
         &self,
         link: &mut Link,
-        request: &[u8],
+        (request, leave): (&[u8], Option<Duration>),
         reader: &mut Reader,
         asked: u64,
         outcome: &mut Outcome,
@@ -453,15 +498,8 @@ impl Worker {
             // The target took that long to be connected to; that it was begun late is not its fault.
             outcome.free = outcome.free.max(outcome.intended) + now().saturating_sub(asked);
         }
-        let timing = link.exchange(request, reader).await?;
-        Ok(End::Answered {
-            status: reader.status(),
-            written: timing.written,
-            first_byte: timing.first_byte,
-            last_byte: timing.last_byte,
-            sent: request.len() as u64,
-            received: timing.received,
-        })
+        let timing = link.exchange(request, leave, reader).await?;
+        Ok(answered(reader, &timing, request.len()))
     }
 
     /// The bytes to send: the captured ones but for what the profile changes and the values that the target told.
@@ -499,6 +537,23 @@ impl Worker {
             _ => Landing::Good,
         };
         self.run.governor.landed(landing, known_at);
+    }
+}
+
+/// How long a request's body waits for leave, if it does.
+fn leave(deal: &Deal) -> Option<Duration> {
+    let request = &deal.turn.request;
+    request.waits_for_leave().then(|| LEAVE.max(Duration::from_nanos(request.pause)))
+}
+
+fn answered(reader: &Reader, timing: &Timing, sent: usize) -> End {
+    End::Answered {
+        status: reader.status(),
+        written: timing.written,
+        first_byte: timing.first_byte,
+        last_byte: timing.last_byte,
+        sent: sent as u64,
+        received: timing.received,
     }
 }
 

@@ -92,6 +92,16 @@ struct Begun {
     status: u16,
     /// Number of its request; none for a response to nothing.
     number: Option<u64>,
+    body: Body,
+}
+
+/// When a request's body came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// Its head was complete at that time, and nothing more was there.
+    Awaited(u64),
+    /// So long after the head.
+    After(u64),
 }
 
 impl Reading {
@@ -104,6 +114,15 @@ impl Reading {
         self.next = at + bytes.len() as u64;
         let room = most.saturating_sub(self.bytes.len());
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// More bytes are there, at some time.
+    fn goes_on(&mut self, time: u64) {
+        if let Some(Begun { body, .. }) = &mut self.message
+            && let Body::Awaited(since) = *body
+        {
+            *body = Body::After(time.saturating_sub(since));
+        }
     }
 
     /// Drops what stands before `at`.
@@ -208,9 +227,12 @@ impl<L: Listener> Collector<L> {
     fn request_begins(&mut self, flow: u64, at: u64, time: u64) {
         let number = self.begun;
         self.begun += 1;
+        let now = self.now;
         self.with(flow, |dialogue, listener| {
             dialogue.requests.forget(at);
-            dialogue.requests.message = Some(Begun { at, time, status: 0, number: Some(number) });
+            let is_alone = Request::head_len(&dialogue.requests.bytes) == dialogue.requests.bytes.len();
+            let body = if is_alone { Body::Awaited(now) } else { Body::After(0) };
+            dialogue.requests.message = Some(Begun { at, time, status: 0, number: Some(number), body });
             dialogue.asking.replace(number).into_iter().for_each(|cut| listener.lost(cut));
             dialogue.unanswered.push_back(number);
             if dialogue.unanswered.len() > PIPELINE_MAX {
@@ -230,7 +252,10 @@ impl<L: Listener> Collector<L> {
             let Some(number) = dialogue.asking.take() else { return };
             let whole = bytes.len() as u64 == len;
             match Request::new(bytes).filter(|_| whole) {
-                Some(request) => listener.asks(number, request),
+                Some(request) => {
+                    let pause = if let Body::After(pause) = begun.body { pause } else { 0 };
+                    listener.asks(number, Request { pause, ..request });
+                }
                 None => listener.lost(number),
             }
         });
@@ -240,7 +265,7 @@ impl<L: Listener> Collector<L> {
         let orphan = self.with(flow, |dialogue, _| {
             dialogue.responses.forget(at);
             let number = dialogue.unanswered.pop_front();
-            dialogue.responses.message = Some(Begun { at, time, status, number });
+            dialogue.responses.message = Some(Begun { at, time, status, number, body: Body::After(0) });
             number.is_none()
         });
         self.left_out.orphan_responses += u64::from(orphan == Some(true));
@@ -278,12 +303,13 @@ impl<L: Listener> Visitor for Collector<L> {
     }
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
-        let source = self.source;
+        let (source, now) = (self.source, self.now);
         let room = READING_BYTES_MAX.saturating_sub(self.held);
         self.with(stream.flow, |dialogue, _| match stream.side {
             Side::Client => {
                 dialogue.client = dialogue.client.or(source);
                 dialogue.requests.idle();
+                dialogue.requests.goes_on(now);
                 let most = dialogue.requests.bytes.len() + room;
                 dialogue.requests.push(at, bytes, most);
             }

@@ -33,7 +33,7 @@ pub use facts::{Facts, Hash, Wanted, content, hash, note};
 pub use gather::Gather;
 pub use line::{Place, Told};
 pub use lines::HeaderLine;
-pub use render::{Replacement, render, replacement};
+pub use render::{Length, Replacement, lengths, render, replacement};
 pub use shape::{Shape, Shapes};
 pub use stream::stream;
 pub use turn::{Event, Follows, Turn};
@@ -113,6 +113,8 @@ pub struct Request {
     pub method: Range<usize>,
     /// The target's bytes.
     pub target: Range<usize>,
+    /// Nanoseconds that the client waited between the head and the body's first byte; 0 when they came together.
+    pub pause: u64,
     as_sent: OnceLock<Box<[u8]>>,
 }
 
@@ -177,10 +179,43 @@ impl Request {
     pub fn new(bytes: Vec<u8>) -> Option<Request> {
         let line_end = memchr::memchr2(b'\r', b'\n', &bytes)?;
         let line = bytes.get(..line_end)?;
-        let first = memchr::memchr(b' ', line)?;
+        let Some(first) = memchr::memchr(b' ', line) else {
+            return Some(Request {
+                method: 0..line_end,
+                target: line_end..line_end,
+                bytes,
+                pause: 0,
+                as_sent: OnceLock::new(),
+            });
+        };
         let last = memchr::memrchr(b' ', line).filter(|&last| last > first).unwrap_or(line_end);
         let target = first + 1..last.max(first + 1);
-        Some(Request { method: 0..first, target, bytes, as_sent: OnceLock::new() })
+        Some(Request { method: 0..first, target, bytes, pause: 0, as_sent: OnceLock::new() })
+    }
+
+    /// A line without a version and nothing else: HTTP/0.9.
+    pub fn is_simple(&self) -> bool {
+        let line_end = memchr::memchr(b'\n', &self.bytes).unwrap_or(self.bytes.len());
+        memchr::memmem::find(&self.bytes[..line_end], b"HTTP/").is_none()
+    }
+
+    /// Where the body begins, in bytes like this request's.
+    pub fn head_len(bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(end) = memchr::memchr(b'\n', &bytes[at..]) {
+            let line = &bytes[at..at + end];
+            at += end + 1;
+            if line.trim_ascii_end().is_empty() {
+                return at;
+            }
+        }
+        bytes.len()
+    }
+
+    /// The client meant to wait for leave to send the body (RFC 9110 §10.1.1), and did wait.
+    pub fn waits_for_leave(&self) -> bool {
+        let expects = |at: Range<usize>| self.bytes[at].eq_ignore_ascii_case(b"100-continue");
+        self.pause > 0 && self.header("expect").is_some_and(expects)
     }
 
     /// The method.

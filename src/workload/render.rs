@@ -85,10 +85,14 @@ fn json_inner(text: &[u8]) -> Vec<u8> {
 }
 
 /// A number in the request that says how long a part of it is.
-struct Length {
-    digits: Range<usize>,
-    covers: Range<usize>,
-    hex: bool,
+#[derive(Clone, Debug)]
+pub struct Length {
+    /// Where it stands.
+    pub digits: Range<usize>,
+    /// What it counts.
+    pub covers: Range<usize>,
+    /// The size of a chunk, in hexadecimal digits; otherwise a `Content-Length`.
+    pub hex: bool,
 }
 
 impl Length {
@@ -103,9 +107,9 @@ impl Length {
 }
 
 /// The lengths that the request states about its body.
-fn lengths(request: &Request) -> Vec<Length> {
+pub fn lengths(request: &Request) -> Vec<Length> {
     let bytes = &request.bytes;
-    let Some(body) = memchr::memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4) else { return Vec::new() };
+    let body = Request::head_len(bytes);
     let chunked = request
         .header("transfer-encoding")
         .and_then(|at| bytes.get(at))
@@ -130,7 +134,8 @@ fn chunks(bytes: &[u8], mut at: usize) -> Vec<Length> {
         let start = at + line + 1;
         let Some(end) = start.checked_add(size).filter(|&end| size > 0 && end <= bytes.len()) else { break };
         found.push(Length { digits: at..at + digits, covers: start..end, hex: true });
-        at = end + 2;
+        let Some(line_end) = memchr::memchr(b'\n', &bytes[end..]) else { break };
+        at = end + line_end + 1;
     }
     found
 }

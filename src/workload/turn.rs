@@ -42,6 +42,13 @@ pub struct Turn {
     pub told: Arc<Told>,
 }
 
+impl Turn {
+    /// Whether this request was sent before the answer to `before`, the one before it on its connection, was complete.
+    pub fn is_ahead_of_answer(&self, before: &Turn) -> bool {
+        before.expect.as_ref().is_some_and(|answer| answer.last_byte > self.at)
+    }
+}
+
 /// A value of a request that was found in an earlier response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follows {

@@ -1,5 +1,6 @@
 //! One connection to the target, and one exchange over it.
 
+mod pipe;
 mod route;
 mod stream;
 mod tls;
@@ -15,12 +16,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use pipe::Pipe;
 pub use route::{Address, Route};
 pub use tls::{Tls, TlsError};
 
 use super::outcome::Failure;
 use super::pacer::{Pacer, now};
 use super::response::Reader;
+use crate::workload::Request;
 use stream::Stream;
 
 /// Bytes read at a time.
@@ -51,6 +54,17 @@ pub struct Timing {
     pub last_byte: u64,
     /// Bytes received.
     pub received: u64,
+}
+
+impl Timing {
+    /// Bytes of the response arrived at some instant; `begun`: some of them are the final response's.
+    fn heard(&mut self, bytes: usize, begun: bool, at: u64) {
+        self.received += bytes as u64;
+        self.last_byte = at;
+        if self.first_byte == 0 || !begun {
+            self.first_byte = if begun { at } else { 0 };
+        }
+    }
 }
 
 /// How a connection came to be there.
@@ -85,11 +99,28 @@ impl Link {
         Ok(if again { Readiness::Reopened } else { Readiness::Opened })
     }
 
-    /// Sends a request and reads its response. The connection is closed unless another request may follow.
-    pub async fn exchange(&mut self, request: &[u8], reader: &mut Reader) -> Result<Timing, Failure> {
+    /// Sends a request and reads its response. The connection is closed unless another request may follow. With `leave`,
+    /// the body is held back until the target asks for it (or answers), at most that long.
+    pub async fn exchange(
+        &mut self,
+        request: &[u8],
+        leave: Option<Duration>,
+        reader: &mut Reader,
+    ) -> Result<Timing, Failure> {
         let Some(mut stream) = self.stream.take() else { return Err(Failure::Connect) };
         let mut timing = Timing { written: now(), first_byte: 0, last_byte: 0, received: 0 };
-        let mut talk = Talk { unsent: request, reader, timing: &mut timing };
+        let mut talk = Talk { unsent: request, reader, timing: &mut timing, awaits_leave: leave.is_some() };
+        if let Some(most) = leave {
+            talk.unsent = &request[..Request::head_len(request)];
+            let answered = self.pacer.at_most(most, poll_fn(|cx| talk.poll(&mut stream, cx))).await;
+            answered.transpose()?;
+            talk.awaits_leave = false;
+            if talk.reader.is_done() {
+                // The target has made up its mind without the body: it is not sent, and the connection ends here.
+                return Ok(timing);
+            }
+            talk.unsent = &request[Request::head_len(request) - talk.unsent.len()..];
+        }
         let deadline = talk.timing.written.saturating_add(self.timeout.as_nanos() as u64);
         let result = self.pacer.within(deadline, poll_fn(|cx| talk.poll(&mut stream, cx))).await;
         let sent_all = result.ok_or(Failure::Timeout)??;
@@ -105,6 +136,8 @@ struct Talk<'a> {
     unsent: &'a [u8],
     reader: &'a mut Reader,
     timing: &'a mut Timing,
+    /// The target's leave to send the body is all that is waited for.
+    awaits_leave: bool,
 }
 
 impl Talk<'_> {
@@ -138,7 +171,7 @@ impl Talk<'_> {
     /// Reads what is there; ready when the response is complete.
     fn read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         BUFFER.with_borrow_mut(|buffer| {
-            while !self.reader.is_done() {
+            while !self.reader.is_done() && !(self.awaits_leave && self.reader.is_encouraged()) {
                 let mut buffer = ReadBuf::new(buffer);
                 ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer)).map_err(|error| broken(&error))?;
                 self.take(buffer.filled())?;
@@ -150,15 +183,12 @@ impl Talk<'_> {
     /// Reads bytes that arrived; none at the end of the stream.
     fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let at = now();
-        self.timing.last_byte = at;
         if bytes.is_empty() {
+            self.timing.last_byte = at;
             return if self.reader.close() { Ok(()) } else { Err(Failure::ClosedEarly) };
         }
         let taken = self.reader.read(bytes).map_err(|_| Failure::Protocol)?;
-        self.timing.received += taken as u64;
-        if self.timing.first_byte == 0 || !self.reader.has_begun() {
-            self.timing.first_byte = if self.reader.has_begun() { at } else { 0 };
-        }
+        self.timing.heard(taken, self.reader.has_begun(), at);
         if taken < bytes.len() {
             // More than was asked for: whatever it is, no further request can be told from it.
             self.reader.close();

@@ -1,0 +1,110 @@
+//! Requests that were sent before the answers to those before them on their connection: pipelined, as captured.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::replay::governor::Flight;
+use crate::replay::link::{Pipe, Timing};
+
+/// A request on its way.
+struct Asking<'a> {
+    deal: Box<Deal>,
+    due: Sent,
+    bytes: usize,
+    _flight: Flight<'a>,
+}
+
+impl Worker {
+    /// Sends a request whose time has come, and those behind it that did not wait for the answers before them when their
+    /// time comes; reads the answers in their order. When the last one was known.
+    pub(super) async fn ahead(&self, queue: &Queue, link: &mut Link, first: Box<Deal>, due: Sent) -> u64 {
+        let mut due = due;
+        let readiness = link.ready().await;
+        self.count(readiness.ok());
+        if let Ok(Readiness::Opened | Readiness::Reopened) = readiness {
+            due.free = due.free.max(now());
+        }
+        let mut pipe = match readiness.and_then(|_| Pipe::on(link).ok_or(Failure::Connect)) {
+            Ok(pipe) => pipe,
+            Err(failure) => return self.fail(&first, &due, failure),
+        };
+        let mut sent = VecDeque::new();
+        // Thinking without an answer to think about is counted from here.
+        let since = match (first.intent, &first.after) {
+            (Intent::After(think), None) => due.intended.saturating_sub(think),
+            _ => due.intended,
+        };
+        let mut before = first.turn.clone();
+        let mut known_at = self.launch(&mut pipe, &mut sent, first, due);
+        while pipe.is_open()
+            && let Some(next) = queue.ahead_of(&before)
+        {
+            let due = loop {
+                tokio::select! {
+                    biased;
+                    answer = pipe.next(), if !sent.is_empty() => known_at = self.heard(&mut sent, answer),
+                    due = self.due_since(&next, since) => break due,
+                }
+                if !pipe.is_open() {
+                    break None;
+                }
+            };
+            match due {
+                Some(due) => {
+                    before = next.turn.clone();
+                    known_at = known_at.max(self.launch(&mut pipe, &mut sent, next, due));
+                }
+                // The target has hung up, or the run ends: who comes next sees to it.
+                None => {
+                    queue.put_back(next);
+                    break;
+                }
+            }
+        }
+        while !sent.is_empty() {
+            known_at = self.heard(&mut sent, pipe.next().await);
+        }
+        pipe.finish();
+        known_at
+    }
+
+    /// Waits until a request is to be sent; thinking is counted from an answer, or else from `since`.
+    async fn due_since(&self, deal: &Deal, since: u64) -> Option<Sent> {
+        let intended = self.intended(deal, since).await;
+        self.due(deal, intended, 0).await
+    }
+
+    /// Sends a request, if one more may be in flight.
+    fn launch<'a>(&'a self, pipe: &mut Pipe<'_>, sent: &mut VecDeque<Asking<'a>>, deal: Box<Deal>, due: Sent) -> u64 {
+        let Some(flight) = self.run.governor.take_off() else { return self.fail(&deal, &due, Failure::Cap) };
+        let request = self.render(&deal);
+        pipe.send(&request.bytes, self.reader(&deal));
+        let bytes = request.bytes.len();
+        let mut tally = self.tally.borrow_mut();
+        tally.substituted += request.made;
+        tally.missed += request.missed;
+        drop(request);
+        drop(tally);
+        sent.push_back(Asking { deal, due, bytes, _flight: flight });
+        now()
+    }
+
+    /// The oldest request's answer, or what became of all of them.
+    fn heard(&self, sent: &mut VecDeque<Asking<'_>>, answer: Result<(Reader, Timing), Failure>) -> u64 {
+        let (reader, timing) = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                return sent.drain(..).map(|one| self.fail(&one.deal, &one.due, failure)).last().unwrap_or(0);
+            }
+        };
+        let Some(one) = sent.pop_front() else { return now() };
+        let end = answered(&reader, &timing, one.bytes);
+        self.over(&one.deal, &Outcome { intended: one.due.intended, free: one.due.free, end }, reader.into_bytes())
+    }
+
+    /// A request without an answer.
+    fn fail(&self, deal: &Deal, due: &Sent, failure: Failure) -> u64 {
+        let outcome = Outcome { intended: due.intended, free: due.free, end: End::Failed(failure) };
+        self.over(deal, &outcome, Vec::new())
+    }
+}
