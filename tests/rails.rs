@@ -324,3 +324,25 @@ fn an_interrupt_leaves_a_partial_result() {
         assert!(result["seconds"].as_f64().unwrap() < 30.0, "{name}");
     }
 }
+
+#[test]
+fn what_the_target_tells_of_itself_is_read() {
+    let told = std::sync::atomic::AtomicU64::new(1);
+    let url = target(move |stream| {
+        let n = told.fetch_add(1, std::sync::atomic::Ordering::Relaxed) * 1000;
+        let text = format!("go_memstats_alloc_bytes_total {n}\ngo_memstats_heap_alloc_bytes 500\n");
+        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).as_bytes());
+    });
+    let ears = Ears::new(OK);
+    let place = Place::new("speed: 20\nabort-error-rate: 1");
+    place.replay(&ears.url(), &["--allow-unmasked", "--metrics", &format!("{url}/metrics")]).output().unwrap();
+    let runtime = &place.result()["target_runtime"];
+    assert!(runtime["allocated"].as_f64() >= Some(1000.0) && runtime["heap_end"] == 500.0, "{runtime}");
+    // The listener is this test's process: it is looked at, too.
+    let process = &place.result()["target_process"];
+    assert_eq!(process["pid"], std::process::id());
+    assert!(process["sockets_peak"].as_u64() > Some(0) && process["rss_peak_seen"].as_u64() > Some(0), "{process}");
+    let nowhere =
+        place.replay(&ears.url(), &["--allow-unmasked", "--metrics", "http://192.0.2.7/metrics"]).output().unwrap();
+    assert_eq!(code(&nowhere), 2, "{}", String::from_utf8_lossy(&nowhere.stderr));
+}

@@ -308,13 +308,16 @@ enum Look {
     Body(BodyRule),
 }
 
+/// A thing that a rule is about, and the check that holds for it; none: nothing is checked.
+type Holds = ((u8, usize), Option<usize>);
+
 /// The rules of a profile, laid out for the endpoints of a workload.
 #[derive(Default)]
 pub struct Checks {
     /// Name, what to look at, and the share that may be otherwise.
     list: Vec<(String, Look, Share)>,
     /// By rule: which endpoints, and the numbers of its checks (none for `any`) by what they look at.
-    rules: Vec<(Option<Pattern>, Vec<((u8, usize), Option<usize>)>)>,
+    rules: Vec<(Option<Pattern>, Vec<Holds>)>,
     /// Which checks hold for an endpoint, by its number; found out when the first answer of the endpoint comes.
     of: Vec<OnceLock<Box<[usize]>>>,
     endpoints: Arc<Endpoints>,

@@ -73,16 +73,19 @@ pub struct Felt {
     /// In order of time.
     pub looks: Vec<Look>,
     /// What the runtime told, and when.
-    pub runtime: Vec<(u64, runtime::Sample)>,
+    pub runtime: Told,
     /// What was not measured, and why.
     pub not_measured: BTreeMap<String, String>,
 }
+
+/// What a runtime told, and when.
+type Told = Vec<(u64, runtime::Sample)>;
 
 /// Looks until it is told to end.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
     looks: JoinHandle<Vec<Look>>,
-    metrics: Option<JoinHandle<Result<Vec<(u64, runtime::Sample)>, String>>>,
+    metrics: Option<JoinHandle<Result<Told, String>>>,
     felt: Felt,
 }
 
@@ -232,7 +235,7 @@ impl Metrics {
     }
 
     /// Asks at once, then every so often, and once more at the end.
-    fn watch(&self, stop: &AtomicBool) -> Result<Vec<(u64, runtime::Sample)>, String> {
+    fn watch(&self, stop: &AtomicBool) -> Result<Told, String> {
         let mut seen = vec![(now(), self.ask()?)];
         let mut due = Instant::now() + METRICS;
         while !stop.load(Ordering::Relaxed) {

@@ -71,6 +71,15 @@ pub fn course(run: &Run, runs: usize) -> Option<Section> {
         line("heap", &target(|target| target.heap)),
     ];
     let memory = memory.into_iter().filter(|line| !line.pieces.is_empty()).collect();
+    // No chart of nothing: the table says that there were none.
+    let errors = if run.series.iter().all(|point| point.errors == 0) {
+        Vec::new()
+    } else {
+        vec![
+            line("errors", &|point| rate(point.errors, point)),
+            line("without an answer", &|point| rate(point.failed, point)),
+        ]
+    };
     let blocks = vec![
         chart(
             "Requests per second",
@@ -90,14 +99,7 @@ pub fn course(run: &Run, runs: usize) -> Option<Section> {
                 line("max", &|point| Some(point.response_time_us?.max)),
             ],
         ),
-        chart(
-            "Errors per second",
-            Scale::Rate,
-            vec![
-                line("errors", &|point| rate(point.errors, point)),
-                line("without an answer", &|point| rate(point.failed, point)),
-            ],
-        ),
+        chart("Errors per second", Scale::Rate, errors),
         chart(
             "The generator's lateness",
             Scale::Micros,
