@@ -1,7 +1,8 @@
 //! Windows of compressed bodies: masked, and deflated again to their exact old length.
 //!
 //! Pseudonyms carry more entropy than the words they replace, so a window may not fit. Then values *degrade*, words
-//! and prose first, values without a detector's kind next, tokens and ids last: full pseudonym, 12-bit tag, filler.
+//! and prose first, values without a detector's kind next, then those of a kind, and last tokens and ids, to which later
+//! messages refer: full pseudonym, 12-bit tag, filler.
 //! The step depends on the masked text and the room only.
 
 use std::ops::Range;
@@ -22,16 +23,18 @@ const OTHER_FILLERS: &[u8] = b"qjzkvwg";
 const VARIANTS_MAX: usize = 24;
 
 /// How far each class of values has degraded; tried in order until the window fits.
-const STEPS: [[Level; 3]; 8] = [
-    // words and prose, values without a kind, tokens and ids
-    [Level::Full, Level::Full, Level::Full],
-    [Level::Tag, Level::Full, Level::Full],
-    [Level::Filler, Level::Full, Level::Full],
-    [Level::Filler, Level::Tag, Level::Full],
-    [Level::Filler, Level::Filler, Level::Full],
-    [Level::Filler, Level::Filler, Level::Tag],
-    [Level::Filler, Level::Filler, Level::Filler],
-    [Level::Blank, Level::Blank, Level::Blank],
+const STEPS: [[Level; 4]; 10] = [
+    // words, values without a kind, those of a kind, tokens and ids
+    [Level::Full, Level::Full, Level::Full, Level::Full],
+    [Level::Tag, Level::Full, Level::Full, Level::Full],
+    [Level::Filler, Level::Full, Level::Full, Level::Full],
+    [Level::Filler, Level::Tag, Level::Full, Level::Full],
+    [Level::Filler, Level::Filler, Level::Full, Level::Full],
+    [Level::Filler, Level::Filler, Level::Tag, Level::Full],
+    [Level::Filler, Level::Filler, Level::Filler, Level::Full],
+    [Level::Filler, Level::Filler, Level::Filler, Level::Tag],
+    [Level::Filler, Level::Filler, Level::Filler, Level::Filler],
+    [Level::Blank, Level::Blank, Level::Blank, Level::Blank],
 ];
 
 /// The compressed bodies that have begun and not ended: at most one in each stream, for one follows another.
@@ -208,7 +211,7 @@ impl Masked {
     }
 
     /// Brings every pseudonym to its class's level.
-    fn degrade(&mut self, window: &Window<'_>, levels: &[Level; 3], values: &mut Values) {
+    fn degrade(&mut self, window: &Window<'_>, levels: &[Level; 4], values: &mut Values) {
         let wanted = |outcome: &Outcome| levels[outcome.class() as usize];
         let mut scratch = Vec::new();
         for (piece, part) in self.pieces.iter_mut().zip(window.parts) {

@@ -26,11 +26,16 @@ pub(super) enum Level {
     Blank,
 }
 
-/// What kind of value degrades when.
+/// What kind of value degrades when, the first ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
+    /// Words.
     Prose,
+    /// Numbers and what no detector knows.
     Plain,
+    /// What a detector knows and no later message refers to: dates, e-mail, telephone numbers.
+    Known,
+    /// Ids, tokens, links: later messages refer to them, and a replay follows them as long as they are distinct.
     Identifier,
 }
 
@@ -268,7 +273,14 @@ impl Values {
         if level != Level::Full && self.text == text {
             other_filler(&mut self.text);
         }
-        let class = class_of(text, !self.findings.is_empty() || names_an_identifier(field.name));
+        let mut kinds = self.findings.iter().map(|found| self.scanner.static_kind(found));
+        let class = match () {
+            () if names_an_identifier(field.name) || kinds.clone().any(|kind| REFERRED_TO.contains(&kind)) => {
+                Class::Identifier
+            }
+            () if kinds.next().is_some() => Class::Known,
+            () => class_of(text),
+        };
         let kind = self.findings.first().map(|found| self.scanner.static_kind(found));
         let unchanged = self.text == text;
         let start = out.len();
@@ -354,28 +366,32 @@ fn has_text(text: &[u8]) -> bool {
     text.iter().any(|&byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
 }
 
+/// Kinds of values that other messages refer to.
+const REFERRED_TO: &[&str] = &["token", "uuid", "jwt", "api_key", "url"];
+
 /// Names of values that other messages refer to: a replay can follow them only as long as they are distinct.
 fn names_an_identifier(name: &str) -> bool {
     let ends = ["id", "Id", "ID"]
         .iter()
         .any(|end| name.strip_suffix(end).is_some_and(|rest| !rest.ends_with(char::is_lowercase) || *end != "id"));
-    ends || ["token", "csrf", "session", "uuid", "etag", "next", "href"].iter().any(|part| name.contains(part))
+    let parts = ["token", "csrf", "session", "uuid", "etag", "next", "href", "cursor", "code", "slot", "self", "slug"];
+    ends || parts.iter().any(|part| name.contains(part))
 }
 
-fn class_of(text: &[u8], found: bool) -> Class {
+/// Digits of a number that is no count, price or year.
+const NUMBER_MIN: usize = 7;
+/// Bytes of a code of letters and digits.
+const CODE_MIN: usize = 6;
+
+/// The class of a text in which no detector found anything.
+fn class_of(text: &[u8]) -> Class {
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    if found {
-        return Class::Identifier;
-    }
+    let letters = text.iter().any(u8::is_ascii_alphabetic);
+    let is_code = !text.contains(&b' ') && letters && text.len() >= CODE_MIN;
     match digits {
         0 => Class::Prose,
-        n if n == text.len() || !text.contains(&b' ') => {
-            if text.len() >= 16 {
-                Class::Identifier
-            } else {
-                Class::Plain
-            }
-        }
+        n if n == text.len() && n >= NUMBER_MIN => Class::Identifier,
+        _ if is_code => Class::Identifier,
         _ => Class::Plain,
     }
 }
