@@ -15,6 +15,7 @@
 //! | [`dissect`] | capture -> decode -> flow -> protocol | calls of a [`dissect::Visitor`] |
 //! | [`sanitize`] | a visitor's view | edits in place, ledger, manifest |
 //! | [`audit`] | original and masked capture | residue and fidelity, by other means |
+//! | [`learn`] | a visitor's view | words that many clients share, as rules to review |
 //! | [`workload`] | a visitor's view | sessions of exchanges |
 //! | [`replay`] | a workload | paced traffic and outcomes |
 //! | [`measure`] | outcomes | histograms, process figures |
@@ -55,6 +56,7 @@ pub mod rules;
 pub mod dissect;
 
 pub mod audit;
+pub mod learn;
 pub mod sanitize;
 pub mod workload;
 

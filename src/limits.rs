@@ -167,6 +167,20 @@ pub const AUDIT_SIGHTINGS_MAX: usize = 1 << 19;
 pub const AUDIT_UNPAIRED_MAX: usize = 1 << 18;
 /// Endpoints, and kinds of what is not understood, that an inspection lists.
 pub const INSPECT_LINES_MAX: usize = 10_000;
+/// Bytes of one request's values that learning keeps until it is known who sent it; what is longer is not looked at.
+pub const LEARN_REQUEST_BYTES: usize = 64 << 10;
+/// Values that learning counts; with more, those with the fewest clients are forgotten.
+pub const LEARN_VALUES_MAX: usize = 1 << 14;
+/// Fields and positions in paths that learning tells apart; those behind count as one with many values.
+pub const LEARN_FIELDS_MAX: usize = 1 << 12;
+/// Clients that learning counts over the whole capture; of a single value fewer are told apart.
+pub const LEARN_CLIENTS_MAX: usize = 1 << 17;
+/// Tokens and cookies of which learning knows who was given them, the latest ones.
+pub const LEARN_CREDENTIALS_MAX: usize = 1 << 17;
+/// An OpenAPI description. Large public ones take some 10 MiB.
+pub const OPENAPI_BYTES_MAX: usize = 32 << 20;
+/// Words and enumerations that are taken from one.
+pub const OPENAPI_WORDS_MAX: usize = 1 << 14;
 
 /// The bounds that the manifest counts under `limits_hit`, and what happened there.
 pub const COUNTED: &[(&str, &str)] = &[

@@ -46,17 +46,18 @@ impl fmt::Display for YamlError {
 
 /// Reads one document. `file_label` is the name that errors give the file.
 pub fn parse<T: DeserializeOwned>(file_label: &str, text: &str) -> Result<T, YamlError> {
-    if text.len() > limits::YAML_BYTES_MAX {
+    parse_large(file_label, text, limits::YAML_BYTES_MAX)
+}
+
+/// As [`parse`], for files of other people, which may have up to `most` bytes.
+pub fn parse_large<T: DeserializeOwned>(file_label: &str, text: &str, most: usize) -> Result<T, YamlError> {
+    if text.len() > most {
         return Err(YamlError {
             file: file_label.to_owned(),
             line: 1,
             column: 1,
             path: String::new(),
-            what: format!(
-                "{} bytes are more than a rules or profile file may have ({})",
-                text.len(),
-                limits::YAML_BYTES_MAX
-            ),
+            what: format!("{} bytes are more than a file of this kind may have ({most})", text.len()),
             hint: "split it into several files".to_owned(),
         });
     }
@@ -400,7 +401,7 @@ mod tests {
         );
         assert!(error(&"[".repeat(100_000)).contains("nested too deeply"));
         let big = format!("# {}\n", "x".repeat(limits::YAML_BYTES_MAX));
-        assert!(error(&big).contains("bytes are more than a rules or profile file may have (1048576)"));
+        assert!(error(&big).contains("bytes are more than a file of this kind may have (1048576)"));
     }
 
     #[test]

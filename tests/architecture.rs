@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("dissect", &["capture", "decode", "flow", "protocol"]),
     ("sanitize", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect", "mask"]),
     ("audit", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect"]),
+    ("learn", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect", "yaml"]),
     ("workload", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect"]),
     ("replay", &["workload", "measure", "yaml"]),
     ("report", &["measure"]),
@@ -27,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "yaml", "capture", "decode", "flow", "protocol", "detect", "mask", "rules", "dissect", "sanitize", "audit",
-            "workload", "measure", "replay", "report",
+            "learn", "workload", "measure", "replay", "report",
         ],
     ),
 ];

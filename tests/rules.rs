@@ -126,7 +126,7 @@ fn errors_say_where_what_and_what_next() {
 #[test]
 fn too_large_and_exploding_files_are_refused() {
     let large = format!("version: 1\n# {}\n", "x".repeat(1 << 20));
-    assert!(error(&large).contains("bytes are more than a rules or profile file may have"), "{}", error(&large));
+    assert!(error(&large).contains("bytes are more than a file of this kind may have"), "{}", error(&large));
     let mut bomb = String::from("version: 1\nvocabulary:\n  - &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let prior = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -423,7 +423,7 @@ fn public_words_are_nobodys_names() {
     assert!(public.len() > 800, "{}", public.len());
     let mut used = HashSet::new();
     for (list, least) in [("surnames", 500), ("given", 400), ("cities", 300)] {
-        let text = fs::read_to_string(root().join(format!("tests/data/{list}.txt"))).unwrap();
+        let text = fs::read_to_string(root().join(format!("rules/people/{list}.txt"))).unwrap();
         let names: HashSet<String> = rules::words(&text).map(|name| name.to_lowercase().replace('_', " ")).collect();
         assert!(names.len() >= least, "{list}: {}", names.len());
         for name in names.intersection(&public) {

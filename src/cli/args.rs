@@ -56,6 +56,8 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Say what is in a capture: protocols, endpoints, kinds of sensitive data (never values)
     Inspect(InspectArgs),
+    /// Propose rules to review: values that many clients share, so that masked requests reach their endpoints
+    Learn(LearnArgs),
     /// Mask a capture: same packets, lengths, times and messages, other values
     Mask(MaskArgs),
     /// Prove that nothing survived (two files), or look for what still seems sensitive (one file)
@@ -95,6 +97,26 @@ pub(super) struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  standin learn prod.pcapng -o shop.yaml --openapi shop-api.yaml")]
+pub(super) struct LearnArgs {
+    /// Captures; `-` is stdin
+    #[arg(required = true, value_name = "IN")]
+    pub(super) inputs: Vec<PathBuf>,
+    /// The rules file; it holds captured words, so that you can review them
+    #[arg(short, long, value_name = "RULES")]
+    pub(super) output: PathBuf,
+    /// From how many distinct clients a value must come
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub(super) min_clients: u16,
+    /// An OpenAPI 3 description (YAML or JSON): its fixed path segments, enumerations and parameters are proposed too
+    #[arg(long, value_name = "FILE")]
+    pub(super) openapi: Option<PathBuf>,
+    /// A key log for TLS (not used by this version)
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

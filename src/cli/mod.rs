@@ -11,6 +11,7 @@ mod failure;
 mod input;
 mod inspect;
 mod key;
+mod learn;
 mod live;
 mod map;
 mod mask;
@@ -62,6 +63,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Demo(args) => demo::run(&args, &talk),
         Command::Inspect(args) => inspect::run(&args, &talk),
+        Command::Learn(args) => learn::run(&args, &talk),
         Command::Mask(args) => mask::run(&args, &talk),
         Command::Audit(args) => audit::run(&args, &talk),
         Command::Replay(args) => replay::run(&args, &talk),

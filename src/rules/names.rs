@@ -15,7 +15,7 @@ const PERSONAL: &str = "
 ";
 
 /// Whether one of the words that `name` is made of says that personal data may stand there.
-pub(super) fn is_personal(name: &str) -> bool {
+pub fn is_personal(name: &str) -> bool {
     static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| PERSONAL.split_whitespace().collect());
     let mut lower = [0; 16];
     words(name.as_bytes()).any(|word| {
@@ -30,7 +30,7 @@ pub(super) fn is_personal(name: &str) -> bool {
 const IDENTIFIER_BYTES_MAX: usize = 40;
 
 /// Whether `name` looks like one that a programmer chose: letters and a few signs, no number in it, not random.
-pub(super) fn is_identifier(name: &[u8]) -> bool {
+pub fn is_identifier(name: &[u8]) -> bool {
     let starts_well = name.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'$' | b'@'));
     let plain =
         |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'$' | b'@' | b'[' | b']');
