@@ -9,6 +9,8 @@ const PUSH: u8 = 8;
 const ACK: u8 = 16;
 const SERVER: ([u8; 4], u16) = ([192, 0, 2, 80], 80);
 const SECOND: u64 = 1_000_000_000;
+/// From a connection to its first request.
+const OPEN_NS: u64 = 20_000_000;
 /// From a request to its response.
 const ANSWER_NS: u64 = 100_000;
 
@@ -18,7 +20,7 @@ pub fn request(n: usize) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Writes a capture in which all connections are opened at 0 and request `n` is sent at the `n`th instant (nanoseconds) on
+/// Writes a capture in which each connection is opened a little before its first request, and request `n` is sent at the `n`th instant (nanoseconds) on
 /// connection `n` modulo their number.
 pub fn write(path: &Path, connections: usize, instants: &[u64], response: &[u8]) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
@@ -32,11 +34,15 @@ pub fn write(path: &Path, connections: usize, instants: &[u64], response: &[u8])
     }
     events.sort_unstable();
     let mut sent = vec![[1_u32, 1_u32]; connections];
-    for n in 0..connections {
-        packet(&mut out, 0, n, 0, [0, 0], SYN, &[])?;
-        packet(&mut out, 0, n, 1, [0, 1], SYN | ACK, &[])?;
-    }
+    let mut opened = 0;
     for (at, connection, what) in events {
+        // All at once would be more than a listener's backlog holds.
+        while opened < connections && instants.get(opened).is_none_or(|first| *first < at + OPEN_NS) {
+            let at = instants.get(opened).map_or(at, |first| first.saturating_sub(OPEN_NS));
+            packet(&mut out, at, opened, 0, [0, 0], SYN, &[])?;
+            packet(&mut out, at, opened, 1, [0, 1], SYN | ACK, &[])?;
+            opened += 1;
+        }
         let [client, server] = sent[connection];
         match what {
             Some(n) => {

@@ -34,7 +34,7 @@ pub fn run(standin: &str) -> io::Result<bool> {
         let random: Vec<u64> =
             schedule::instants(Arrivals::Poisson, rate as f64, seed).take(requests as usize).collect();
         for pathology in ALL {
-            let service = Service { pathology, base: 20 * MS, stall: (2000 * MS, 2000 * MS), requests };
+            let service = Service { pathology, base: 100 * MS, stall: (2000 * MS, 2000 * MS), requests };
             for (mode, intended) in [("captured", &even), ("rate", &random)] {
                 let truth = truth(&service, CONNECTIONS, intended);
                 kept &= case(standin, rate, mode, &service, &truth, &path)?;
