@@ -10,6 +10,7 @@ mod cli;
 mod decode;
 mod demo;
 mod detect;
+mod exchange;
 mod failures;
 mod fixtures;
 mod formats;

@@ -252,7 +252,7 @@ pub(super) struct ReportArgs {
     /// Results of `standin replay`
     #[arg(required = true, value_name = "RUN.json")]
     pub(super) runs: Vec<PathBuf>,
-    /// The report; its ending says which: .html, .md, .json, .csv, .txt, .xml (JUnit)
+    /// The report; its ending says which: .html, .md, .json, .jsonl, .csv, .txt, .xml (JUnit), .hgrm, .prom or .om (OpenMetrics)
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: PathBuf,
 }
@@ -422,6 +422,9 @@ pub(super) struct ReplayArgs {
     /// A header that marks every request: NAME, with the run's id, or 'NAME: VALUE'
     #[arg(long, value_name = "NAME")]
     pub(super) marker: Option<String>,
+    /// Write a line of CSV for every request, as the run goes on: when it was meant, written, answered, and how it ended
+    #[arg(long, value_name = "FILE.csv")]
+    pub(super) outcomes: Option<PathBuf>,
     /// Say which request values follow which responses
     #[arg(long)]
     pub(super) explain_correlation: bool,

@@ -16,6 +16,7 @@ mod live;
 mod map;
 mod mask;
 mod merge;
+mod outcomes;
 mod replay;
 mod report;
 mod rules;

@@ -9,6 +9,7 @@ use super::args::ReplayArgs;
 use super::audit::rendered;
 use super::input::Stop;
 use super::live::Shown;
+use super::outcomes::Writing;
 use super::text::{Talk, print, print_json, write_json, write_text};
 use super::traffic::{self, only_if_masked};
 use super::{Exit, Failure};
@@ -35,6 +36,7 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(feed, &profile, args);
     }
+    let (outcomes, writing) = args.outcomes.as_deref().map(Writing::begin).transpose()?.unzip();
     stop.at_once(false);
     let live = Arc::new(Progress::default());
     let shown = Shown::begin(live.clone(), &args.target, replay::mode_name(profile.mode), talk);
@@ -43,11 +45,13 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
         start_at,
         secrets: secrets(&profile),
         progress: Some(live),
+        outcomes,
         ..Options::new(&args.target, profile)
     };
     let result = replay::run(feed, options).map_err(|error| failure(error, &args.capture));
     drop(shown);
     let result = result?;
+    writing.map_or(Ok(()), Writing::end)?;
     if let Some(path) = &args.output {
         write_json(path, &result)?;
     }

@@ -36,6 +36,17 @@ pub struct Percentiles {
     pub mean: f64,
 }
 
+/// A quantile of a distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Microseconds.
+    pub value: u64,
+    /// Share of the durations up to it, 0 to 1.
+    pub quantile: f64,
+    /// Durations up to it.
+    pub count: u64,
+}
+
 impl Default for Histogram {
     fn default() -> Histogram {
         Histogram::new()
@@ -102,6 +113,25 @@ impl Histogram {
             max: self.0.max(),
             mean: self.0.mean(),
         }
+    }
+
+    /// Standard deviation, microseconds.
+    pub fn deviation(&self) -> f64 {
+        self.0.stdev()
+    }
+
+    /// How many durations were at most `micros`, as far as they are told apart.
+    pub fn count_up_to(&self, micros: u64) -> u64 {
+        self.0.count_between(0, micros)
+    }
+
+    /// Quantiles, `ticks` in each halving of the distance to 1, which is the last one.
+    pub fn steps(&self, ticks: u32) -> impl Iterator<Item = Step> + '_ {
+        let mut count = 0;
+        self.0.iter_quantiles(ticks).map(move |step| {
+            count += step.count_since_last_iteration();
+            Step { value: step.value_iterated_to(), quantile: step.quantile_iterated_to(), count }
+        })
     }
 
     /// HDR V2 format in base64, as the HdrHistogram tools of other languages read it.

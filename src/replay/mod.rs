@@ -18,6 +18,7 @@ mod live;
 pub mod merge;
 mod outbox;
 mod outcome;
+mod outcomes;
 mod pacer;
 mod pattern;
 mod plan;
@@ -52,6 +53,7 @@ pub use checks::{Because, Check, wanted};
 pub use edits::{EnvSecret, Marker, SecretRule, Secrets};
 pub use felt::Watch;
 pub use outcome::{End, Failure, Outcome};
+pub use outcomes::Outcomes;
 pub use profile::{Mode, Profile, ProfileError, Protocol};
 pub use response::{Asked, Malformed, Reader};
 pub use result::*;
@@ -91,6 +93,8 @@ pub struct Options {
     pub progress: Option<Arc<Progress>>,
     /// When the run's instant 0 is, by this machine's clock; as soon as possible when none.
     pub start_at: Option<SystemTime>,
+    /// Where every outcome is told.
+    pub outcomes: Option<Outcomes>,
 }
 
 impl Options {
@@ -102,6 +106,7 @@ impl Options {
             secrets: Secrets::new(),
             cancel: Arc::default(),
             start_at: None,
+            outcomes: None,
             progress: None,
         }
     }
@@ -223,6 +228,7 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
         progress.begin(start, threads, progress::lasts(&options.profile));
     }
     let run = Arc::new(Run {
+        outcomes: options.outcomes,
         progress: options.progress,
         checks: Checks::new(&options.profile.checks, dealing.endpoints.clone()),
         profile: options.profile,

@@ -20,6 +20,20 @@ pub enum Failure {
     Cap,
 }
 
+impl Failure {
+    /// As it stands in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::Connect => "connect",
+            Failure::Reset => "reset",
+            Failure::Timeout => "timeout",
+            Failure::Protocol => "protocol",
+            Failure::ClosedEarly => "closed_early",
+            Failure::Cap => "cap",
+        }
+    }
+}
+
 /// One request, as it went. Times are nanoseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {

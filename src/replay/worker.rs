@@ -27,6 +27,7 @@ use super::link::{Link, Readiness, Route, Timing};
 use super::live::Answers;
 use super::outbox::Users;
 use super::outcome::{End, Failure, Outcome};
+use super::outcomes::{Known, Outcomes, Writer};
 use super::pacer::{Pacer, SPIN_NS, now};
 use super::profile::{Mode, Profile};
 use super::progress::{EVERY, Progress};
@@ -65,6 +66,8 @@ pub struct Run {
     pub users: Arc<Users>,
     /// Where it is shown how far the run is.
     pub progress: Option<Arc<Progress>>,
+    /// Where every outcome is told.
+    pub outcomes: Option<Outcomes>,
 }
 
 impl Run {
@@ -84,10 +87,12 @@ pub fn work(run: Arc<Run>, n: usize, inbox: Inbox) -> io::Result<Tally> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let max_lateness = run.profile.max_lateness.0.as_nanos() as u64;
+        let outcomes = RefCell::new(run.outcomes.as_ref().map(Outcomes::writer));
         let worker = Rc::new(Worker {
             pacer: Pacer::new(if run.profile.spin { SPIN_NS } else { 0 }, max_lateness)?,
             run,
             tally: RefCell::default(),
+            outcomes,
         });
         let driver = worker.clone();
         let drive = tokio::task::spawn_local(async move {
@@ -103,6 +108,9 @@ pub fn work(run: Arc<Run>, n: usize, inbox: Inbox) -> io::Result<Tally> {
             () = worker.stopped() => {}
         }
         drive.abort();
+        if let Some(outcomes) = &mut *worker.outcomes.borrow_mut() {
+            outcomes.hand_on();
+        }
         let mut tally = worker.tally.take();
         tally.health = Health { used: seat::used(), ..worker.pacer.health(worker.run.start) };
         tally.warnings.extend(refused);
@@ -114,6 +122,7 @@ struct Worker {
     run: Arc<Run>,
     pacer: Rc<Pacer>,
     tally: RefCell<Tally>,
+    outcomes: RefCell<Option<Writer>>,
 }
 
 /// What is to be sent on one connection, in its order.
@@ -524,6 +533,10 @@ impl Worker {
             counts: outcome.intended >= self.run.warm(),
             known_at,
         };
+        if let Some(outcomes) = &mut *self.outcomes.borrow_mut() {
+            let (start, measured) = (self.run.start, about.counts);
+            outcomes.add(outcome, &Known { deal, endpoint: &self.run.endpoints.name(deal.endpoint), start, measured });
+        }
         let mut tally = self.tally.borrow_mut();
         tally.planned += 1;
         tally.record(outcome, about);

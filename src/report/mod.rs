@@ -8,10 +8,13 @@ pub mod compose;
 pub mod csv;
 pub mod data;
 pub mod document;
+pub mod hgrm;
 pub mod html;
 pub mod json;
+pub mod jsonl;
 pub mod junit;
 pub mod markdown;
+pub mod openmetrics;
 pub mod over_time;
 pub mod show;
 pub mod text;
@@ -22,6 +25,10 @@ pub use data::Results;
 pub trait Report: Sync {
     /// Its name, which is the file extension that asks for it.
     fn id(&self) -> &'static str;
+    /// Other file extensions that ask for it.
+    fn endings(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// One line for people.
     fn about(&self) -> &'static str;
     /// The whole report.
@@ -29,11 +36,21 @@ pub trait Report: Sync {
 }
 
 /// Every format.
-pub const ALL: &[&dyn Report] = &[&text::Text, &json::Json, &html::Html, &markdown::Markdown, &csv::Csv, &junit::Junit];
+pub const ALL: &[&dyn Report] = &[
+    &text::Text,
+    &json::Json,
+    &html::Html,
+    &markdown::Markdown,
+    &csv::Csv,
+    &junit::Junit,
+    &hgrm::Hgrm,
+    &openmetrics::OpenMetrics,
+    &jsonl::JsonLines,
+];
 
 /// The format with this id, or file extension.
 pub fn find(id: &str) -> Option<&'static dyn Report> {
-    ALL.iter().copied().find(|report| report.id() == id)
+    ALL.iter().copied().find(|report| report.id() == id || report.endings().contains(&id))
 }
 
 /// Why there is no report.
