@@ -33,8 +33,11 @@ pub struct Format {
     /// How it is known and read, when it can be.
     pub read: Option<Reading>,
     /// How it is written, when it can be.
-    pub write: Option<fn(&Workload, &Manner, &mut dyn Write) -> io::Result<Written>>,
+    pub write: Option<Writing>,
 }
+
+/// The way out.
+pub type Writing = fn(&Workload, &Manner, &mut dyn Write) -> io::Result<Written>;
 
 /// The way in.
 pub struct Reading {
