@@ -135,6 +135,8 @@ pub const FORMAT_HEAD_BYTES: usize = 64 << 10;
 pub const FORMAT_RECORD_BYTES_MAX: usize = 64 << 20;
 /// Bytes that a captured body may unpack to when it is exported; the rest is left out.
 pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
+/// Values remembered for the pairs that a profile names; with more they are forgotten at once.
+pub const FORCED_KEPT: usize = 1 << 16;
 /// Responses in which the same value is remembered: the first and the latest.
 pub const ORIGINS_PER_VALUE: usize = 8;
 /// Endpoints told apart in a run's result; the rest counts together.

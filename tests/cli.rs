@@ -331,10 +331,11 @@ fn stderr_holds_nothing_captured() {
 
 #[test]
 fn help_is_as_agreed() {
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["demo"],
         &["inspect"],
+        &["learn"],
         &["mask"],
         &["audit"],
         &["replay"],
@@ -361,7 +362,7 @@ fn help_is_as_agreed() {
 }
 
 #[track_caller]
-fn golden(name: &str, text: &str) {
+pub fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name);
     if std::env::var_os("STANDIN_WRITE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -14,7 +14,7 @@ mod quotes;
 mod reassembly;
 mod sctp;
 mod twins;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,7 @@
 //! `standin replay`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::str::FromStr;
@@ -202,22 +204,36 @@ fn dry_run(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Fai
     })
 }
 
+/// Which values of requests follow which of responses: each of them, and how often each pair of fields.
 fn explain(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Failure> {
-    each_planned(feed, profile, args, &|request| !request.replacements.is_empty(), &|request| {
+    let pairs = RefCell::new(BTreeMap::<(String, String), u64>::new());
+    let exit = each_planned(feed, profile, args, &|request| !request.replacements.is_empty(), &|request| {
         let mut text = format!("{}\n", super::text::harmless(&request.endpoint));
         for replacement in &request.replacements {
+            let of = replacement.to.as_deref().map_or_else(String::new, |to| format!(", {to},"));
             let from = replacement
                 .from_step
                 .map_or_else(String::new, |number| format!(" of the response to request {number} of the capture"));
-            text.push_str(&format!(
-                "  {} bytes at {} follow {}{from}\n",
-                replacement.len,
-                replacement.at,
-                super::text::harmless(&replacement.with)
-            ));
+            text.push_str(&super::text::harmless(&format!(
+                "  {} bytes at {}{of} follow {}{from}\n",
+                replacement.len, replacement.at, replacement.with
+            )));
+            if let (Some(to), Some(_)) = (&replacement.to, replacement.from_step) {
+                // `a.b[].c[2]`: the field without the number of the value.
+                let from = replacement.with.rsplit_once('[').map_or(&*replacement.with, |(field, _)| field);
+                *pairs.borrow_mut().entry((from.to_owned(), to.clone())).or_default() += 1;
+            }
         }
         text
-    })
+    })?;
+    if !args.json {
+        let pairs = pairs.into_inner();
+        print(&format!("\n{} values follow earlier responses, by fields:\n", pairs.values().sum::<u64>()))?;
+        for ((from, to), times) in pairs {
+            print(&super::text::harmless(&format!("{times:>7}  {from} -> {to}\n")))?;
+        }
+    }
+    Ok(exit)
 }
 
 /// Prints the planned requests that are wanted, as a JSON array or as text.

@@ -91,18 +91,25 @@ pub(super) fn is_a_name(word: &str) -> bool {
     NAMES.contains(&plain(word))
 }
 
-/// Segments of paths behind which people and places stand by name.
+/// Last words of path segments behind which people and places stand by name.
 const KINDS_OF_PEOPLE: &str = "
-    people persons doctors practitioners physicians nurses therapists teachers lawyers agents drivers couriers staff
-    employees managers artists players profiles accounts users by at u handles cities towns places countries locations
+    people persons names usernames nicknames nicks handles aliases users owners authors customers clients contacts members
+    patients employees students guests friends senders recipients doctors practitioners physicians nurses therapists
+    teachers lawyers agents drivers couriers staff managers artists players profiles accounts by u emails mails phones
+    companies organisations organizations orgs employers schools cities towns villages suburbs counties districts places
+    countries locations streets addresses
 ";
 
 /// Whether the segment behind this one may be somebody's name: `/users/…`, `/doctors/…`, `/cities/…`.
 pub(super) fn names_follow(segment: &str) -> bool {
     let lower = segment.to_ascii_lowercase();
-    rules::is_personal(segment)
-        || rules::is_personal(segment.trim_end_matches('s'))
-        || KINDS_OF_PEOPLE.split_whitespace().any(|kind| kind == lower || kind.strip_suffix('s') == Some(&lower))
+    let last = lower.rsplit(['-', '_', '.']).next().unwrap_or_default();
+    let singular = |kind: &str| {
+        kind.strip_suffix("ies").is_some_and(|stem| last.strip_suffix('y') == Some(stem))
+            || kind.strip_suffix("es") == Some(last)
+            || kind.strip_suffix('s') == Some(last)
+    };
+    KINDS_OF_PEOPLE.split_whitespace().any(|kind| kind == last || singular(kind))
 }
 
 /// Letters alone, in lower case.
@@ -116,8 +123,7 @@ mod tests {
 
     #[test]
     fn words_figures_and_the_rest() {
-        for word in ["sku-family", "redeem", "en-US", "first_visit", "application/vnd.clinic.v2+json", "XMLHttpRequest"]
-        {
+        for word in ["sku-family", "redeem", "en-US", "first_visit", "application/vnd.clinic.v2+json", "createdAt"] {
             assert_eq!(shape(word.as_bytes(), Role::Value), Shape::Word, "{word}");
         }
         for other in [
@@ -149,7 +155,7 @@ mod tests {
 
     #[test]
     fn names_of_people_and_places() {
-        for name in ["miller", "Anna", "new_york", "berlin", "sessions"] {
+        for name in ["miller", "Anna", "berlin", "sessions"] {
             assert!(is_a_name(name), "{name}");
         }
         for name in ["Anna", "anna-miller", "Quellwasser", "Anna.Quellwasser"] {
@@ -159,10 +165,10 @@ mod tests {
             assert!(!is_a_name(word) && !looks_like_a_name(word), "{word}");
         }
         assert!(!looks_like_a_name("sessions"));
-        for segment in ["users", "user", "doctors", "Customers", "cities", "patients"] {
+        for segment in ["users", "user", "doctors", "Customers", "cities", "city", "address", "blog-authors"] {
             assert!(names_follow(segment), "{segment}");
         }
-        for segment in ["v2", "orders", "products", "search"] {
+        for segment in ["v2", "orders", "products", "search", "sku-family"] {
             assert!(!names_follow(segment), "{segment}");
         }
     }

@@ -340,7 +340,7 @@ pub fn wanted(rules: &[CheckRule]) -> Wanted {
     headers.dedup();
     let json = |rule: &CheckRule| rule.json.is_some_and(|json| json != JsonRule::Any);
     let body = |rule: &CheckRule| rule.body.is_some_and(|body| body != BodyRule::Any);
-    Wanted { shape: rules.iter().any(json), body: rules.iter().any(body), headers }
+    Wanted { shape: rules.iter().any(json), body: rules.iter().any(body), headers, ..Wanted::default() }
 }
 
 impl Checks {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limits::{HOSTS_KEPT, LIVE_EXCHANGES_MAX};
-use crate::workload::{Request, Turn, host};
+use crate::workload::{Request, Turn, Wanted, host};
 
 use super::ReplayError;
 use super::checks::wanted;
@@ -181,7 +181,8 @@ impl<'a> Dealer<'a> {
         kept: &mut dyn FnMut(),
         each: &mut dyn FnMut(Errand) -> bool,
     ) -> Result<(), ReplayError> {
-        let wanted = wanted(&self.profile.checks);
+        let following = self.profile.correlation.clone();
+        let wanted = Wanted { following, ..wanted(&self.profile.checks) };
         if self.profile.shard.is_some_and(|shard| shard.of > 1) {
             let sessions = feed.sessions(self.endpoints, &wanted, stop)?;
             self.met.lock().unwrap_or_else(PoisonError::into_inner).digest = Some(sessions.digest);

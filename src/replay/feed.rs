@@ -94,7 +94,11 @@ impl Feed {
                 return;
             }
             let card = match event {
-                Event::Turn(turn) => {
+                Event::Turn(mut turn) => {
+                    // What was gathered was correlated before anybody asked.
+                    if wanted.following.off {
+                        turn.edges.clear();
+                    }
                     let number = endpoints.number(endpoint(&turn.request));
                     Card::Turn(Arc::new(*turn), number)
                 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::workload::endpoint::endpoint;
-use crate::workload::{Length, Request, lengths};
+use crate::workload::{Length, Request, fields, lengths};
 
 use super::deal::{Ahead, Deal, Dealer, Errand, Met};
 use super::edits::{Edits, covers};
@@ -49,6 +49,8 @@ pub struct PlannedReplacement {
     /// What takes its place: the response's field, `host`, `secret $VARIABLE`, `marker NAME`, what a rule does there, or
     /// `content-length` and `chunk-size` (written anew only when what they count changes its length).
     pub with: String,
+    /// The request's field that is replaced, or a word of; none where it is no value of a response.
+    pub to: Option<String>,
     /// The request (by [`PlannedRequest::number`]) whose response tells it.
     pub from_step: Option<u64>,
 }
@@ -108,10 +110,16 @@ fn planned(deal: &Deal, edits: &Edits) -> PlannedRequest {
     let edges = turn.edges.iter().zip(&deal.sources);
     let edits = edits.of(&turn.request);
     let kept = edges.filter(|(edge, _)| !covers(&edits, &edge.at));
+    let fields = if turn.edges.is_empty() { Vec::new() } else { fields(&turn.request) };
+    let field_at = |at: &Range<usize>| {
+        let holds = |place: &&(Range<usize>, Box<str>)| place.0.start <= at.start && at.end <= place.0.end;
+        fields.iter().find(holds).map(|(_, path)| path.to_string())
+    };
     let from_responses = kept.filter_map(|(edge, live)| {
         let place = live.as_ref()?.place(edge.value)?;
         let with = format!("{}[{}]", place.path, place.ordinal);
-        Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, from_step: Some(edge.from) })
+        let to = field_at(&edge.at);
+        Some(PlannedReplacement { at: edge.at.start, len: edge.at.len(), with, to, from_step: Some(edge.from) })
     });
     let by_the_profile = edits.iter().map(|edit| replaced(&edit.at, edit.why.to_string()));
     let mut replacements: Vec<_> = from_responses.chain(by_the_profile).collect();
@@ -142,5 +150,5 @@ fn forced(request: &Request, replacements: &[PlannedReplacement]) -> Vec<Planned
 }
 
 fn replaced(at: &Range<usize>, with: String) -> PlannedReplacement {
-    PlannedReplacement { at: at.start, len: at.len(), with, from_step: None }
+    PlannedReplacement { at: at.start, len: at.len(), with, to: None, from_step: None }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::workload::Following;
 use crate::yaml::{self, YamlError};
 
 use super::checks::CheckRule;
@@ -63,6 +64,8 @@ pub struct Profile {
     pub marker: Option<Marker>,
     /// What to look at beside the process that listens at the target's address.
     pub target: Watch,
+    /// What is said about which values follow which.
+    pub correlation: Following,
     /// What answers are to be.
     pub checks: Vec<CheckRule>,
     /// What the run must reach.
@@ -128,6 +131,7 @@ impl Default for Profile {
             secrets: Vec::new(),
             marker: None,
             target: Watch::default(),
+            correlation: Following::default(),
             checks: Vec::new(),
             slo: Vec::new(),
             max_rate: 20_000.0,

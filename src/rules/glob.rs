@@ -3,9 +3,11 @@
 //! A path is a row of levels: names set apart by `.`, and `[]` for "any item of the list" behind a name. In a
 //! pattern `*` stands for one level (or, within a name, for any part of it), `**` for any number of levels, none too.
 
-/// A compiled pattern.
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A compiled pattern. Two are equal when they are written alike.
 #[derive(Clone, Debug)]
-pub(super) struct Glob {
+pub struct Glob {
     text: Box<str>,
     levels: Vec<Level>,
 }
@@ -20,7 +22,7 @@ enum Level {
 
 impl Glob {
     /// Compiles a pattern; the error says what is wrong with it.
-    pub(super) fn new(text: &str) -> Result<Self, String> {
+    pub fn new(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         for level in levels(text) {
             parts.push(match level {
@@ -34,8 +36,14 @@ impl Glob {
     }
 
     /// The pattern as written.
-    pub(super) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether the pattern names this path, written with dots.
+    pub fn names(&self, path: &str) -> bool {
+        let levels: Vec<&str> = levels(path).collect();
+        self.matches(&levels)
     }
 
     /// Whether the pattern names this path.
@@ -49,6 +57,26 @@ impl Glob {
                 Level::Name(pattern) => name_matches(pattern, name),
             },
         )
+    }
+}
+
+impl PartialEq for Glob {
+    fn eq(&self, other: &Glob) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Glob {}
+
+impl Serialize for Glob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Glob, D::Error> {
+        Glob::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

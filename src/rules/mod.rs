@@ -28,6 +28,7 @@ pub use catalogue::{detectors, methods};
 pub use decision::{Decider, Decision, Ruling};
 pub use explain::{ExplainedRule, Explanation, explain, list};
 pub use file::{Addresses, Payload, RulesError, Values};
+pub use glob::Glob;
 pub use names::{is_identifier, is_personal};
 pub use pack::{PACKS, Pack};
 pub use policy::{Action, Pattern, Policy, RuleId, RuleInfo};

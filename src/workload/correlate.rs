@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::protocol::{Role, Side};
 
+use super::following::{Following, Latest};
 use super::known::{Known, Origin};
 use super::line::{Line, Place, Telling};
 use super::turn::Follows;
@@ -18,8 +19,13 @@ use super::{Edge, Request, Session, Source, Step, Workload};
 /// Finds the edges of a workload and joins sessions that they cross. Drops the bytes of responses: nothing else needs
 /// them.
 pub fn correlate(workload: &mut Workload) {
+    correlate_by(workload, &Following::default());
+}
+
+/// As [`correlate`], with a user's overrides.
+pub fn correlate_by(workload: &mut Workload, following: &Following) {
     let sessions = std::mem::take(&mut workload.sessions);
-    workload.sessions = Whole::new(sessions).joined();
+    workload.sessions = Whole::new(sessions, Correlator::new(following.clone())).joined();
     if workload.untimed {
         workload.in_sequence();
     }
@@ -29,6 +35,8 @@ pub fn correlate(workload: &mut Workload) {
 #[derive(Default)]
 pub(super) struct Correlator {
     known: Known,
+    following: Following,
+    latest: Latest,
 }
 
 /// Who asks.
@@ -40,11 +48,25 @@ pub(super) struct Asker<'a> {
 }
 
 impl Correlator {
+    /// With a user's overrides.
+    pub(super) fn new(following: Following) -> Correlator {
+        Correlator { following, ..Correlator::default() }
+    }
+
     /// Looks for a request's values among those told, and remembers the others as the client's own. The connections
     /// that values come from are joined to the asker's.
     pub(super) fn asks(&mut self, asker: &Asker<'_>, request: &Request) -> Vec<Follows> {
-        let known = &mut self.known;
+        let Correlator { known, following, latest } = self;
+        if following.off {
+            return Vec::new();
+        }
         let mut edges: Vec<Follows> = Vec::new();
+        let follow = |origin: &Origin, value: &Value<'_>, (start, end): (usize, usize)| {
+            let place = Place { path: origin.field.path.clone(), ordinal: origin.ordinal, token: origin.token };
+            asker.line.join(&origin.by.line);
+            let number = origin.by.told.number(&place);
+            Follows { at: start..end, encoding: value.encoding, from: origin.by.number, value: number }
+        };
         let mut take = |value: &Value<'_>, text: &[u8], position: Option<(usize, usize)>| {
             let weight = weight(text, value);
             if weight == Weight::Light {
@@ -52,25 +74,25 @@ impl Correlator {
             }
             let asked = Asked::new(asker, request, value);
             let origins = known.get(asker.client, text).map(super::known::Heard::origins).unwrap_or_default();
-            let Some((origin, (start, end))) = asked.best(text, weight, origins).zip(position) else {
+            let Some((origin, place)) = asked.best(text, weight, origins).zip(position) else {
                 // Told before, and by nothing like this: a field of this name tells it only as an echo.
                 let under = if origins.is_empty() { None } else { Some(value.name) };
                 known.says(asker.client, under, text);
                 return false;
             };
-            let place = Place { path: origin.field.path.clone(), ordinal: origin.ordinal, token: origin.token };
-            let value_number = origin.by.told.number(&place);
-            edges.push(Follows {
-                at: start..end,
-                encoding: value.encoding,
-                from: origin.by.number,
-                value: value_number,
-            });
-            asker.line.join(&origin.by.line);
+            edges.push(follow(origin, value, place));
             true
         };
+        let mut forced: Vec<Follows> = Vec::new();
         read(&request.bytes, b"", &mut |side, value| {
-            if side == Side::Server || !travels(value) || take(value, value.text, value.at) {
+            if side == Side::Server || following.ignores(value.path) {
+                return;
+            }
+            if let Some((origin, place)) = latest.of(following, asker.client, value.path).zip(value.at) {
+                forced.push(follow(origin, value, place));
+                return;
+            }
+            if !travels(value) || take(value, value.text, value.at) {
                 return;
             }
             for word in tokens(value.text).filter(|word| word.len() < value.text.len()) {
@@ -79,6 +101,7 @@ impl Correlator {
                 take(value, &value.text[word], position);
             }
         });
+        edges.append(&mut forced);
         edges.sort_by_key(|edge| edge.at.start);
         edges.dedup_by(|later, earlier| later.at.start < earlier.at.end);
         edges
@@ -88,15 +111,25 @@ impl Correlator {
     pub(super) fn answers(&mut self, client: u64, by: &Rc<Telling>, method: &[u8], response: &[u8], last_byte: u64) {
         by.at.set(last_byte);
         by.line.ended(last_byte, by.number);
-        let known = &mut self.known;
+        let Correlator { known, following, latest } = self;
+        if following.off {
+            return;
+        }
         let mut tell = |value: &Value<'_>, text: &[u8], token: Option<u32>| {
             if weight(text, value) != Weight::Light && !known.is_said(client, value.name, text) {
                 let field = known.field(value.path, value.name);
                 known.tells(client, text, Origin { by: by.clone(), field, ordinal: value.ordinal, token });
             }
         };
+        let mut pairs = Vec::new();
         read(&super::values::question(method), response, &mut |side, value| {
-            if side == Side::Client || !travels(value) {
+            if side == Side::Client || following.ignores(value.path) {
+                return;
+            }
+            if following.takes(value.path) {
+                pairs.push((value.path.to_owned(), value.name.to_owned(), value.ordinal));
+            }
+            if !travels(value) {
                 return;
             }
             tell(value, value.text, None);
@@ -104,6 +137,10 @@ impl Correlator {
                 tell(value, &value.text[word], Some(n));
             }
         });
+        for (path, name, ordinal) in pairs {
+            let origin = Origin { by: by.clone(), field: known.field(&path, &name), ordinal, token: None };
+            latest.tells(following, client, &origin);
+        }
     }
 }
 
@@ -146,7 +183,7 @@ struct Found {
 }
 
 impl Whole {
-    fn new(sessions: Vec<Session>) -> Whole {
+    fn new(sessions: Vec<Session>, mut correlator: Correlator) -> Whole {
         let mut connections = 0..;
         let mut line = || Line::new(connections.next().unwrap_or(u32::MAX));
         let lines = sessions.iter().map(|session| session.connections.iter().map(|_| line()).collect()).collect();
@@ -160,7 +197,6 @@ impl Whole {
             }
         }
         events.sort_unstable();
-        let mut correlator = Correlator::default();
         for (_, event, at) in events {
             match event {
                 Event::Asks => whole.asks(at, &mut correlator),
@@ -335,9 +371,13 @@ fn weight(text: &[u8], value: &Value<'_>) -> Weight {
         };
     }
     let fraction = text.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
-    let word = text.len() < WORD_MAX
-        && text.iter().all(u8::is_ascii_alphabetic)
-        && (text.iter().skip(1).all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase));
+    let letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
+    let cased = |part: &[u8]| {
+        part.iter().all(letter)
+            && (part.iter().skip(1).all(|b| !b.is_ascii_uppercase()) || part.iter().all(|b| !b.is_ascii_lowercase()))
+    };
+    // `Zoë`, `Okonjo-Vale`, `O'Hara`.
+    let word = text.len() < WORD_MAX && text.split(|b| matches!(b, b'-' | b'\'')).all(cased);
     match text.len() {
         0..4 => Weight::Light,
         _ if fraction => Weight::Light,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::limits::RESPONSE_BYTES_KEPT;
 
+use super::following::Following;
 use super::lines::headers;
 use super::shape::{Shape, Shapes};
 use super::{Step, Workload};
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub body: bool,
     /// These headers, lower case.
     pub headers: Vec<Box<str>>,
+    /// And which values are to follow which: what is told is what later requests take.
+    pub following: Following,
 }
 
 /// What is known of an answer.
@@ -134,7 +137,7 @@ mod tests {
     use std::io::Write;
 
     fn facts(response: &[u8]) -> Facts {
-        let wanted = Wanted { shape: true, body: true, headers: vec!["etag".into(), "x".into()] };
+        let wanted = Wanted { shape: true, body: true, headers: vec!["etag".into(), "x".into()], ..Wanted::default() };
         Facts::of(response, &wanted, &mut Shapes::default())
     }
 

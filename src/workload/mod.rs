@@ -8,6 +8,7 @@ mod collect;
 mod correlate;
 pub mod endpoint;
 mod facts;
+mod following;
 pub mod formats;
 mod gather;
 pub mod hand;
@@ -28,8 +29,9 @@ use crate::protocol::Encoding;
 
 pub use crate::capture::CaptureError;
 pub use collect::{Asker, Collector, Listener, host};
-pub use correlate::correlate;
+pub use correlate::{correlate, correlate_by};
 pub use facts::{Facts, Hash, Wanted, content, hash, note};
+pub use following::{Following, Forced};
 pub use gather::Gather;
 pub use line::{Place, Told};
 pub use lines::HeaderLine;
@@ -37,7 +39,7 @@ pub use render::{Length, Replacement, lengths, render, replacement};
 pub use shape::{Shape, Shapes};
 pub use stream::stream;
 pub use turn::{Event, Follows, Turn};
-pub use values::{Answer, answer};
+pub use values::{Answer, answer, fields};
 
 /// The traffic of a capture, as clients made it.
 #[derive(Clone, Debug, Default)]

@@ -30,7 +30,7 @@ pub fn stream(
         each,
         wanted,
         shapes: Shapes::default(),
-        correlator: Correlator::default(),
+        correlator: Correlator::new(wanted.following.clone()),
         lines: HashMap::new(),
         pending: BTreeMap::new(),
         late: HashMap::new(),

@@ -49,6 +49,17 @@ fn feed(conversation: &mut dyn Conversation, side: Side, bytes: &[u8], sink: &mu
     conversation.flush(side, sink);
 }
 
+/// The fields of a request that stand in one piece: where, and as [`Field::path`].
+pub fn fields(request: &super::Request) -> Vec<(Range<usize>, Box<str>)> {
+    let mut found = Vec::new();
+    read(&request.bytes, b"", &mut |side, value| {
+        if let Some((start, end)) = value.at.filter(|_| side == Side::Client) {
+            found.push((start..end, value.path.into()));
+        }
+    });
+    found
+}
+
 /// A live response's values for some places, in their order; none where it has no such value.
 #[derive(Debug)]
 pub struct Answer(pub Vec<Option<Vec<u8>>>);

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use standin::decode::{Layers, decode};
 
-pub(super) const SYN: u8 = 2;
-pub(super) const FIN: u8 = 1;
-pub(super) const RST: u8 = 4;
-pub(super) const PSH: u8 = 8;
-pub(super) const ACK: u8 = 16;
+pub(crate) const SYN: u8 = 2;
+pub(crate) const FIN: u8 = 1;
+pub(crate) const RST: u8 = 4;
+pub(crate) const PSH: u8 = 8;
+pub(crate) const ACK: u8 = 16;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum From {
+pub(crate) enum From {
     Client,
     Server,
 }
@@ -21,33 +21,33 @@ use self::From::{Client, Server};
 
 /// A segment with its absolute sequence number.
 #[derive(Clone, Debug)]
-pub(super) struct Segment {
-    pub(super) from: From,
-    pub(super) flags: u8,
-    pub(super) seq: u32,
-    pub(super) ack: u32,
-    pub(super) payload: Vec<u8>,
+pub(crate) struct Segment {
+    pub(crate) from: From,
+    pub(crate) flags: u8,
+    pub(crate) seq: u32,
+    pub(crate) ack: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// Two ends of connections, and the packets between them.
 #[derive(Clone)]
-pub(super) struct Wire {
-    pub(super) addresses: [[u8; 4]; 2],
-    pub(super) ports: [u16; 2],
+pub(crate) struct Wire {
+    pub(crate) addresses: [[u8; 4]; 2],
+    pub(crate) ports: [u16; 2],
     /// Sequence numbers that come next.
-    pub(super) next: [u32; 2],
-    pub(super) micros: u64,
+    pub(crate) next: [u32; 2],
+    pub(crate) micros: u64,
     /// Added to every TCP checksum: 0 for right ones.
-    pub(super) fault: u16,
+    pub(crate) fault: u16,
     /// Most bytes captured of a frame.
-    pub(super) snaplen: usize,
+    pub(crate) snaplen: usize,
     /// Most bytes of payload in a segment.
-    pub(super) mss: usize,
-    pub(super) file: Vec<u8>,
+    pub(crate) mss: usize,
+    pub(crate) file: Vec<u8>,
 }
 
 impl Wire {
-    pub(super) fn new() -> Wire {
+    pub(crate) fn new() -> Wire {
         let mut file = Vec::new();
         for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
             file.extend(word.to_le_bytes());
@@ -65,24 +65,24 @@ impl Wire {
     }
 
     /// With the three packets that open a connection.
-    pub(super) fn connected() -> Wire {
+    pub(crate) fn connected() -> Wire {
         let mut wire = Wire::new();
         wire.connect();
         wire
     }
 
-    pub(super) fn connect(&mut self) -> &mut Wire {
+    pub(crate) fn connect(&mut self) -> &mut Wire {
         self.flags(Client, SYN).flags(Server, SYN | ACK).flags(Client, ACK)
     }
 
     /// A segment without payload.
-    pub(super) fn flags(&mut self, from: From, flags: u8) -> &mut Wire {
+    pub(crate) fn flags(&mut self, from: From, flags: u8) -> &mut Wire {
         let segment = self.segment(from, flags, b"");
         self.send(&segment)
     }
 
     /// Bytes of one side, in as many segments as it takes.
-    pub(super) fn say(&mut self, from: From, bytes: impl AsRef<[u8]>) -> &mut Wire {
+    pub(crate) fn say(&mut self, from: From, bytes: impl AsRef<[u8]>) -> &mut Wire {
         for piece in bytes.as_ref().chunks(self.mss) {
             let segment = self.segment(from, ACK, piece);
             self.send(&segment);
@@ -90,12 +90,12 @@ impl Wire {
         self
     }
 
-    pub(super) fn close(&mut self) -> &mut Wire {
+    pub(crate) fn close(&mut self) -> &mut Wire {
         self.flags(Client, FIN | ACK).flags(Server, FIN | ACK).flags(Client, ACK)
     }
 
     /// The next segment of a side, which is not sent yet.
-    pub(super) fn segment(&mut self, from: From, flags: u8, payload: &[u8]) -> Segment {
+    pub(crate) fn segment(&mut self, from: From, flags: u8, payload: &[u8]) -> Segment {
         let (side, other) = (from as usize, 1 - from as usize);
         let ack = if flags & ACK == 0 { 0 } else { self.next[other] };
         let segment = Segment { from, flags, seq: self.next[side], ack, payload: payload.to_vec() };
@@ -104,7 +104,7 @@ impl Wire {
     }
 
     /// Puts a segment on the wire, a millisecond after the last packet.
-    pub(super) fn send(&mut self, segment: &Segment) -> &mut Wire {
+    pub(crate) fn send(&mut self, segment: &Segment) -> &mut Wire {
         let (side, other) = (segment.from as usize, 1 - segment.from as usize);
         let mut tcp = [self.ports[side].to_be_bytes(), self.ports[other].to_be_bytes()].concat();
         tcp.extend(segment.seq.to_be_bytes());
@@ -127,7 +127,7 @@ impl Wire {
         self.frame(&[&macs[other][..], &macs[side], &[8, 0], &ip, &tcp].concat())
     }
 
-    pub(super) fn frame(&mut self, frame: &[u8]) -> &mut Wire {
+    pub(crate) fn frame(&mut self, frame: &[u8]) -> &mut Wire {
         self.micros += 1_000;
         let captured = frame.len().min(self.snaplen);
         let words =
@@ -141,7 +141,7 @@ impl Wire {
 }
 
 /// The internet checksum, RFC 1071.
-pub(super) fn sum(bytes: &[u8]) -> u16 {
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes.chunks(2).map(|c| u32::from(c[0]) << 8 | c.get(1).map_or(0, |&b| u32::from(b))).sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -150,7 +150,7 @@ pub(super) fn sum(bytes: &[u8]) -> u16 {
 }
 
 /// A request with a body of a media type.
-pub(super) fn post(target: &str, headers: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(target: &str, headers: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST {target} HTTP/1.1\r\nHost: shop.example\r\n{headers}Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
         body.len()
@@ -159,23 +159,23 @@ pub(super) fn post(target: &str, headers: &str, media_type: &str, body: &[u8]) -
 }
 
 /// A response with a body of a media type.
-pub(super) fn answer(status: &str, headers: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(status: &str, headers: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
     let head =
         format!("HTTP/1.1 {status}\r\n{headers}Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
 /// Payload of a TCP packet.
-pub(super) struct Payload {
+pub(crate) struct Payload {
     /// Source and destination, with ports.
-    pub(super) ends: String,
-    pub(super) source_port: u16,
-    pub(super) seq: u32,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) ends: String,
+    pub(crate) source_port: u16,
+    pub(crate) seq: u32,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The TCP payloads of a capture, in its order; every packet with TCP has one.
-pub(super) fn payloads(file: &[u8]) -> Vec<Payload> {
+pub(crate) fn payloads(file: &[u8]) -> Vec<Payload> {
     let mut layers = Layers::default();
     let payload = |packet: super::Packet| {
         decode(packet.link, &packet.frame, packet.wire_len, &mut layers);
@@ -194,7 +194,7 @@ pub(super) fn payloads(file: &[u8]) -> Vec<Payload> {
 
 /// Each direction's bytes, put in order by sequence number alone; the first packet with a byte wins. A reader of this
 /// test's own. A direction whose numbers leap begins anew.
-pub(super) fn streams(file: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn streams(file: &[u8]) -> Vec<Vec<u8>> {
     let mut directions: BTreeMap<String, (u32, Vec<Payload>)> = BTreeMap::new();
     let mut done = Vec::new();
     for payload in payloads(file).into_iter().filter(|payload| !payload.bytes.is_empty()) {
@@ -224,7 +224,7 @@ fn joined(base: u32, mut payloads: Vec<Payload>) -> Vec<u8> {
 }
 
 /// What one side of a capture with one connection said.
-pub(super) fn said(file: &[u8], from: From) -> Vec<u8> {
+pub(crate) fn said(file: &[u8], from: From) -> Vec<u8> {
     let is_client = |payload: &Payload| payload.source_port == Wire::new().ports[0];
     let mut mine = payloads(file);
     mine.retain(|payload| !payload.bytes.is_empty() && is_client(payload) == (from == Client));
