@@ -118,8 +118,11 @@ impl Live {
 #[derive(Debug)]
 pub struct Answers {
     kept: AtomicBool,
-    all: Mutex<(usize, VecDeque<(usize, Weak<Live>)>)>,
+    all: Mutex<KeptAnswers>,
 }
+
+/// Their bytes in all, and each with its own, oldest first.
+type KeptAnswers = (usize, VecDeque<(usize, Weak<Live>)>);
 
 impl Default for Answers {
     fn default() -> Answers {

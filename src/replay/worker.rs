@@ -168,7 +168,7 @@ impl Queue {
 
     /// The next one, if it is there and was sent before the answer to the one before it was complete.
     fn ahead_of(&self, before: &Turn) -> Option<Box<Deal>> {
-        self.deals.borrow_mut().pop_front_if(|next| next.turn.is_ahead_of_answer(before))
+        if self.is_next_ahead(before) { self.take() } else { None }
     }
 
     /// Whether that one is there.
