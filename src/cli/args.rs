@@ -1,8 +1,11 @@
 //! The command line's grammar; help, completions and the man page come from it.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::replay::Protocol;
 
 /// A masked stand-in for production traffic
 ///
@@ -392,9 +395,9 @@ pub(super) struct ReplayArgs {
     /// A host that is never a target (can be repeated)
     #[arg(long, value_name = "HOST")]
     pub(super) deny_host: Vec<String>,
-    /// The HTTP that the target speaks; h2 is over TLS, auto asks there
-    #[arg(long, value_name = "NAME", value_parser = ["http1", "h2c", "h2", "auto"])]
-    pub(super) protocol: Option<String>,
+    /// The HTTP that is spoken to the target: http1, the only one
+    #[arg(long, value_name = "NAME", value_parser = Protocol::from_str)]
+    pub(super) protocol: Option<Protocol>,
     /// Connect to a socket of this machine; the target's URL still says what Host and TLS name it
     #[arg(long, value_name = "PATH")]
     pub(super) unix_socket: Option<PathBuf>,

@@ -19,8 +19,7 @@ use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
 use crate::replay::progress::Progress;
 use crate::replay::{
-    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, Protocol, ReplayError, RunResult, SecretRule,
-    Secrets,
+    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, SecretRule, Secrets,
 };
 use crate::report::{self, Report, Results};
 
@@ -171,13 +170,7 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
 
 /// How connections are made.
 fn connect(args: &ReplayArgs, profile: &mut Profile) {
-    profile.protocol = match args.protocol.as_deref() {
-        None => profile.protocol,
-        Some("h2c") => Protocol::H2c,
-        Some("h2") => Protocol::H2,
-        Some("auto") => Protocol::Auto,
-        Some(_) => Protocol::Http1,
-    };
+    profile.protocol = args.protocol.unwrap_or(profile.protocol);
     let files = [
         (&args.unix_socket, &mut profile.unix_socket),
         (&args.cacert, &mut profile.cacert),

@@ -267,14 +267,8 @@ fn aside<T: Send + 'static>(
 
 /// The way to the target, on which somebody answers.
 fn route(target: &Target, address: &Address, profile: &Profile) -> Result<Route, ReplayError> {
-    let wrong = |why| Err(ReplayError::Target { url: target.url.clone(), why });
-    match (profile.protocol, target.secure) {
-        (Protocol::H2, false) => return wrong("protocol `h2` is HTTP/2 over TLS; without TLS it is `h2c`"),
-        (Protocol::H2c, true) => return wrong("protocol `h2c` is HTTP/2 without TLS; over TLS it is `h2`"),
-        _ => {}
-    }
     let tls = target.secure.then(|| Tls::new(profile, &target.host)).transpose()?;
-    Route::to(address.clone(), tls, profile.protocol, profile.timeout.0)
+    Route::to(address.clone(), tls, profile.timeout.0)
         .map_err(|error| ReplayError::Unreachable { url: target.url.clone(), error })
 }
 

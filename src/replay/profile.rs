@@ -183,16 +183,32 @@ pub enum Arrivals {
 
 /// The HTTP that is spoken to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String", rename_all = "kebab-case")]
 pub enum Protocol {
     /// HTTP/1.x, byte for byte.
     Http1,
-    /// HTTP/2 without TLS, known beforehand.
-    H2c,
-    /// HTTP/2 over TLS.
-    H2,
-    /// Over TLS, HTTP/2 when the target speaks it, otherwise HTTP/1.1; without TLS, HTTP/1.
-    Auto,
+}
+
+impl FromStr for Protocol {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Protocol, &'static str> {
+        match text {
+            "http1" => Ok(Protocol::Http1),
+            "h2" | "h2c" => {
+                Err("replay does not speak HTTP/2; a target that speaks HTTP/1.1 too is asked with `http1`")
+            }
+            _ => Err("must be `http1`, the only one that replay speaks"),
+        }
+    }
+}
+
+impl TryFrom<String> for Protocol {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Protocol, &'static str> {
+        text.parse()
+    }
 }
 
 /// A length of time: `500ms`, `30s`, `2m`, `1h`.

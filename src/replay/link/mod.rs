@@ -93,7 +93,7 @@ impl Link {
         }
         self.stream = None;
         let opening = self.pacer.at_most(self.timeout, self.route.open());
-        let Some(Ok((stream, false))) = opening.await else { return Err(Failure::Connect) };
+        let Some(Ok(stream)) = opening.await else { return Err(Failure::Connect) };
         self.stream = Some(stream);
         let again = std::mem::replace(&mut self.opened_before, true);
         Ok(if again { Readiness::Reopened } else { Readiness::Opened })

@@ -1,4 +1,4 @@
-//! How to get to the target: an address, TLS or not, and which HTTP is spoken there.
+//! How to get to the target: an address, TLS or not.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,6 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::stream::{Socket, Stream};
 use super::tls::Tls;
-use crate::replay::profile::Protocol;
 
 /// What the operating system connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,6 @@ pub enum Address {
 pub struct Route {
     address: Address,
     tls: Option<Tls>,
-    protocol: Protocol,
     /// The connection that showed that somebody listens. It becomes the first one of the run: the target sees no
     /// connection that the capture has not.
     first: Mutex<Option<Knock>>,
@@ -40,7 +38,7 @@ enum Knock {
 
 impl Route {
     /// Connects once, to know that somebody listens.
-    pub fn to(address: Address, tls: Option<Tls>, protocol: Protocol, timeout: Duration) -> io::Result<Route> {
+    pub fn to(address: Address, tls: Option<Tls>, timeout: Duration) -> io::Result<Route> {
         let first = match &address {
             Address::Tcp(address) => {
                 let stream = std::net::TcpStream::connect_timeout(address, timeout)?;
@@ -53,25 +51,18 @@ impl Route {
                 Knock::Unix(stream)
             }
         };
-        Ok(Route { address, tls, protocol, first: Mutex::new(Some(first)) })
+        Ok(Route { address, tls, first: Mutex::new(Some(first)) })
     }
 
-    /// A new connection, and whether HTTP/2 is spoken on it.
-    pub async fn open(&self) -> io::Result<(Stream, bool)> {
+    /// A new connection.
+    pub async fn open(&self) -> io::Result<Stream> {
         let socket = match self.known().await {
             Some(socket) => socket,
             None => self.connect().await?,
         };
         match &self.tls {
-            None => Ok((Stream::Plain(socket), self.protocol == Protocol::H2c)),
-            Some(tls) => {
-                let stream = tls.shake_hands(socket).await?;
-                let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                if self.protocol == Protocol::H2 && !agreed {
-                    return Err(io::Error::new(io::ErrorKind::Unsupported, "the target does not speak HTTP/2"));
-                }
-                Ok((Stream::Tls(Box::new(stream)), agreed))
-            }
+            None => Ok(Stream::Plain(socket)),
+            Some(tls) => Ok(Stream::Tls(Box::new(tls.shake_hands(socket).await?))),
         }
     }
 

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::stream::Socket;
-use crate::replay::profile::{Profile, Protocol};
+use crate::replay::profile::Profile;
 
 /// Whom to trust, who we are, and the target's name.
 pub struct Tls {
@@ -63,11 +63,8 @@ impl Tls {
             (Some(cert), Some(key)) => builder.with_client_auth_cert(certificates("cert", cert)?, private(key)?)?,
             _ => return Err(TlsError::Half),
         };
-        config.alpn_protocols = match profile.protocol {
-            Protocol::Http1 => vec![b"http/1.1".to_vec()],
-            Protocol::H2 | Protocol::H2c => vec![b"h2".to_vec()],
-            Protocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        };
+        // A target that prefers another is told that this is the only one we speak.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Each captured connection is some client's own: none gets a session from another.
         config.resumption = Resumption::disabled();
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.into()))?;
