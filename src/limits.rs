@@ -102,23 +102,26 @@ pub const DECISION_PATH_BYTES_MAX: usize = 512;
 pub const WORKLOAD_BYTES_MAX: usize = 1 << 30;
 /// Bytes of messages that may be half read, or wait to be told, while a capture is streamed: what goes beyond is cut off,
 /// and a request that is cut off is left out.
-pub const READING_BYTES_MAX: usize = 48 << 20;
+pub const READING_BYTES_MAX: usize = 32 << 20;
 /// Capture bytes for which an exchange waits for its answer before it is replayed without knowing it: a fraction of a second
 /// of reading, so that a request that is answered late does not keep the others.
 pub const ANSWER_WAIT_BYTES: u64 = 16 << 20;
-/// Memory for values that later requests may take from responses; those not used lately are forgotten.
-pub const VALUES_BYTES_MAX: usize = 96 << 20;
-/// Memory for the names of fields that such values stand in.
-pub const VALUE_PLACES_BYTES_MAX: usize = 4 << 20;
+/// Values that later requests may take from responses, or that clients said first; those not used lately are forgotten.
+/// Two full tables of them take some 22 MiB.
+pub const VALUES_KEPT: usize = (1 << 19) / 8 * 7;
+/// Names of fields that such values stand in, shared among them.
+pub const VALUE_FIELDS_KEPT: usize = 1 << 14;
 /// Requests read ahead of the one that is due, their bytes and what each takes beside them. While a session may be ahead of
 /// the capture's clock, it is not ahead of this.
-pub const LOOK_AHEAD_BYTES: usize = 32 << 20;
+pub const LOOK_AHEAD_BYTES: usize = 16 << 20;
 /// Requests of a capture that are kept to be replayed again; a longer capture is read again.
-pub const TAPE_BYTES_MAX: usize = 32 << 20;
+pub const TAPE_BYTES_MAX: usize = 16 << 20;
 /// Exchanges that later ones may wait for or take values from, while they are not over or not long over.
-pub const LIVE_EXCHANGES_MAX: usize = 1 << 17;
+pub const LIVE_EXCHANGES_MAX: usize = 1 << 16;
 /// Shapes of JSON that answers share; with more, others are shared anew.
 pub const SHAPES_SHARED: usize = 1 << 12;
+/// Points of a rate that changes over time.
+pub const CURVE_POINTS_MAX: usize = 100_000;
 /// Hosts of a capture remembered as looked at; others are looked at each time.
 pub const HOSTS_KEPT: usize = 1 << 12;
 /// Bytes of live responses kept while requests that take values from them may still be read.

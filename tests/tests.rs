@@ -28,4 +28,5 @@ mod rules;
 mod sanitize;
 mod sequence;
 mod shards;
+mod streaming;
 mod workload;

@@ -333,7 +333,7 @@ pub(super) struct ReplayArgs {
     #[arg(long)]
     pub(super) allow_unmasked: bool,
     /// How requests are paced
-    #[arg(long, value_name = "MODE", value_parser = ["captured", "sessions", "closed", "rate"])]
+    #[arg(long, value_name = "MODE", value_parser = ["captured", "sessions", "closed", "rate", "saturate"])]
     pub(super) mode: Option<String>,
     /// Faster or slower than captured
     #[arg(long, value_name = "X")]

@@ -129,6 +129,7 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
             "captured" => Mode::Captured,
             "closed" => Mode::Closed,
             "rate" => Mode::Rate,
+            "saturate" => Mode::Saturate,
             _ => Mode::Sessions,
         };
     }

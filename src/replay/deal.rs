@@ -149,10 +149,10 @@ impl<'a> Dealer<'a> {
         ahead: Arc<Ahead>,
         met: Arc<Mutex<Met>>,
         hosts: &'a mut dyn FnMut(&str) -> Result<(), ReplayError>,
-    ) -> Dealer<'a> {
-        Dealer {
+    ) -> Result<Dealer<'a>, ReplayError> {
+        Ok(Dealer {
             profile,
-            schedule: Schedule::new(profile),
+            schedule: Schedule::new(profile)?,
             endpoints,
             ahead,
             hosts,
@@ -168,7 +168,7 @@ impl<'a> Dealer<'a> {
             dealt: 0,
             over: false,
             cut_short: false,
-        }
+        })
     }
 
     /// Deals everything, round after round. `each` takes an errand, when it can, and says whether more are wanted.

@@ -36,7 +36,7 @@ pub struct Dealing {
     pub users: Arc<Users>,
     met: Arc<Mutex<Met>>,
     progress: Arc<Progress>,
-    thread: JoinHandle<Result<Ended, ReplayError>>,
+    thread: JoinHandle<Result<(Ended, Feed), ReplayError>>,
 }
 
 /// What the reader says at its end.
@@ -124,19 +124,22 @@ impl Dealing {
         self.met.lock().unwrap_or_else(PoisonError::into_inner).hosts.clone()
     }
 
-    /// Nothing more is wanted.
-    pub fn end(self) -> Result<Dealt, ReplayError> {
+    /// Nothing more is wanted. Gives the feed back, unless it is still being read.
+    pub fn end(self) -> Result<(Dealt, Option<Feed>), ReplayError> {
         self.progress.stop.store(true, Ordering::Relaxed);
         let since = Instant::now();
         while !self.thread.is_finished() && since.elapsed() < END {
             thread::sleep(LOOK);
         }
-        let ended = match self.thread.is_finished() {
-            true => self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
-            false => Ended::default(),
+        let (ended, feed) = match self.thread.is_finished() {
+            true => {
+                let (ended, feed) = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                (ended, Some(feed))
+            }
+            false => (Ended::default(), None),
         };
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Dealt { met, left_out: ended.left_out, cut_short: ended.cut_short })
+        Ok((Dealt { met, left_out: ended.left_out, cut_short: ended.cut_short }, feed))
     }
 }
 
@@ -155,7 +158,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(self, mut feed: Feed) -> Result<Ended, ReplayError> {
+    fn read(self, mut feed: Feed) -> Result<(Ended, Feed), ReplayError> {
         let mut hosts = |host: &str| match self.forbidden.contains(host) {
             true => Err(ReplayError::Refused {
                 host: self.host.clone(),
@@ -166,12 +169,12 @@ impl Reader {
         let outbox = self.outbox.clone();
         let flush = move || outbox.lock().unwrap_or_else(PoisonError::into_inner).flush();
         let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(flush.clone());
-        let mut dealer = Dealer::new(&self.profile, &self.endpoints, self.ahead.clone(), self.met.clone(), &mut hosts);
+        let mut dealer = Dealer::new(&self.profile, &self.endpoints, self.ahead.clone(), self.met.clone(), &mut hosts)?;
         let mut kept = || self.answers.need_no_more();
         let mut give = |errand| self.outbox.lock().unwrap_or_else(PoisonError::into_inner).give(errand);
         dealer.run(&mut feed, &self.progress.stop, &waits, &mut kept, &mut give)?;
         let cut_short = dealer.cut_short;
         flush();
-        Ok(Ended { left_out: feed.left_out(), cut_short })
+        Ok((Ended { left_out: feed.left_out(), cut_short }, feed))
     }
 }

@@ -151,8 +151,10 @@ impl Feed {
         let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
         self.play(endpoints, wanted, stop, &waits, &mut |card| {
             if let Card::Turn(turn, _) = card {
-                let (a, b) = (first(&mut groups, turn.connection), first(&mut groups, turn.session));
-                groups.insert(a.max(b), a.min(b));
+                for other in turn.edges.iter().map(|edge| edge.connection).chain([turn.session]) {
+                    let (a, b) = (first(&mut groups, turn.connection), first(&mut groups, other));
+                    groups.insert(a.max(b), a.min(b));
+                }
                 digest.update(&turn.at.to_le_bytes());
                 digest.update(&(turn.request.bytes.len() as u64).to_le_bytes());
                 digest.update(&turn.request.bytes);

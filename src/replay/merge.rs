@@ -72,6 +72,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
     let endpoints = endpoints(shards)?;
     let intended = intended(shards, start);
     let mut result = RunResult {
+        saturation: None,
         standin: env!("CARGO_PKG_VERSION").into(),
         schema: SCHEMA,
         target: first.target.clone(),

@@ -6,6 +6,7 @@
 //! that into a [`RunResult`]. `safety` says where a run may go, `governor` how far.
 
 mod checks;
+pub mod curve;
 mod deal;
 mod dealing;
 mod edits;
@@ -28,6 +29,7 @@ pub mod provenance;
 mod response;
 mod result;
 mod safety;
+pub mod saturate;
 pub mod schedule;
 mod seat;
 mod series;
@@ -36,6 +38,7 @@ mod start;
 mod summary;
 mod tally;
 pub mod target;
+mod trials;
 mod waiting;
 mod which;
 mod worker;
@@ -58,6 +61,7 @@ pub use profile::{Mode, Profile, ProfileError, Protocol};
 pub use response::{Asked, Malformed, Reader};
 pub use result::*;
 pub use safety::Target;
+pub use saturate::{Saturate, Saturation};
 pub use slo::Slo;
 pub use start::StartError;
 pub use summary::mode_name;
@@ -149,7 +153,9 @@ pub enum ReplayError {
         bool,
     ),
     /// It came through a pipe.
-    #[error("a pipe can be read once, and this takes more: a shard is chosen when all sessions are known; give a file")]
+    #[error(
+        "a pipe can be read once, and this takes more: a shard is chosen when all sessions are known, a search makes one run after another; give a file"
+    )]
     Once,
     /// The capture cannot be read.
     #[error("the capture cannot be read: {0}")]
@@ -202,7 +208,15 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
     let embedded = (options.target == "embedded").then(target::spawn).transpose()?;
     let url = embedded.as_ref().map_or(options.target.clone(), |handle| format!("http://{}", handle.addr));
     options.start_at.map(start::ahead).transpose()?;
-    let target = Target::parse(&url)?;
+    match options.profile.mode {
+        Mode::Saturate => trials::saturate(feed, &url, &options),
+        _ => once(feed, &url, &options).map(|(result, _)| result),
+    }
+}
+
+/// One run against the target at `url`; gives the feed back, unless it is still being read.
+fn once(feed: Feed, url: &str, options: &Options) -> Result<(RunResult, Option<Feed>), ReplayError> {
+    let target = Target::parse(url)?;
     let id = format!("{:016x}", rand::random::<u64>());
     let edits = Edits::new(&options.profile, &target.authority, &options.secrets, &id)?;
     let (wanted, profile) = (target.clone(), options.profile.clone());
@@ -228,10 +242,10 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
         progress.begin(start, threads, progress::lasts(&options.profile));
     }
     let run = Arc::new(Run {
-        outcomes: options.outcomes,
-        progress: options.progress,
+        outcomes: options.outcomes.clone(),
+        progress: options.progress.clone(),
         checks: Checks::new(&options.profile.checks, dealing.endpoints.clone()),
-        profile: options.profile,
+        profile: options.profile.clone(),
         route: Arc::new(route),
         start,
         edits,
@@ -242,8 +256,8 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
         users: dealing.users.clone(),
     });
     let tally = send(&run, inboxes)?;
-    let dealt = dealing.end()?;
-    Ok(summary::summary(&run, options.target, tally, &dealt, &watcher.end()))
+    let (dealt, feed) = dealing.end()?;
+    Ok((summary::summary(&run, options.target.clone(), tally, &dealt, &watcher.end()), feed))
 }
 
 /// What some work gives that may take long (names are looked up, a connection is made): done aside, so that a cancel is
@@ -274,10 +288,8 @@ fn route(target: &Target, address: &Address, profile: &Profile) -> Result<Route,
 
 /// Whether the profile asks for more than a pipe can give.
 fn can_be_read(feed: &Feed, profile: &Profile) -> Result<(), ReplayError> {
-    match feed.is_pipe() && profile.shard.is_some_and(|shard| shard.of > 1) {
-        true => Err(ReplayError::Once),
-        false => Ok(()),
-    }
+    let several = profile.shard.is_some_and(|shard| shard.of > 1) || profile.mode == Mode::Saturate;
+    if feed.is_pipe() && several { Err(ReplayError::Once) } else { Ok(()) }
 }
 
 fn threads(profile: &Profile) -> usize {

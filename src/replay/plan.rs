@@ -13,6 +13,7 @@ use super::deal::{Ahead, Deal, Dealer, Errand, Met};
 use super::edits::{Edits, covers};
 use super::feed::Feed;
 use super::profile::{Mode, Profile};
+use super::saturate::Saturate;
 use super::schedule::Intent;
 use super::{ReplayError, can_be_read};
 
@@ -66,13 +67,18 @@ pub fn plan(
     profile.check()?;
     can_be_read(&feed, profile)?;
     let endless = profile.mode == Mode::Closed && profile.requests.is_none();
-    let profile = Profile { duration: profile.duration.filter(|_| !endless), ..profile.clone() };
+    let mut profile = Profile { duration: profile.duration.filter(|_| !endless), ..profile.clone() };
+    if profile.mode == Mode::Saturate {
+        // Its first trial.
+        let Saturate { from, trial, .. } = profile.saturate;
+        profile = Profile { mode: Mode::Rate, rate: Some(from), duration: Some(trial), ..profile };
+    }
     let edits = Edits::planned(&profile);
     let endpoints = super::tally::Endpoints::default();
     let met = Arc::default();
     let mut any = false;
     let mut hosts = |_: &str| Ok(());
-    let mut dealer = Dealer::new(&profile, &endpoints, Arc::<Ahead>::default(), Arc::clone(&met), &mut hosts);
+    let mut dealer = Dealer::new(&profile, &endpoints, Arc::<Ahead>::default(), Arc::clone(&met), &mut hosts)?;
     let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
     dealer.run(&mut feed, &Arc::<AtomicBool>::default(), &waits, &mut || {}, &mut |errand| match errand {
         Errand::Send(deal) => {
@@ -151,4 +157,148 @@ fn forced(request: &Request, replacements: &[PlannedReplacement]) -> Vec<Planned
 
 fn replaced(at: &Range<usize>, with: String) -> PlannedReplacement {
     PlannedReplacement { at: at.start, len: at.len(), with, to: None, from_step: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::profile::{Arrivals, Shard, Span};
+    use crate::workload::Workload;
+    use crate::workload::hand::{Exchange, workload};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const MODES: [Mode; 4] = [Mode::Captured, Mode::Sessions, Mode::Rate, Mode::Closed];
+
+    /// `n` requests a second apart, on three connections in turn, answered within a millisecond.
+    fn sample(n: u64) -> Workload {
+        let exchange = |i: u64| Exchange {
+            connection: (i % 3) as u32,
+            at_ms: 500 + i * 1000,
+            request: b"GET / HTTP/1.1\r\n\r\n",
+            response: OK,
+        };
+        workload(&(0..n).map(exchange).collect::<Vec<_>>())
+    }
+
+    fn planned(workload: &Workload, profile: &Profile) -> Vec<PlannedRequest> {
+        dry_run(workload, profile).unwrap_or_default()
+    }
+
+    fn instants(plan: &[PlannedRequest]) -> Vec<u64> {
+        plan.iter().filter_map(|request| request.at_ms).map(|ms| ms.round() as u64).collect()
+    }
+
+    fn seconds(n: u64) -> Option<Span> {
+        Some(Span(Duration::from_secs(n)))
+    }
+
+    proptest! {
+        #[test]
+        fn shards_together_are_the_whole(of in 1u64..5, mode in prop::sample::select(MODES.to_vec()), n in 1u64..20, requests in 1u64..60, poisson in any::<bool>()) {
+            let workload = sample(n);
+            let arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Constant };
+            let profile = |shard| Profile { mode, rate: Some(100.0), arrivals, requests: Some(requests), shard, ..Profile::default() };
+            let key = |request: &PlannedRequest| (request.round, request.number, request.connection, request.at_ms.map(f64::to_bits), request.after_ms.map(f64::to_bits));
+            let mut whole: Vec<_> = planned(&workload, &profile(None)).iter().map(key).collect();
+            let parts = (0..of).map(|index| planned(&workload, &profile(Some(Shard { index, of }))));
+            let mut sharded: Vec<_> = parts.clone().flatten().map(|request| key(&request)).collect();
+            // A connection is in one shard in every round.
+            let connections = |part: Vec<PlannedRequest>| part.iter().map(|request| request.connection).collect::<std::collections::BTreeSet<_>>();
+            let all: Vec<u32> = parts.flat_map(connections).collect();
+            prop_assert_eq!(all.len(), all.iter().collect::<std::collections::BTreeSet<_>>().len());
+            whole.sort_unstable();
+            sharded.sort_unstable();
+            prop_assert_eq!(whole.len() as u64, requests);
+            prop_assert_eq!(sharded, whole);
+        }
+
+        /// However often the capture is gone through: the distance between requests stays what it was.
+        #[test]
+        fn loops_have_no_seam(n in 2u64..9, rounds in 2u64..5, speed in prop::sample::select(vec![0.5, 1.0, 4.0]), sessions in any::<bool>()) {
+            let mode = if sessions { Mode::Sessions } else { Mode::Captured };
+            let workload = sample(n);
+            let plan = planned(&workload, &Profile { mode, speed, requests: Some(n * rounds), ..Profile::default() });
+            prop_assert_eq!(plan.len() as u64, n * rounds);
+            prop_assert_eq!(plan.iter().map(|request| u64::from(request.round)).max(), Some(rounds - 1));
+            if !sessions {
+                let gap = (1000.0 / speed) as u64;
+                let gaps: Vec<u64> = instants(&plan).windows(2).map(|pair| pair[1] - pair[0]).collect();
+                prop_assert!(gaps.iter().all(|each| *each == gap), "{gaps:?}");
+            }
+            // A round waits for nothing of another.
+            let followers = plan.iter().filter(|request| request.after_ms.is_some()).count() as u64;
+            prop_assert_eq!(followers, if sessions { n.saturating_sub(3) * rounds } else { 0 });
+        }
+    }
+
+    #[test]
+    fn the_capture_sets_the_instants() {
+        let workload = sample(6);
+        let captured = Profile { mode: Mode::Captured, ..Profile::default() };
+        let fast = Profile { speed: 2.0, ..captured.clone() };
+        assert_eq!(instants(&planned(&workload, &fast)), [0, 500, 1000, 1500, 2000, 2500]);
+        let cut = Profile { duration: seconds(2), ..captured.clone() };
+        assert_eq!(instants(&planned(&workload, &cut)), [0, 1000, 2000]);
+        let looped = Profile { duration: seconds(8), ..captured.clone() };
+        assert_eq!(instants(&planned(&workload, &looped)).last(), Some(&8000));
+        // Connections come twice as fast; inside, requests keep their distance of three seconds.
+        let connect = Profile { connect_scale: 0.5, ..captured };
+        assert_eq!(instants(&planned(&workload, &connect)), [0, 500, 1000, 3000, 3500, 4000]);
+    }
+
+    #[test]
+    fn sessions_wait_inside() {
+        let plan = planned(&sample(6), &Profile { think_scale: 0.5, ..Profile::default() });
+        assert_eq!(instants(&plan), [0, 1000, 2000]);
+        let thinks: Vec<f64> = plan.iter().filter_map(|request| request.after_ms).collect();
+        assert_eq!(thinks, [1499.5; 3]);
+    }
+
+    #[test]
+    fn a_number_of_requests_is_kept_exactly_and_a_rate_ends_with_its_time() {
+        let workload = sample(7);
+        for mode in MODES {
+            let profile = Profile { mode, rate: Some(10.0), ..Profile::default() };
+            assert_eq!(planned(&workload, &profile).len(), 7, "{mode:?}");
+            for requests in [5, 50] {
+                let some = Profile { requests: Some(requests), ..profile.clone() };
+                assert_eq!(planned(&workload, &some).len() as u64, requests, "{mode:?}");
+            }
+            let none = Profile { methods: vec!["POST".into()], requests: Some(5), ..profile };
+            assert!(matches!(dry_run(&workload, &none), Err(ReplayError::Nothing(true))), "{mode:?}");
+        }
+        let rate = Profile {
+            mode: Mode::Rate,
+            rate: Some(10.0),
+            arrivals: Arrivals::Constant,
+            duration: seconds(3),
+            ..Profile::default()
+        };
+        assert_eq!(planned(&workload, &rate).len(), 31);
+        let over = Profile {
+            max_rate: 20.0,
+            curve: super::super::curve::Curve { points: vec![(0.0, 30.0)], ..Default::default() },
+            ..rate
+        };
+        assert!(matches!(dry_run(&workload, &over), Err(ReplayError::Profile(_))));
+    }
+
+    /// Who had seen the answer to a request that is not sent had seen what came before it, and no value comes from it.
+    #[test]
+    fn what_is_left_out_is_waited_for_by_nobody() {
+        let login: &[u8] = b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=a1B2c3D4\r\nContent-Length: 0\r\n\r\n";
+        let exchange = |at_ms, request, response| Exchange { connection: 0, at_ms, request, response };
+        let workload = workload(&[
+            exchange(0, b"GET /a HTTP/1.1\r\n\r\n", OK),
+            exchange(100, b"POST /login HTTP/1.1\r\n\r\n", login),
+            exchange(200, b"GET /b HTTP/1.1\r\nCookie: sid=a1B2c3D4\r\n\r\n", OK),
+        ]);
+        let all = planned(&workload, &Profile::default());
+        assert_eq!(all[2].replacements.iter().map(|replacement| replacement.from_step).collect::<Vec<_>>(), [Some(1)]);
+        let reads = planned(&workload, &Profile { methods: vec!["GET".into()], ..Profile::default() });
+        assert_eq!(reads.iter().map(|request| request.number).collect::<Vec<_>>(), [0, 2]);
+        assert!(reads[1].after_ms.is_some() && reads[1].replacements.is_empty(), "{reads:?}");
+    }
 }

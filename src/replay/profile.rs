@@ -11,8 +11,10 @@ use crate::workload::Following;
 use crate::yaml::{self, YamlError};
 
 use super::checks::CheckRule;
+use super::curve::Curve;
 use super::edits::{Marker, Rewrite, SecretRule};
 use super::felt::Watch;
+use super::saturate::Saturate;
 use super::slo::Objective;
 use super::which::Filter;
 
@@ -40,8 +42,12 @@ pub struct Profile {
     pub connect_scale: f64,
     /// Requests per second (`rate`).
     pub rate: Option<f64>,
+    /// How that changes.
+    pub curve: Curve,
     /// How those are spread.
     pub arrivals: Arrivals,
+    /// How the highest rate is searched for (`saturate`).
+    pub saturate: Saturate,
     /// Connections (`closed`).
     pub connections: u32,
     /// Requests after which the run ends.
@@ -119,6 +125,8 @@ impl Default for Profile {
             think_scale: 1.0,
             connect_scale: 1.0,
             rate: None,
+            curve: Curve::default(),
+            saturate: Saturate::default(),
             arrivals: Arrivals::Poisson,
             connections: 8,
             requests: None,
@@ -169,6 +177,8 @@ pub enum Mode {
     Closed,
     /// A rate.
     Rate,
+    /// The highest rate that keeps the objectives: one run of [`Mode::Rate`] after another.
+    Saturate,
 }
 
 /// How a rate is spread over time.
@@ -233,6 +243,14 @@ pub enum ProfileError {
     /// The file does not parse.
     #[error(transparent)]
     Yaml(#[from] YamlError),
+    /// A file of rates cannot be used.
+    #[error("curve: {}: {why}", path.display())]
+    Curve {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A value is out of range.
     #[error("{knob}: {what}")]
     Value {
@@ -266,11 +284,32 @@ impl Profile {
             ("think-scale", self.think_scale.is_finite() && self.think_scale >= 0.0, "must not be negative"),
             ("connect-scale", self.connect_scale.is_finite() && self.connect_scale >= 0.0, "must not be negative"),
             ("rate", self.rate.is_none_or(positive), "must be greater than 0"),
-            ("rate", self.mode != Mode::Rate || self.rate.is_some(), "is needed in mode `rate` (requests per second)"),
+            (
+                "rate",
+                self.mode != Mode::Rate || self.rate.is_some() || self.curve.has_its_own(),
+                "is needed in mode `rate` (requests per second)",
+            ),
             (
                 "rate",
                 self.rate.is_none_or(|rate| rate <= self.max_rate),
                 "is over `max-rate`; raise that too, if you mean it",
+            ),
+            (
+                "shard",
+                self.mode != Mode::Saturate || self.shard.is_none(),
+                "is no part of a search: a part of the sessions saturates nothing",
+            ),
+            (
+                "saturate.from",
+                positive(self.saturate.from) && self.saturate.from <= self.max_rate,
+                "must be greater than 0, and no more than `max-rate`",
+            ),
+            ("saturate.trial", !self.saturate.trial.0.is_zero(), "must be greater than 0"),
+            ("saturate.repeats", (1..=99).contains(&self.saturate.repeats), "must be from 1 to 99"),
+            (
+                "saturate.precision",
+                positive(self.saturate.precision) && self.saturate.precision <= 1.0,
+                "must be greater than 0, and at most 1",
             ),
             ("connections", self.connections > 0, "must be at least 1"),
             ("timeout", !self.timeout.0.is_zero(), "must be greater than 0"),

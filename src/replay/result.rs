@@ -9,6 +9,7 @@ use crate::measure::{Few, Percentiles};
 use super::checks::Check;
 use super::outcome::Failure;
 use super::profile::Profile;
+use super::saturate::Saturation;
 use super::slo::Slo;
 
 /// Version of the JSON.
@@ -42,6 +43,9 @@ pub struct RunResult {
     /// The profile's objectives.
     #[serde(default)]
     pub slo: Vec<Slo>,
+    /// What a search for the highest rate found; the figures are those of the last trial at that rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturation: Option<Saturation>,
     /// The header line that marked every request.
     #[serde(default)]
     pub marker: Option<String>,

@@ -1,11 +1,7 @@
 //! When what is sent: a schedule is a value that maps requests, in captured order, to intents. No clock in here.
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-
-use super::profile::{Arrivals, Mode, Profile};
-
-const SECOND_NS: f64 = 1e9;
+use super::curve::{self, Rate};
+use super::profile::{Arrivals, Mode, Profile, ProfileError};
 
 /// When a request is meant to be sent, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +56,21 @@ pub struct Schedule {
 
 impl Schedule {
     /// As the profile says.
-    pub fn new(profile: &Profile) -> Schedule {
-        Schedule {
+    pub fn new(profile: &Profile) -> Result<Schedule, ProfileError> {
+        let rate = profile.curve.rate(profile.rate.unwrap_or(1.0))?;
+        if rate.highest() > profile.max_rate {
+            let what = "goes over `max-rate`; raise that too, if you mean it";
+            return Err(ProfileError::Value { knob: "curve", what });
+        }
+        Ok(Schedule {
             mode: profile.mode,
             speed: profile.speed,
             think_scale: profile.think_scale,
             connect_scale: profile.connect_scale,
             end: profile.duration.map_or(u64::MAX, |span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
             left: profile.requests.unwrap_or(u64::MAX),
-            instants: Box::new(instants(profile.arrivals, profile.rate.unwrap_or(1.0), profile.seed)),
-        }
+            instants: Box::new(curve::instants(profile.arrivals, rate, profile.seed)),
+        })
     }
 
     /// What becomes of the next request.
@@ -79,7 +80,7 @@ impl Schedule {
         }
         let plan = match self.mode {
             Mode::Captured | Mode::Sessions => self.on_capture_clock(request),
-            Mode::Rate => match self.instants.next() {
+            Mode::Rate | Mode::Saturate => match self.instants.next() {
                 Some(at) if at <= self.end => Plan::Send { intent: Intent::At(at), opened: None },
                 _ => Plan::Over,
             },
@@ -112,16 +113,7 @@ impl Schedule {
     }
 }
 
-/// The instants of arrivals at a rate per second, from 0 on, for ever.
+/// The instants of arrivals at a rate per second that does not change, nanoseconds from 0 on, for ever.
 pub fn instants(arrivals: Arrivals, rate: f64, seed: u64) -> impl Iterator<Item = u64> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut at = 0.0;
-    (0_u64..).map(move |n| match arrivals {
-        Arrivals::Constant => (n as f64 / rate * SECOND_NS) as u64,
-        Arrivals::Poisson => {
-            // 1 - u is in (0, 1]: its logarithm is finite.
-            at += -(1.0 - rng.random::<f64>()).ln() / rate * SECOND_NS;
-            at as u64
-        }
-    })
+    curve::instants(arrivals, Rate::Lines(vec![(0.0, rate)]), seed)
 }

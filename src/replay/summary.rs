@@ -42,6 +42,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
         started_unix_us: unix_us(run.start),
         checks: run.checks.results(&tally.checks),
         slo: Vec::new(),
+        saturation: None,
         marker: run.edits.marker(),
         seconds,
         intended_us: tally.intended.map(|(first, last)| Window {
@@ -92,6 +93,7 @@ pub fn mode_name(mode: Mode) -> &'static str {
         Mode::Sessions => "sessions",
         Mode::Closed => "closed",
         Mode::Rate => "rate",
+        Mode::Saturate => "saturate",
     }
 }
 

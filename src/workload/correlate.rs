@@ -65,16 +65,18 @@ impl Correlator {
             let place = Place { path: origin.field.path.clone(), ordinal: origin.ordinal, token: origin.token };
             asker.line.join(&origin.by.line);
             let number = origin.by.told.number(&place);
-            Follows { at: start..end, encoding: value.encoding, from: origin.by.number, value: number }
+            let (from, connection) = (origin.by.number, origin.by.line.connection());
+            Follows { at: start..end, encoding: value.encoding, from, connection, value: number }
         };
         let mut take = |value: &Value<'_>, text: &[u8], position: Option<(usize, usize)>| {
             let weight = weight(text, value);
             if weight == Weight::Light {
                 return false;
             }
-            let asked = Asked::new(asker, request, value);
             let origins = known.get(asker.client, text).map(super::known::Heard::origins).unwrap_or_default();
-            let Some((origin, place)) = asked.best(text, weight, origins).zip(position) else {
+            let best = || Asked::new(asker, request, value).best(text, weight, origins);
+            let best = if origins.is_empty() { None } else { best() };
+            let Some((origin, place)) = best.zip(position) else {
                 // Told before, and by nothing like this: a field of this name tells it only as an echo.
                 let under = if origins.is_empty() { None } else { Some(value.name) };
                 known.says(asker.client, under, text);

@@ -1,19 +1,14 @@
 //! Which values were heard, and from whom: bounded, and forgetting what was not asked for lately.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::rc::Rc;
 
 use super::line::Telling;
-use crate::limits::{ORIGINS_PER_VALUE, VALUE_PLACES_BYTES_MAX, VALUES_BYTES_MAX};
-
-/// What a remembered value takes, room in its table included.
-const VALUE_BYTES: usize = 72;
-/// What each further origin of it takes.
-const ORIGIN_BYTES: usize = 32;
+use crate::limits::{ORIGINS_PER_VALUE, VALUE_FIELDS_KEPT, VALUES_KEPT};
 
 /// A field of responses: the same for all that have it.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct Field {
     /// As [`crate::protocol::Field::path`].
     pub(super) path: Box<str>,
@@ -52,10 +47,6 @@ impl Heard {
             Heard::Often(origins) => origins,
         }
     }
-
-    fn bytes(&self) -> usize {
-        VALUE_BYTES + if let Heard::Often(origins) = self { origins.capacity() * ORIGIN_BYTES } else { 0 }
-    }
 }
 
 /// Values by client, in two generations: what is used stays, the rest is forgotten with the older one. The capture alone
@@ -64,31 +55,53 @@ impl Heard {
 /// A value is known by 64 bits of a hash: among a million of them the odds that a value is taken for another are 10^-13.
 #[derive(Default)]
 pub(super) struct Known {
-    young: HashMap<u64, Heard>,
-    old: HashMap<u64, Heard>,
-    bytes: usize,
-    fields: HashSet<Rc<Field>>,
-    field_bytes: usize,
+    young: Table<Heard>,
+    old: Table<Heard>,
+    /// What the younger generation holds; a value that was told often counts as often.
+    held: usize,
+    fields: Table<Rc<Field>>,
+    hash: RandomState,
+}
+
+/// By a hash.
+type Table<T> = HashMap<u64, T, BuildHasherDefault<Hashed>>;
+
+/// Of a key that is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.is_empty(), "keys are numbers");
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Known {
     /// What is remembered of a client's value.
     pub(super) fn get(&mut self, client: u64, text: &[u8]) -> Option<&Heard> {
-        let key = key(client, None, text);
+        let key = self.key(client, None, text);
         self.rejuvenate(key);
         self.young.get(&key)
     }
 
     /// Whether the client said a value under a name.
     pub(super) fn is_said(&mut self, client: u64, name: &str, text: &[u8]) -> bool {
-        let key = key(client, Some(name), text);
+        let key = self.key(client, Some(name), text);
         self.rejuvenate(key);
         self.young.contains_key(&key)
     }
 
     /// The client says a value, perhaps under a name: it is its own, unless a response told it.
     pub(super) fn says(&mut self, client: u64, name: Option<&str>, text: &[u8]) {
-        let key = key(client, name, text);
+        let key = self.key(client, name, text);
         self.rejuvenate(key);
         if !self.young.contains_key(&key) {
             self.insert(key, Heard::Own);
@@ -97,61 +110,60 @@ impl Known {
 
     /// A response tells a client a value.
     pub(super) fn tells(&mut self, client: u64, text: &[u8], origin: Origin) {
-        let key = key(client, None, text);
+        let key = self.key(client, None, text);
         self.rejuvenate(key);
         let Some(heard) = self.young.get_mut(&key) else { return self.insert(key, Heard::Told(origin)) };
-        self.bytes -= heard.bytes();
         match heard {
             Heard::Own => {}
-            Heard::Told(first) => *heard = Heard::Often(vec![first.clone(), origin]),
+            Heard::Told(first) => {
+                *heard = Heard::Often(vec![first.clone(), origin]);
+                self.held += 1;
+            }
             Heard::Often(origins) => {
-                if origins.len() >= ORIGINS_PER_VALUE {
-                    origins.remove(1);
+                match origins.len() >= ORIGINS_PER_VALUE {
+                    true => drop(origins.remove(1)),
+                    false => self.held += 1,
                 }
                 origins.push(origin);
             }
         }
-        self.bytes += heard.bytes();
     }
 
     /// The one copy of a field's names.
     pub(super) fn field(&mut self, path: &str, name: &str) -> Rc<Field> {
-        let field = Field { path: path.into(), name: name.into() };
-        if let Some(known) = self.fields.get(&field) {
+        let key = self.hash.hash_one((path, name));
+        if let Some(known) = self.fields.get(&key).filter(|known| *known.path == *path && *known.name == *name) {
             return known.clone();
         }
-        self.field_bytes += VALUE_BYTES + path.len() + name.len();
-        if self.field_bytes > VALUE_PLACES_BYTES_MAX {
-            self.field_bytes = 0;
-            self.fields = HashSet::new();
+        if self.fields.len() >= VALUE_FIELDS_KEPT {
+            self.fields = Table::default();
         }
-        let field = Rc::new(field);
-        self.fields.insert(field.clone());
+        let field = Rc::new(Field { path: path.into(), name: name.into() });
+        self.fields.insert(key, field.clone());
         field
     }
 
     /// Takes a value that is asked for from the older generation into the younger.
     fn rejuvenate(&mut self, key: u64) {
-        if let Some(heard) = self.old.remove(&key) {
+        if !self.young.contains_key(&key)
+            && let Some(heard) = self.old.remove(&key)
+        {
             self.insert(key, heard);
         }
     }
 
     fn insert(&mut self, key: u64, heard: Heard) {
-        if self.bytes > VALUES_BYTES_MAX / 2 {
-            self.bytes = 0;
+        if self.held >= VALUES_KEPT / 2 {
+            self.held = 0;
             self.old = std::mem::take(&mut self.young);
         }
-        self.bytes += heard.bytes();
+        self.held += heard.origins().len().max(1);
         self.young.insert(key, heard);
     }
-}
 
-fn key(client: u64, name: Option<&str>, text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (client, name).hash(&mut hasher);
-    hasher.write(text);
-    hasher.finish()
+    fn key(&self, client: u64, name: Option<&str>, text: &[u8]) -> u64 {
+        self.hash.hash_one((client, name, text))
+    }
 }
 
 #[cfg(test)]
@@ -170,7 +182,7 @@ mod tests {
         let first = origin(&mut known, 0);
         known.tells(1, b"token", first.clone());
         known.tells(1, b"idle", first.clone());
-        let generation = (VALUES_BYTES_MAX / 2 / VALUE_BYTES) as u64 + 1;
+        let generation = VALUES_KEPT as u64 / 2;
         for n in 0..generation * 3 {
             known.tells(1, &n.to_le_bytes(), first.clone());
             if n % 1000 == 0 {

@@ -58,6 +58,8 @@ pub struct Follows {
     pub encoding: Encoding,
     /// The number of the request whose response told it.
     pub from: u64,
+    /// The connection of that request.
+    pub connection: u32,
     /// Which one of that response's [`Turn::told`].
     pub value: u32,
 }
@@ -95,7 +97,8 @@ impl Workload {
                 let source = session.sources.get(edge.source as usize)?;
                 let from = *numbers.get(&(n, source.step as usize))?;
                 let value = stream.values[edge.source as usize];
-                Some(Follows { at: edge.at.clone(), encoding: edge.encoding, from, value })
+                let connection = stream.first + session.steps.get(source.step as usize)?.connection;
+                Some(Follows { at: edge.at.clone(), encoding: edge.encoding, from, connection, value })
             });
             let connection = stream.first + step.connection;
             events.push(Event::Turn(Box::new(Turn {

@@ -1,0 +1,111 @@
+//! A search for the highest rate, made of runs.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::feed::Feed;
+use super::profile::{Mode, Profile, Span};
+use super::saturate::{Ended, Trial, search};
+use super::slo::Objective;
+use super::{Options, ReplayError, RunResult, once};
+
+/// The objective of a profile that has none.
+const OBJECTIVE: &str = "p99 <= 50ms";
+/// After a rate that was too high, the target works off what is left over.
+const REST: Duration = Duration::from_millis(300);
+
+/// Searches, with one run at a time.
+pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunResult, ReplayError> {
+    let profile = with_objectives(&options.profile);
+    let mut feed = Some(feed);
+    let mut best: Option<RunResult> = None;
+    let mut last: Option<RunResult> = None;
+    let mut number = 0;
+    let saturation = search(&profile.saturate, profile.max_rate, profile.seed, |rate| {
+        if options.cancel.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(of) = feed.take() else { return Err(ReplayError::Once) };
+        number += 1;
+        // All trials but the first begin at once.
+        let start_at = options.start_at.filter(|_| number == 1);
+        let options = Options { profile: at(&profile, rate, number), start_at, ..options.clone() };
+        let (result, again) = once(of, url, &options)?;
+        feed = again;
+        let trial = judged(rate, &result);
+        if result.invalid_because.iter().any(|why| why.starts_with("cancelled")) {
+            last = Some(result);
+            return Ok(None);
+        }
+        if trial.kept {
+            best = Some(result);
+        } else {
+            last = Some(result);
+            std::thread::sleep(REST);
+        }
+        Ok(Some(trial))
+    })?;
+    let Some(mut result) = best.or(last) else { return Err(ReplayError::Nothing(false)) };
+    let objectives = profile.slo.iter().map(Objective::to_string).collect();
+    let why = match saturation.ended {
+        Ended::Found => None,
+        Ended::MaxRate => Some("no rate up to `max-rate` was too high: raise it, if the target may be loaded more"),
+        Ended::TooLow => Some("not even the first rate was kept: begin lower (`saturate.from`)"),
+        Ended::Generator => {
+            Some("the generator came to its end before the target did; give it a free core, or more threads")
+        }
+        Ended::Most => Some("the search took more trials than it may (`saturate.most`)"),
+        Ended::Cancelled => Some("cancelled before its end"),
+    };
+    result.mode = "saturate".into();
+    result.profile = options.profile.clone();
+    result.invalid_because.extend(why.map(str::to_owned));
+    result.valid = result.invalid_because.is_empty();
+    result.saturation = Some(super::Saturation { objectives, ..saturation });
+    Ok(result)
+}
+
+fn with_objectives(profile: &Profile) -> Profile {
+    let mut profile = profile.clone();
+    if profile.slo.is_empty() {
+        profile.slo.extend(OBJECTIVE.parse::<Objective>());
+    }
+    profile
+}
+
+/// A run of one trial. What is random is so anew in each.
+fn at(profile: &Profile, rate: f64, number: u64) -> Profile {
+    Profile {
+        mode: Mode::Rate,
+        rate: Some(rate),
+        duration: Some(Span(profile.warmup.0 + profile.saturate.trial.0)),
+        seed: profile.seed.wrapping_add(number),
+        // A rate that is too high ends in failures: that is an answer, not an accident.
+        abort_error_rate: 1.0,
+        ..profile.clone()
+    }
+}
+
+fn judged(rate: f64, result: &RunResult) -> Trial {
+    let late = |why: &&String| why.starts_with("the generator was late");
+    let mut because: Vec<String> = result.invalid_because.iter().filter(|why| !late(why)).cloned().collect();
+    let missed = result.slo.iter().filter(|slo| !slo.met);
+    because.extend(missed.map(|slo| match slo.actual {
+        Some(actual) => format!("{} ({actual:.3} {})", slo.objective, slo.unit),
+        None => format!("{} (not measured)", slo.objective),
+    }));
+    let failed: u64 = result.requests.failed.values().sum();
+    if failed > 0 {
+        because.push(format!("{failed} requests failed"));
+    }
+    Trial {
+        rps: rate,
+        achieved_rps: result.achieved_rps,
+        kept: because.is_empty(),
+        because,
+        p50_us: result.response_time_us.p50 as f64,
+        p99_us: result.response_time_us.p99 as f64,
+        sent: result.requests.sent,
+        generator_late: result.invalid_because.iter().any(|why| late(&why)),
+    }
+}
