@@ -3,6 +3,7 @@
 mod pathology;
 mod starved;
 mod taxonomy;
+mod transports;
 mod truth;
 
 use std::io::{Read, Write};

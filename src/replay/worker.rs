@@ -457,10 +457,7 @@ impl Worker {
         let mut outcome = Outcome { intended: sent.intended, free: sent.free, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
-            let slot = self.run.governor.slot(sent.at);
-            if slot > sent.at {
-                self.pacer.until(slot).await;
-            }
+            let Some(slot) = self.slot(sent.at).await else { return now() };
             let request = early.unwrap_or_else(|| self.render(deal));
             let mut reader = self.reader(deal);
             let result = self.exchange(link, (&request.bytes, leave(deal)), &mut reader, slot, &mut outcome).await;
@@ -471,6 +468,13 @@ impl Worker {
             tally.missed += request.missed;
         }
         self.over(deal, &outcome, response)
+    }
+
+    /// Waits for the first instant at which the run's greatest rate leaves room for a request that is ready at `at`. None
+    /// when the run ends before.
+    async fn slot(&self, at: u64) -> Option<u64> {
+        let slot = self.run.governor.slot(at);
+        (slot <= at || self.pacer.until(slot).await).then_some(slot)
     }
 
     /// A reader of the answer to a request.

@@ -1,6 +1,7 @@
 //! Requests that were sent before the answers to those before them on their connection: pipelined, as captured.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 
 use super::*;
 use crate::replay::governor::Flight;
@@ -14,19 +15,30 @@ struct Asking<'a> {
     _flight: Flight<'a>,
 }
 
+/// A request that the run's bounds hold back no longer.
+struct Cleared<'a> {
+    due: Sent,
+    /// None: too many are in flight, it is not sent.
+    flight: Option<Flight<'a>>,
+}
+
 impl Worker {
     /// Sends a request whose time has come, and those behind it that did not wait for the answers before them when their
     /// time comes; reads the answers in their order. When the last one was known.
     pub(super) async fn ahead(&self, queue: &Queue, link: &mut Link, first: Box<Deal>, due: Sent) -> u64 {
-        let mut due = due;
+        let Some(mut cleared) = self.cleared(due).await else { return now() };
+        if cleared.flight.is_none() {
+            return self.fail(&first, &due, Failure::Cap);
+        }
+        let asked = now();
         let readiness = link.ready().await;
         self.count(readiness.ok());
         if let Ok(Readiness::Opened | Readiness::Reopened) = readiness {
-            due.free = due.free.max(now());
+            cleared.due.free = due.free.max(due.intended) + now().saturating_sub(asked);
         }
         let mut pipe = match readiness.and_then(|_| Pipe::on(link).ok_or(Failure::Connect)) {
             Ok(pipe) => pipe,
-            Err(failure) => return self.fail(&first, &due, failure),
+            Err(failure) => return self.fail(&first, &cleared.due, failure),
         };
         let mut sent = VecDeque::new();
         // Thinking without an answer to think about is counted from here.
@@ -35,24 +47,28 @@ impl Worker {
             _ => due.intended,
         };
         let mut before = first.turn.clone();
-        let mut known_at = self.launch(&mut pipe, &mut sent, first, due);
+        let mut known_at = self.launch(&mut pipe, &mut sent, first, cleared);
         while pipe.is_open()
             && let Some(next) = queue.ahead_of(&before)
         {
-            let due = loop {
-                tokio::select! {
-                    biased;
-                    answer = pipe.next(), if !sent.is_empty() => known_at = self.heard(&mut sent, answer),
-                    due = self.due_since(&next, since) => break due,
-                }
-                if !pipe.is_open() {
-                    break None;
+            let cleared = {
+                // Once for all answers meanwhile: each time it began anew it would take another place in the rate.
+                let mut clearing = pin!(self.cleared_since(&next, since));
+                loop {
+                    tokio::select! {
+                        biased;
+                        answer = pipe.next(), if !sent.is_empty() => known_at = self.heard(&mut sent, answer),
+                        cleared = &mut clearing => break cleared,
+                    }
+                    if !pipe.is_open() {
+                        break None;
+                    }
                 }
             };
-            match due {
-                Some(due) => {
+            match cleared {
+                Some(cleared) => {
                     before = next.turn.clone();
-                    known_at = known_at.max(self.launch(&mut pipe, &mut sent, next, due));
+                    known_at = known_at.max(self.launch(&mut pipe, &mut sent, next, cleared));
                 }
                 // The target has hung up, or the run ends: who comes next sees to it.
                 None => {
@@ -69,14 +85,30 @@ impl Worker {
     }
 
     /// Waits until a request is to be sent; thinking is counted from an answer, or else from `since`.
-    async fn due_since(&self, deal: &Deal, since: u64) -> Option<Sent> {
+    async fn cleared_since(&self, deal: &Deal, since: u64) -> Option<Cleared<'_>> {
         let intended = self.intended(deal, since).await;
-        self.due(deal, intended, 0).await
+        let due = self.due(deal, intended, 0).await?;
+        self.cleared(due).await
+    }
+
+    /// Waits for what the run's bounds say of a request that is due. None when the run ends before.
+    async fn cleared(&self, due: Sent) -> Option<Cleared<'_>> {
+        let flight = self.run.governor.take_off();
+        if flight.is_some() {
+            self.slot(due.at).await?;
+        }
+        Some(Cleared { due, flight })
     }
 
     /// Sends a request, if one more may be in flight.
-    fn launch<'a>(&'a self, pipe: &mut Pipe<'_>, sent: &mut VecDeque<Asking<'a>>, deal: Box<Deal>, due: Sent) -> u64 {
-        let Some(flight) = self.run.governor.take_off() else { return self.fail(&deal, &due, Failure::Cap) };
+    fn launch<'a>(
+        &'a self,
+        pipe: &mut Pipe<'_>,
+        sent: &mut VecDeque<Asking<'a>>,
+        deal: Box<Deal>,
+        Cleared { due, flight }: Cleared<'a>,
+    ) -> u64 {
+        let Some(flight) = flight else { return self.fail(&deal, &due, Failure::Cap) };
         let request = self.render(&deal);
         pipe.send(&request.bytes, self.reader(&deal));
         let bytes = request.bytes.len();
