@@ -215,7 +215,7 @@ impl<'a> Dealer<'a> {
     fn next_round(&mut self) {
         let (first, last) = self.span.unwrap_or_default();
         let gaps = self.allowed.saturating_sub(1);
-        let gap = if gaps == 0 { LONE_NS } else { ((last - first) / gaps).max(1) };
+        let gap = (last - first).checked_div(gaps).map_or(LONE_NS, |gap| gap.max(1));
         self.round += 1;
         self.base = u64::from(self.round).saturating_mul(last - first + gap);
         self.dealt = 0;

@@ -171,7 +171,7 @@ impl Talk<'_> {
     /// Reads what is there; ready when the response is complete.
     fn read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         BUFFER.with_borrow_mut(|buffer| {
-            while !self.reader.is_done() && !(self.awaits_leave && self.reader.is_encouraged()) {
+            while !(self.reader.is_done() || self.awaits_leave && self.reader.is_encouraged()) {
                 let mut buffer = ReadBuf::new(buffer);
                 ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer)).map_err(|error| broken(&error))?;
                 self.take(buffer.filled())?;
