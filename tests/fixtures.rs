@@ -18,6 +18,8 @@ const CAPTURES: [&str; 5] =
 
 /// The first capture with other secrets.
 const TWIN: &str = "shop-demo-twin.pcap";
+/// Another API with other people, who stand in `make/people.tsv`.
+const CLINIC: &str = "clinic.pcap";
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -93,7 +95,7 @@ fn planted() -> Vec<[String; 3]> {
 
 #[test]
 fn captures_are_small() {
-    let sizes: Vec<u64> = CAPTURES.iter().chain([&TWIN]).map(|name| capture(name).len() as u64).collect();
+    let sizes: Vec<u64> = CAPTURES.iter().chain([&TWIN, &CLINIC]).map(|name| capture(name).len() as u64).collect();
     assert!(sizes.iter().all(|&size| size < CAPTURE_BYTES_MAX), "{sizes:?}");
     assert!(sizes.iter().sum::<u64>() <= TOTAL_BYTES_MAX, "{sizes:?}");
     assert!(sizes[0] < DEMO_BYTES_MAX, "the demo capture has {} bytes", sizes[0]);
@@ -108,12 +110,12 @@ fn no_capture_is_left_out_of_these_tests() {
         .filter(|path| is_capture(path))
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(found, CAPTURES.iter().chain([&TWIN]).map(|name| name.to_string()).collect());
+    assert_eq!(found, CAPTURES.iter().chain([&TWIN, &CLINIC]).map(|name| name.to_string()).collect());
 }
 
 #[test]
 fn captures_parse_and_last_seconds() {
-    for name in CAPTURES {
+    for name in CAPTURES.into_iter().chain([CLINIC]) {
         let packets = packets(&capture(name));
         assert!(packets.len() > 200, "{name}: {} packets", packets.len());
         let span_ns = packets.last().unwrap().time_ns - packets[0].time_ns;
@@ -233,7 +235,7 @@ fn tcp_data(frame: &[u8]) -> Option<(&[u8], &[u8], u32)> {
 /// Nothing of the machine that recorded is in the files.
 #[test]
 fn captures_do_not_name_their_machine() {
-    for name in CAPTURES {
+    for name in CAPTURES.into_iter().chain([CLINIC]) {
         let file = capture(name);
         for trace in ["/home/", "/root/", "/tmp/", "Dumpcap", "Wireshark", "Linux version"] {
             assert!(!holds(&file, trace.as_bytes()), "{name} holds {trace}");

@@ -124,12 +124,15 @@ fn said(workload: &Workload, keeps: Keeps) -> Vec<String> {
     workload.sessions.iter().map(session).collect()
 }
 
+/// Headers by name, each with its values.
+type Headers = Vec<(String, Vec<String>)>;
+
 /// Method, path, host, other headers by name, body: what a request means.
-fn meant(request: &Request) -> (String, String, Vec<(String, Vec<String>)>, Vec<u8>) {
+fn meant(request: &Request) -> (String, String, Headers, Vec<u8>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let end = request.bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = text(&request.bytes[..end]);
-    let mut headers: Vec<(String, Vec<String>)> = Vec::new();
+    let mut headers = Headers::new();
     for line in head.split("\r\n").skip(1) {
         let (name, value) = line.split_once(':').unwrap();
         if name != "Content-Length" && name != "Transfer-Encoding" {

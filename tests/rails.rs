@@ -93,11 +93,13 @@ fn code(output: &Output) -> i32 {
     output.status.code().expect("ended by a signal")
 }
 
+/// Name, profile, target (none: the socket), flags, exit code, what is said.
+type Rail = (&'static str, &'static str, Option<&'static str>, &'static [&'static str], i32, &'static str);
+
 #[test]
 fn no_rail_lets_anything_through() {
     const LOOSE: &[&str] = &["--allow-unmasked"];
-    // Name, profile, target (none: the socket), flags, exit code, what is said.
-    let table: &[(&str, &str, Option<&str>, &[&str], i32, &str)] = &[
+    let table: &[Rail] = &[
         ("unmasked capture", "", None, &[], 2, "was not masked by standin"),
         ("denied by flag", "", None, &["--allow-unmasked", "--deny-host", "127.0.0.1"], 2, "denies it"),
         ("denied by profile", "deny-host: ['*.0.0.1']", None, LOOSE, 2, "denies it"),
