@@ -301,7 +301,7 @@ impl Profile {
             ),
             (
                 "saturate.from",
-                positive(self.saturate.from) && self.saturate.from <= self.max_rate,
+                positive(self.saturate.from) && (self.mode != Mode::Saturate || self.saturate.from <= self.max_rate),
                 "must be greater than 0, and no more than `max-rate`",
             ),
             ("saturate.trial", !self.saturate.trial.0.is_zero(), "must be greater than 0"),
