@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const MAX_US: u64 = 3_600_000_000;
 
 /// A distribution of durations.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Histogram(hdrhistogram::Histogram<u64>);
 
 /// Text that is no HDR histogram.
@@ -47,6 +47,13 @@ pub struct Step {
     pub count: u64,
 }
 
+impl PartialEq for Histogram {
+    /// The same was counted, however far each has grown.
+    fn eq(&self, other: &Histogram) -> bool {
+        self.in_full() == other.in_full()
+    }
+}
+
 impl Default for Histogram {
     fn default() -> Histogram {
         Histogram::new()
@@ -54,15 +61,29 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// An empty one.
+    /// An empty one. It grows with the longest duration that it counts: a run has two for each endpoint and thread, and
+    /// of the full range each would take 190 KB.
     #[expect(clippy::expect_used, reason = "the bounds are constants")]
     pub fn new() -> Histogram {
-        Histogram(hdrhistogram::Histogram::new_with_bounds(1, MAX_US, 3).expect("constant bounds are valid"))
+        Histogram(hdrhistogram::Histogram::new(3).expect("constant bounds are valid"))
     }
 
     /// Counts a duration, in nanoseconds; what is under a microsecond counts as zero.
     pub fn record_ns(&mut self, nanos: u64) {
-        self.0.saturating_record((nanos / 1000).min(MAX_US));
+        self.count_us(nanos / 1000, 1);
+    }
+
+    fn count_us(&mut self, micros: u64, times: u64) {
+        // A value in range is always recorded.
+        let _ = self.0.record_n(micros.min(MAX_US), times);
+    }
+
+    /// Of the full range, as files have it.
+    fn in_full(&self) -> hdrhistogram::Histogram<u64> {
+        let mut all = full();
+        // What was counted is in range.
+        let _ = all.add(&self.0);
+        all
     }
 
     /// Number of durations counted.
@@ -77,12 +98,8 @@ impl Histogram {
 
     /// Adds what another one counted: the same as if all had been recorded in one.
     pub fn merge(&mut self, other: &Histogram) {
-        // Bounds are the same for all of ours; one read from a file may be wider and is clamped.
-        if self.0.add(&other.0).is_err() {
-            for value in other.0.iter_recorded() {
-                self.0.saturating_record_n(value.value_iterated_to().min(MAX_US), value.count_at_value());
-            }
-        }
+        // The range is the same for all of ours.
+        let _ = self.0.add(&other.0);
     }
 
     /// The value that a share `quantile` (0 to 1) of the durations does not exceed, microseconds.
@@ -92,10 +109,12 @@ impl Histogram {
 
     /// The share of the durations that are longer than this; 0 when nothing was counted.
     pub fn share_above_ns(&self, nanos: u64) -> f64 {
-        match self.len() {
-            0 => 0.0,
-            all => self.0.count_between((nanos / 1000).saturating_add(1), u64::MAX) as f64 / all as f64,
+        let micros = nanos / 1000;
+        // It has grown no further than its longest duration, and what is asked behind its end would be that one.
+        if self.is_empty() || micros >= self.0.max() {
+            return 0.0;
         }
+        self.0.count_between(micros + 1, u64::MAX) as f64 / self.len() as f64
     }
 
     /// The usual figures.
@@ -138,15 +157,27 @@ impl Histogram {
     pub fn to_base64(&self) -> String {
         let mut bytes = Vec::new();
         // Writing to memory cannot fail.
-        let _ = V2Serializer::new().serialize(&self.0, &mut bytes);
+        let _ = V2Serializer::new().serialize(&self.in_full(), &mut bytes);
         STANDARD.encode(bytes)
     }
 
-    /// The way back from [`Histogram::to_base64`].
+    /// The way back from [`Histogram::to_base64`]. One of others may have a wider range, and is clamped.
     pub fn from_base64(text: &str) -> Result<Histogram, HistogramError> {
         let bytes = STANDARD.decode(text).map_err(|_| HistogramError)?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).map(Histogram).map_err(|_| HistogramError)
+        let read: hdrhistogram::Histogram<u64> =
+            Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|_| HistogramError)?;
+        let mut histogram = Histogram::new();
+        for value in read.iter_recorded() {
+            histogram.count_us(value.value_iterated_to(), value.count_at_value());
+        }
+        Ok(histogram)
     }
+}
+
+/// An empty one of the full range.
+#[expect(clippy::expect_used, reason = "the bounds are constants")]
+fn full() -> hdrhistogram::Histogram<u64> {
+    hdrhistogram::Histogram::new_with_bounds(1, MAX_US, 3).expect("constant bounds are valid")
 }
 
 #[cfg(test)]
@@ -166,6 +197,8 @@ mod tests {
             merged.merge(&of(&b));
             let together = of(&[a, b].concat());
             prop_assert_eq!(merged.to_base64(), together.to_base64());
+            prop_assert_eq!(&merged, &together);
+            prop_assert_eq!(&Histogram::from_base64(&merged.to_base64()).unwrap(), &together);
             prop_assert_eq!(Histogram::from_base64(&merged.to_base64()).unwrap().percentiles(), together.percentiles());
         }
     }
@@ -185,6 +218,8 @@ mod tests {
         assert_eq!(histogram.share_above_ns(5), 0.0);
         [1_000, 500_000, 1_000_000, 1_001_000, 5_000_000_000].into_iter().for_each(|ns| histogram.record_ns(ns));
         assert_eq!((histogram.share_above_ns(1_000_000), histogram.share_above_ns(0)), (0.4, 1.0));
+        let beyond = [5_100_000_000, 3_600_000_000_000, u64::MAX].map(|ns| histogram.share_above_ns(ns));
+        assert_eq!(beyond, [0.0; 3]);
     }
 
     #[test]

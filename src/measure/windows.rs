@@ -40,7 +40,8 @@ pub struct Window {
     pub lateness: Times,
 }
 
-/// A small distribution: two digits of microseconds, a few KiB, nothing until something is counted.
+/// A small distribution: two digits of microseconds, a few KiB that grow with the longest time, nothing until something is
+/// counted.
 #[derive(Clone, Debug, Default)]
 pub struct Times(Option<Box<hdrhistogram::Histogram<u32>>>);
 
@@ -65,10 +66,11 @@ impl Times {
 
     fn record_many(&mut self, micros: u64, count: u32) {
         if self.0.is_none() {
-            self.0 = hdrhistogram::Histogram::new_with_bounds(1, MAX_US, 2).ok().map(Box::new);
+            self.0 = hdrhistogram::Histogram::new(2).ok().map(Box::new);
         }
         if let Some(times) = &mut self.0 {
-            times.saturating_record_n(micros.min(MAX_US), count);
+            // A value in range is always recorded.
+            let _ = times.record_n(micros.min(MAX_US), count);
         }
     }
 
@@ -85,9 +87,12 @@ impl Times {
     /// HDR V2 in base64; empty when nothing was counted.
     pub fn to_base64(&self) -> String {
         let mut bytes = Vec::new();
-        if let Some(times) = &self.0 {
-            // Writing to memory cannot fail.
-            let _ = V2Serializer::new().serialize(&**times, &mut bytes);
+        // Of the full range in files, however far it has grown.
+        let full = hdrhistogram::Histogram::new_with_bounds(1, MAX_US, 2).ok();
+        if let (Some(times), Some(mut full)) = (&self.0, full) {
+            // What was counted is in range, and writing to memory cannot fail.
+            let _ = full.add(&**times);
+            let _ = V2Serializer::new().serialize(&full, &mut bytes);
         }
         STANDARD.encode(bytes)
     }
