@@ -57,7 +57,8 @@ pub struct Schedule {
 impl Schedule {
     /// As the profile says.
     pub fn new(profile: &Profile) -> Result<Schedule, ProfileError> {
-        let rate = profile.curve.rate(profile.rate.unwrap_or(1.0))?;
+        // Without a rate nothing is asked of it: any that is allowed does.
+        let rate = profile.curve.rate(profile.rate.unwrap_or(profile.max_rate.min(1.0)))?;
         if rate.highest() > profile.max_rate {
             let what = "goes over `max-rate`; raise that too, if you mean it";
             return Err(ProfileError::Value { knob: "curve", what });
