@@ -263,7 +263,7 @@ fn whatever_a_target_does_there_is_a_result_and_memory_is_bounded() {
             "timeout",
             target(|stream| without_end(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n", b"x")),
         ),
-        ("timeout", target(|stream| without_end(stream, b"", b"HTTP/1.1 100 Continue\r\n\r\n"))),
+        ("protocol", target(|stream| without_end(stream, b"", b"HTTP/1.1 100 Continue\r\n\r\n"))),
         ("protocol", target(|stream| without_end(stream, b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"))),
         (
             "protocol",

@@ -229,7 +229,7 @@ fn verdicts_and_failures_of_all_shards_are_kept() {
     assert!(!merged.valid);
     assert_eq!(merged.invalid_because, ["shard 2/3: it was late", "1 of 3 shards are missing, 1/3 first"]);
     assert_eq!(merged.warnings[0], "shard 0/3: mind the gap");
-    assert!(merged.warnings[1].contains("up to 3.000 s apart"), "{:?}", merged.warnings);
+    assert!(merged.warnings.iter().any(|warning| warning.contains("up to 3.000 s apart")), "{:?}", merged.warnings);
 }
 
 #[test]
