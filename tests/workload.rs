@@ -135,6 +135,40 @@ fn pipelined_requests_are_paired_in_order() {
 }
 
 #[test]
+fn the_first_message_tells_who_asks_when_the_opening_was_not_captured() {
+    let (asks, answers) = (Side::Server, Side::Client);
+    for answer_first in [false, true] {
+        let mut play = Play::new();
+        if answer_first {
+            let at = play.bytes(answers, OK.as_bytes());
+            play.mark(answers, Mark::Response { status: 500, at });
+            play.mark(answers, Mark::End { end: at + OK.len() as u64 });
+        }
+        for part in [&GET[..9], &GET[9..]] {
+            play.bytes(asks, part.as_bytes());
+        }
+        play.mark(asks, Mark::Request { method: b"GET", target: b"/a", at: 0 });
+        play.mark(asks, Mark::End { end: GET.len() as u64 });
+        let at = play.bytes(answers, OK.as_bytes());
+        play.mark(answers, Mark::Response { status: 203, at });
+        play.mark(answers, Mark::End { end: at + OK.len() as u64 });
+        // Another connection of the one who asks, which `Play` calls the server.
+        play.connect(1, [10, 9, 9, 9]);
+        play.request(GET);
+        let workload = play.finish();
+        let steps: Vec<_> = workload.sessions.iter().flat_map(|session| &session.steps).collect();
+        let [first, second] = &steps[..] else { panic!("{:?}", workload.sessions) };
+        assert_eq!(first.request.bytes, GET.as_bytes());
+        let response = first.expect.as_ref().unwrap();
+        assert_eq!((response.status, &response.bytes[..]), (203, OK.as_bytes()));
+        assert!(second.expect.is_none());
+        assert_eq!(workload.left_out.orphan_responses, u64::from(answer_first));
+        assert_eq!(workload.left_out.incomplete_requests, 0);
+        assert_eq!(workload.sessions.iter().map(|session| session.client).collect::<Vec<_>>(), [0, 0]);
+    }
+}
+
+#[test]
 fn what_is_missing_is_counted_and_shifts_nothing() {
     let mut play = Play::new();
     // The answer to a request from before the capture.

@@ -66,6 +66,11 @@ struct Dialogue {
     connection: u32,
     opened: u64,
     client: Option<IpAddr>,
+    server: Option<IpAddr>,
+    /// Of a connection whose opening was not captured, which side asks is a guess, until a message tells.
+    guessed_wrong: bool,
+    /// A message was seen.
+    has_begun: bool,
     requests: Reading,
     responses: Reading,
     /// The request that is not complete yet.
@@ -160,6 +165,24 @@ impl Reading {
 }
 
 impl Dialogue {
+    /// Which role a side has.
+    fn role(&self, side: Side) -> Side {
+        match (side, self.guessed_wrong) {
+            (Side::Client, false) | (Side::Server, true) => Side::Client,
+            (Side::Server, false) | (Side::Client, true) => Side::Server,
+        }
+    }
+
+    /// A message of that role's begins on a side. The first one tells who is who.
+    fn begins(&mut self, side: Side, role: Side) {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first && self.role(side) != role {
+            self.guessed_wrong = !self.guessed_wrong;
+            std::mem::swap(&mut self.client, &mut self.server);
+            std::mem::swap(&mut self.requests, &mut self.responses);
+        }
+    }
+
     /// Bytes held for this connection.
     fn held(&self) -> usize {
         self.requests.bytes.len() + self.responses.bytes.len()
@@ -305,7 +328,7 @@ impl<L: Listener> Visitor for Collector<L> {
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
         let (source, now) = (self.source, self.now);
         let room = READING_BYTES_MAX.saturating_sub(self.held);
-        self.with(stream.flow, |dialogue, _| match stream.side {
+        self.with(stream.flow, |dialogue, _| match dialogue.role(stream.side) {
             Side::Client => {
                 dialogue.client = dialogue.client.or(source);
                 dialogue.requests.idle();
@@ -314,6 +337,7 @@ impl<L: Listener> Visitor for Collector<L> {
                 dialogue.requests.push(at, bytes, most);
             }
             Side::Server => {
+                dialogue.server = dialogue.server.or(source);
                 dialogue.responses.idle();
                 let most = (dialogue.responses.bytes.len() + room).min(RESPONSE_BYTES_KEPT);
                 dialogue.responses.push(at, bytes, most);
@@ -323,7 +347,16 @@ impl<L: Listener> Visitor for Collector<L> {
 
     fn mark(&mut self, stream: Stream, mark: Mark<'_>, time_ns: i128) {
         let time = self.offset(time_ns);
-        match (stream.side, mark) {
+        let begins = match mark {
+            Mark::Request { .. } => Some(Side::Client),
+            Mark::Response { .. } => Some(Side::Server),
+            Mark::End { .. } => None,
+        };
+        let role = self.with(stream.flow, |dialogue, _| {
+            begins.into_iter().for_each(|role| dialogue.begins(stream.side, role));
+            dialogue.role(stream.side)
+        });
+        match (role.unwrap_or(stream.side), mark) {
             (_, Mark::Request { at, .. }) => self.request_begins(stream.flow, at, time),
             (_, Mark::Response { status, at }) => self.response_begins(stream.flow, at, time, status),
             (Side::Client, Mark::End { end }) => self.request_ends(stream.flow, end),
