@@ -112,20 +112,25 @@ pub const VALUES_KEPT: usize = (1 << 19) / 8 * 7;
 /// Names of fields that such values stand in, shared among them.
 pub const VALUE_FIELDS_KEPT: usize = 1 << 14;
 /// Requests read ahead of the one that is due, their bytes and what each takes beside them. While a session may be ahead of
-/// the capture's clock, it is not ahead of this.
-pub const LOOK_AHEAD_BYTES: usize = 16 << 20;
-/// Requests of a capture that are kept to be replayed again; a longer capture is read again.
-pub const TAPE_BYTES_MAX: usize = 16 << 20;
-/// Exchanges that later ones may wait for or take values from, while they are not over or not long over.
-pub const LIVE_EXCHANGES_MAX: usize = 1 << 16;
+/// the capture's clock, it is not ahead of this: seconds of some thousand requests a second. What is known of them takes as
+/// much again.
+pub const LOOK_AHEAD_BYTES: usize = 8 << 20;
+/// Requests of a capture that are kept to be replayed again, while they are read beside those ahead; a longer capture is
+/// read again.
+pub const TAPE_BYTES_MAX: usize = 8 << 20;
+/// Exchanges that later ones may wait for or take values from, while they are not over or not long over. More than are
+/// ahead.
+pub const LIVE_EXCHANGES_MAX: usize = 1 << 15;
 /// Shapes of JSON that answers share; with more, others are shared anew.
 pub const SHAPES_SHARED: usize = 1 << 12;
 /// Points of a rate that changes over time.
 pub const CURVE_POINTS_MAX: usize = 100_000;
 /// Hosts of a capture remembered as looked at; others are looked at each time.
 pub const HOSTS_KEPT: usize = 1 << 12;
-/// Bytes of live responses kept while requests that take values from them may still be read.
+/// Memory for live responses kept while requests that take values from them may still be read: some 20,000 short ones.
 pub const LIVE_BYTES_MAX: usize = 16 << 20;
+/// What such a response takes beside its bytes: short ones are many.
+pub const LIVE_KEPT_BYTES: usize = 512;
 /// A live response that is longer is not kept for such requests: values that they take from it are missed.
 pub const LIVE_RESPONSE_BYTES_MAX: usize = 256 << 10;
 /// Bytes of one response kept to take values from; later ones are read past.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use crate::limits::{LIVE_BYTES_MAX, LIVE_RESPONSE_BYTES_MAX};
+use crate::limits::{LIVE_BYTES_MAX, LIVE_KEPT_BYTES, LIVE_RESPONSE_BYTES_MAX};
 use crate::workload::{Place, Told, answer};
 
 /// One exchange of a run: whether it is over, and what its response told. Shared by the requests that wait for it.
@@ -50,7 +50,7 @@ impl Live {
 
     /// The exchange is over, `at` some instant: takes from its response what later requests need. An empty one tells
     /// nothing.
-    pub fn learn(self: &Arc<Live>, at: u64, method: &[u8], response: Vec<u8>, answers: &Answers) {
+    pub fn learn(self: &Arc<Live>, at: u64, method: &[u8], mut response: Vec<u8>, answers: &Answers) {
         let mut state = self.state();
         state.over = Some(at);
         if !response.is_empty() {
@@ -58,7 +58,9 @@ impl Live {
                 state.values = self.told.with(|places| answer(method, &response, places).0);
             }
             if answers.are_kept() && response.len() <= LIVE_RESPONSE_BYTES_MAX {
-                answers.keep(self, response.len());
+                // It was read into more room than it takes.
+                response.shrink_to_fit();
+                answers.keep(self, response.len() + LIVE_KEPT_BYTES);
                 state.kept = Some(Kept { method: method.into(), response });
             }
         }
@@ -121,7 +123,7 @@ pub struct Answers {
     all: Mutex<KeptAnswers>,
 }
 
-/// Their bytes in all, and each with its own, oldest first.
+/// The memory of all, and of each, oldest first.
 type KeptAnswers = (usize, VecDeque<(usize, Weak<Live>)>);
 
 impl Default for Answers {
@@ -206,7 +208,7 @@ mod tests {
             (0..LIVE_BYTES_MAX / LIVE_RESPONSE_BYTES_MAX + 3).map(|_| Arc::new(Live::new(Arc::default()))).collect();
         all.iter().for_each(|live| live.learn(1, b"GET", padded.clone(), &answers));
         let kept = all.iter().filter(|live| live.state().kept.is_some()).count();
-        assert_eq!(kept, LIVE_BYTES_MAX / LIVE_RESPONSE_BYTES_MAX);
+        assert_eq!(kept, LIVE_BYTES_MAX / (LIVE_RESPONSE_BYTES_MAX + LIVE_KEPT_BYTES));
         assert!(all[0].state().kept.is_none() && all.last().unwrap().state().kept.is_some());
     }
 }
