@@ -14,7 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standin::replay::profile::{Arrivals, Span};
-use standin::replay::{Asked, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, dry_run, run, target};
+use standin::replay::{
+    Asked, Ended, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, Saturate, dry_run, run, target,
+};
 use standin::workload::hand::{self, Exchange};
 use standin::workload::{Collector, Workload, correlate};
 
@@ -187,6 +189,46 @@ fn run_json_is_what_its_schema_says() {
     let mut broken = serde_json::to_value(&result).unwrap();
     broken["lateness_us"].as_object_mut().unwrap().remove("p99_9");
     assert!(!validator.is_valid(&broken));
+}
+
+#[test]
+fn a_search_for_the_highest_rate_says_what_its_schema_says() {
+    let schema: serde_json::Value = serde_json::from_str(include_str!("schemas/run.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    // An objective that any target meets, and one that none meets.
+    let search = |objective: &str| {
+        let saturate =
+            Saturate { from: 40.0, trial: Span(Duration::from_millis(250)), repeats: 1, ..Saturate::default() };
+        let profile = Profile {
+            saturate,
+            max_rate: 80.0,
+            rate: None,
+            slo: vec![objective.parse().unwrap()],
+            ..fast(Mode::Saturate)
+        };
+        replay(plain(20, 5, 2), &format!("http://{addr}"), profile)
+    };
+    let (top, low) = (search("p99 < 60s"), search("p50 < 1us"));
+    for result in [&top, &low] {
+        let json = serde_json::to_value(result).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&json).map(|error| format!("{error} at {}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let again: RunResult = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!((&*again.mode, &again.saturation), ("saturate", &result.saturation));
+        let mut broken = json;
+        broken["saturation"]["steps"][0].as_object_mut().unwrap().remove("kept");
+        assert!(!validator.is_valid(&broken));
+    }
+    // Trials have one numbering of endpoints.
+    assert!(top.endpoints.iter().all(|endpoint| endpoint.endpoint == "GET /a"), "{:#?}", top.endpoints);
+    let (top, low) = (top.saturation.unwrap(), low.saturation.unwrap());
+    let kept = top.steps.iter().filter(|step| step.kept).map(|step| step.rps);
+    assert_eq!(top.rps, kept.max_by(f64::total_cmp), "{:#?}", top.steps);
+    assert!(top.steps.iter().all(|step| step.sent > 0 && step.rps <= 80.0), "{:#?}", top.steps);
+    assert_eq!((low.ended, low.rps, low.steps.len()), (Ended::TooLow, None, 1), "{:#?}", low.steps);
+    assert_eq!(low.objectives, ["p50 < 1us"]);
 }
 
 /// A server that hands every request head it reads, with the connection's number, to `serve`.

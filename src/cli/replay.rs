@@ -19,7 +19,8 @@ use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
 use crate::replay::progress::Progress;
 use crate::replay::{
-    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, SecretRule, Secrets,
+    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, Saturation, SecretRule,
+    Secrets,
 };
 use crate::report::{self, Report, Results};
 
@@ -262,5 +263,21 @@ fn json(request: &PlannedRequest) -> String {
 }
 
 fn tell(result: &RunResult, json: bool) -> Result<(), Failure> {
-    if json { print_json(result) } else { print(&rendered("Replay", &[("run", result)])?) }
+    if json {
+        return print_json(result);
+    }
+    if let Some(saturation) = &result.saturation {
+        print(&found(saturation))?;
+    }
+    print(&rendered("Replay", &[("run", result)])?)
+}
+
+/// What a search found, in a sentence; the figures behind it are those of the last trial at that rate.
+fn found(saturation: &Saturation) -> String {
+    let rate = saturation.rps.map_or_else(|| "none of those tried".to_owned(), |rps| format!("{rps:.1} requests/s"));
+    let interval = saturation
+        .ci95
+        .map_or_else(String::new, |[low, high]| format!(", with 95 % confidence from {low:.1} to {high:.1}"));
+    let objectives = super::text::harmless(&saturation.objectives.join(", "));
+    format!("Highest rate that keeps {objectives}: {rate}{interval} ({} trials)\n\n", saturation.steps.len())
 }

@@ -75,7 +75,7 @@ impl Dealing {
             profile: profile.clone(),
             forbidden: target.names(),
             host: target.host.clone(),
-            endpoints: Arc::default(),
+            endpoints: feed.endpoints(),
             answers: Arc::default(),
             met: Arc::default(),
             progress: progress.clone(),

@@ -21,6 +21,8 @@ pub struct Feed {
     /// What was kept of a first round that fits.
     tape: Option<Arc<[Card]>>,
     left_out: LeftOut,
+    /// What the numbers on the tape stand for: the same in all runs of one feed.
+    endpoints: Arc<Endpoints>,
 }
 
 enum Source {
@@ -44,12 +46,12 @@ pub enum Card {
 impl Feed {
     /// A capture that can be opened again.
     pub fn capture(open: Opener) -> Feed {
-        Feed { source: Source::Capture(open), tape: None, left_out: LeftOut::default() }
+        Feed { source: Source::Capture(open), tape: None, left_out: LeftOut::default(), endpoints: Arc::default() }
     }
 
     /// A capture that can be read once: a pipe. It is replayed again only when it is short.
     pub fn pipe(input: Box<dyn Read + Send>) -> Feed {
-        Feed { source: Source::Pipe(Some(input)), tape: None, left_out: LeftOut::default() }
+        Feed { source: Source::Pipe(Some(input)), tape: None, left_out: LeftOut::default(), endpoints: Arc::default() }
     }
 
     /// Whether it may be gone through before it is replayed.
@@ -60,6 +62,11 @@ impl Feed {
     /// It is in memory: no request turns out to need a response any more.
     pub(super) fn is_kept(&self) -> bool {
         self.tape.is_some()
+    }
+
+    /// What its endpoints are numbered by.
+    pub(super) fn endpoints(&self) -> Arc<Endpoints> {
+        self.endpoints.clone()
     }
 
     /// What is no part of it, as far as it was read.
@@ -215,7 +222,12 @@ impl From<Arc<Workload>> for Feed {
 
 impl From<&Workload> for Feed {
     fn from(workload: &Workload) -> Feed {
-        Feed { source: Source::Gathered(Some(workload.events())), tape: None, left_out: workload.left_out }
+        Feed {
+            source: Source::Gathered(Some(workload.events())),
+            tape: None,
+            left_out: workload.left_out,
+            endpoints: Arc::default(),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub use profile::{Mode, Profile, ProfileError, Protocol};
 pub use response::{Asked, Malformed, Reader};
 pub use result::*;
 pub use safety::Target;
-pub use saturate::{Saturate, Saturation};
+pub use saturate::{Ended, Saturate, Saturation};
 pub use slo::Slo;
 pub use start::StartError;
 pub use summary::mode_name;
