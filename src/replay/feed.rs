@@ -85,6 +85,12 @@ impl Feed {
         waits: &Arc<dyn Fn() + Send + Sync>,
         each: &mut dyn FnMut(Card) -> bool,
     ) -> Result<bool, ReplayError> {
+        if let Source::Gathered(events) = &mut self.source
+            && let Some(events) = events.take()
+        {
+            // Whether it is gone through to its end or not, it can be gone through again.
+            self.tape = Some(events.into_iter().map(|event| Card::of(event, endpoints, wanted)).collect());
+        }
         if let Some(tape) = &self.tape {
             for card in tape.iter() {
                 if stop.load(Ordering::Relaxed) || !each(card.clone()) {
@@ -95,26 +101,15 @@ impl Feed {
         }
         let ended = Arc::new(AtomicBool::new(false));
         let mut keep = Some((Vec::new(), 0));
-        let keep_all = matches!(self.source, Source::Gathered(_));
         let mut tell = |event| {
             if ended.load(Ordering::Relaxed) {
                 return;
             }
-            let card = match event {
-                Event::Turn(mut turn) => {
-                    // What was gathered was correlated before anybody asked.
-                    if wanted.following.off {
-                        turn.edges.clear();
-                    }
-                    let number = endpoints.number(endpoint(&turn.request));
-                    Card::Turn(Arc::new(*turn), number)
-                }
-                Event::Closed(connection) => Card::Closed(connection),
-            };
+            let card = Card::of(event, endpoints, wanted);
             if let Some((cards, bytes)) = &mut keep {
                 *bytes += card.bytes();
                 cards.push(card.clone());
-                if *bytes > TAPE_BYTES_MAX && !keep_all {
+                if *bytes > TAPE_BYTES_MAX {
                     keep = None;
                 }
             }
@@ -125,10 +120,7 @@ impl Feed {
         let input = match &mut self.source {
             Source::Capture(open) => Some(open()?),
             Source::Pipe(input) => Some(input.take().ok_or(ReplayError::Once)?),
-            Source::Gathered(events) => {
-                events.take().into_iter().flatten().for_each(&mut tell);
-                None
-            }
+            Source::Gathered(_) => None,
         };
         let left_out = match input {
             Some(input) => {
@@ -206,6 +198,20 @@ fn first(groups: &mut HashMap<u32, u32>, mut connection: u32) -> u32 {
 }
 
 impl Card {
+    fn of(event: Event, endpoints: &Endpoints, wanted: &Wanted) -> Card {
+        match event {
+            Event::Turn(mut turn) => {
+                // What was gathered was correlated before anybody asked.
+                if wanted.following.off {
+                    turn.edges.clear();
+                }
+                let number = endpoints.number(endpoint(&turn.request));
+                Card::Turn(Arc::new(*turn), number)
+            }
+            Event::Closed(connection) => Card::Closed(connection),
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Card::Turn(turn, _) => 2 * turn.request.bytes.len() + turn.edges.len() * 40 + size_of::<Turn>(),
