@@ -107,8 +107,8 @@ pub const READING_BYTES_MAX: usize = 32 << 20;
 /// of reading, so that a request that is answered late does not keep the others.
 pub const ANSWER_WAIT_BYTES: u64 = 16 << 20;
 /// Values that later requests may take from responses, or that clients said first; those not used lately are forgotten.
-/// Two full tables of them take some 22 MiB.
-pub const VALUES_KEPT: usize = (1 << 19) / 8 * 7;
+/// Two full tables of them take some 11 MiB, and as much again the responses that they stand for.
+pub const VALUES_KEPT: usize = (1 << 18) / 8 * 7;
 /// Names of fields that such values stand in, shared among them.
 pub const VALUE_FIELDS_KEPT: usize = 1 << 14;
 /// Requests read ahead of the one that is due, their bytes and what each takes beside them. While a session may be ahead of
@@ -127,8 +127,8 @@ pub const SHAPES_SHARED: usize = 1 << 12;
 pub const CURVE_POINTS_MAX: usize = 100_000;
 /// Hosts of a capture remembered as looked at; others are looked at each time.
 pub const HOSTS_KEPT: usize = 1 << 12;
-/// Memory for live responses kept while requests that take values from them may still be read: some 20,000 short ones.
-pub const LIVE_BYTES_MAX: usize = 16 << 20;
+/// Memory for live responses kept while requests that take values from them may still be read: some 12,000 short ones.
+pub const LIVE_BYTES_MAX: usize = 8 << 20;
 /// What such a response takes beside its bytes: short ones are many.
 pub const LIVE_KEPT_BYTES: usize = 512;
 /// A live response that is longer is not kept for such requests: values that they take from it are missed.
