@@ -237,7 +237,11 @@ fn formats_are_found_by_name_and_ending_and_can_do_something() {
             !format.endings.is_empty() && (format.read.is_some() || format.write.is_some()) && !format.about.is_empty()
         );
         // The page about them tells what each one keeps.
-        assert!(include_str!("../replay-profiles/FORMATS.md").contains(&row(format)), "FORMATS.md lacks\n{}", row(format));
+        assert!(
+            include_str!("../replay-profiles/FORMATS.md").contains(&row(format)),
+            "FORMATS.md lacks\n{}",
+            row(format)
+        );
     }
 }
 
