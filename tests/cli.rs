@@ -372,3 +372,22 @@ pub fn golden(name: &str, text: &str) {
         fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}; STANDIN_WRITE=1 writes it", path.display()));
     assert_eq!(text, expected, "{name} has changed; STANDIN_WRITE=1 accepts it");
 }
+
+/// A rate that was asked for is never left out without a word.
+#[test]
+fn a_flag_that_the_mode_does_not_heed_is_told() {
+    let capture = fixture("shop-demo.pcap");
+    let replay = |more: &[&str]| {
+        let all =
+            ["replay", capture.to_str().unwrap(), "--allow-unmasked", "--target", "embedded", "--dry-run", "--json"];
+        run(&[&all, more].concat())
+    };
+    let implied = replay(&["--rate", "10", "--arrivals", "constant", "--requests", "3"]).is(0, &[]);
+    let plan: serde_json::Value = serde_json::from_slice(&implied.stdout).unwrap();
+    let instants: Vec<f64> = plan.as_array().unwrap().iter().map(|r| r["at_ms"].as_f64().unwrap()).collect();
+    assert_eq!(instants, [0.0, 100.0, 200.0]);
+    assert!(!implied.stderr.contains("no effect"), "{}", implied.stderr);
+    replay(&["--mode", "sessions", "--rate", "10"])
+        .is(0, &["--rate has no effect in mode sessions; it is for --mode rate"]);
+    replay(&["--mode", "closed", "--speed", "2", "--requests", "3"]).is(0, &["--speed has no effect in mode closed"]);
+}

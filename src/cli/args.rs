@@ -338,7 +338,7 @@ pub(super) struct ReplayArgs {
     /// Faster or slower than captured
     #[arg(long, value_name = "X")]
     pub(super) speed: Option<f64>,
-    /// Requests per second, in mode rate
+    /// Requests per second: mode rate, which this implies
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<f64>,
     /// How the arrivals of mode rate are spaced

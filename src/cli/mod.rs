@@ -6,6 +6,7 @@
 mod args;
 mod audit;
 mod demo;
+mod effect;
 mod export;
 mod failure;
 mod input;

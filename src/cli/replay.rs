@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::args::ReplayArgs;
 use super::audit::rendered;
+use super::effect;
 use super::input::Stop;
 use super::live::Shown;
 use super::outcomes::Writing;
@@ -26,6 +27,7 @@ use crate::report::{self, Report, Results};
 
 pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;
+    effect::without(args, profile.mode).iter().for_each(|what| talk.warn(what));
     let start_at = args.start_at.as_deref().map(super::time::instant).transpose()?;
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     // Until something is sent there is nothing to lose.
@@ -133,6 +135,9 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
             "saturate" => Mode::Saturate,
             _ => Mode::Sessions,
         };
+    } else if args.rate.is_some() {
+        // Whoever names a rate wants it.
+        profile.mode = Mode::Rate;
     }
     if let Some(arrivals) = &args.arrivals {
         profile.arrivals = if arrivals == "constant" { Arrivals::Constant } else { Arrivals::Poisson };
