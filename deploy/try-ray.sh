@@ -4,7 +4,9 @@
 #   deploy/try-ray.sh STANDIN [PYTHON]
 set -euo pipefail
 STANDIN=$(realpath "$1"); export STANDIN
-python=${2:-python3}
+python=$(command -v "${2:-python3}")
+# Not resolved: an environment's Python is a link, and knows by its name where its packages are.
+[[ $python = /* ]] || python=$PWD/$python
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
