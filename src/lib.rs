@@ -19,6 +19,7 @@
 //! | [`workload`] | a visitor's view | sessions of exchanges |
 //! | [`replay`] | a workload | paced traffic and outcomes |
 //! | [`measure`] | outcomes | histograms, process figures |
+//! | [`run`] | what a run found out | `run.json`, plain data that replay and report share |
 //! | [`report`] | results | text, JSON, HTML … |
 //! | [`cli`] | a command line | all of the above, an exit code |
 //!
@@ -61,6 +62,8 @@ pub mod sanitize;
 pub mod workload;
 
 pub mod measure;
+pub mod run;
+
 pub mod replay;
 pub mod report;
 

@@ -22,13 +22,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("audit", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect"]),
     ("learn", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect", "yaml"]),
     ("workload", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect"]),
-    ("replay", &["workload", "measure", "yaml"]),
-    ("report", &["measure"]),
+    ("run", &["measure"]),
+    ("replay", &["workload", "measure", "run", "yaml"]),
+    ("report", &["measure", "run"]),
     (
         "cli",
         &[
             "yaml", "capture", "decode", "flow", "protocol", "detect", "mask", "rules", "dissect", "sanitize", "audit",
-            "learn", "workload", "measure", "replay", "report",
+            "learn", "workload", "measure", "run", "replay", "report",
         ],
     ),
 ];

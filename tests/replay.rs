@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use standin::replay::profile::{Arrivals, Span};
 use standin::replay::{
-    Asked, Ended, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, Saturate, dry_run, run, target,
+    Asked, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, Saturate, dry_run, run, target,
 };
+use standin::run::Ended;
 use standin::workload::hand::{self, Exchange};
 use standin::workload::{Collector, Workload, correlate};
 

@@ -5,13 +5,19 @@ use super::text::{Talk, grouped, write_json};
 use super::{Exit, Failure};
 use crate::replay::RunResult;
 use crate::replay::merge::{MergeError, merge};
+use crate::run::SCHEMA;
 
 pub(super) fn run(args: &MergeArgs, talk: &Talk) -> Result<Exit, Failure> {
     let mut shards = Vec::new();
     for path in &args.runs {
         let text = std::fs::read(path).map_err(|e| Failure::io("cannot read", path, &e))?;
-        let run: RunResult = serde_json::from_slice(&text)
-            .map_err(|e| Failure::system(format!("{} is no result of `standin replay`: {e}", path.display())))?;
+        let no_result =
+            |what: String| Failure::system(format!("{} is no result of `standin replay`: {what}", path.display()));
+        let run: RunResult = serde_json::from_slice(&text).map_err(|e| no_result(e.to_string()))?;
+        // A report shows what there is of a partial file; a sum of it would be wrong.
+        if run.schema != SCHEMA {
+            return Err(no_result(format!("its `schema` is not {SCHEMA}")));
+        }
         shards.push((path.display().to_string(), run));
     }
     let whole = merge(&shards).map_err(failure)?;

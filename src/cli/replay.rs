@@ -20,10 +20,10 @@ use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
 use crate::replay::progress::Progress;
 use crate::replay::{
-    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, Saturation, SecretRule,
-    Secrets,
+    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, SecretRule, Secrets,
 };
 use crate::report::{self, Report, Results};
+use crate::run::Saturation;
 
 pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let profile = profile(args)?;

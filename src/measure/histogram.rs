@@ -19,6 +19,7 @@ pub struct HistogramError;
 
 /// What of a distribution is told, in microseconds. All zero when nothing was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Percentiles {
     /// Half were at most this.
     pub p50: u64,

@@ -47,6 +47,7 @@ pub struct Times(Option<Box<hdrhistogram::Histogram<u32>>>);
 
 /// What of a small distribution is told, microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Few {
     /// Half were at most this.
     pub p50: u64,

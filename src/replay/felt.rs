@@ -14,14 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::limits::LOOKS_MAX;
 use crate::measure::cgroup::{self, Cgroup};
 use crate::measure::{process, runtime};
+use crate::run;
 use crate::workload::content;
 
+use super::ReplayError;
 use super::link::Address;
 use super::pacer::now;
 use super::profile::Profile;
 use super::response::{Asked, Reader};
 use super::safety::Target;
-use super::{ReplayError, result};
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -303,12 +304,12 @@ impl Felt {
     }
 
     /// The process's figures.
-    pub fn process(&self, answered: u64) -> Option<result::TargetProcess> {
+    pub fn process(&self, answered: u64) -> Option<run::TargetProcess> {
         let (first, last) = self.ends(|look| look.process)?;
         let (begin, end) = self.ends(|look| look.details).unwrap_or_default();
         let per = |after: u64, before: u64| after.saturating_sub(before) as f64 / answered.max(1) as f64;
         let switches = |details: &process::Details| details.voluntary_switches + details.involuntary_switches;
-        Some(result::TargetProcess {
+        Some(run::TargetProcess {
             pid: self.pid?,
             rss_start: first.rss,
             rss_peak: last.rss_peak,
@@ -334,11 +335,11 @@ impl Felt {
     }
 
     /// The cgroup's figures.
-    pub fn cgroup(&self, answered: u64) -> Option<result::TargetCgroup> {
+    pub fn cgroup(&self, answered: u64) -> Option<run::TargetCgroup> {
         let (first, last) = self.ends(|look| look.cgroup)?;
         let since = |of: fn(&cgroup::Sample) -> Option<u64>| Some(of(&last)?.saturating_sub(of(&first)?));
         let cpu_us = since(|sample| sample.cpu_us);
-        Some(result::TargetCgroup {
+        Some(run::TargetCgroup {
             path: self.cgroup.clone()?,
             memory_start: first.memory,
             memory_peak: last.memory_peak,
@@ -355,13 +356,13 @@ impl Felt {
     }
 
     /// The runtime's figures.
-    pub fn runtime(&self, answered: u64) -> Option<result::TargetRuntime> {
+    pub fn runtime(&self, answered: u64) -> Option<run::TargetRuntime> {
         let ((from, first), (to, last)) = self.runtime.first().copied().zip(self.runtime.last().copied())?;
         let since = |of: fn(&runtime::Sample) -> Option<f64>| Some((of(&last)? - of(&first)?).max(0.0));
         let per = |amount: Option<f64>| amount.map(|amount| amount / answered.max(1) as f64);
         let seconds = to.saturating_sub(from) as f64 / 1e9;
         let allocated = since(|sample| sample.allocated);
-        Some(result::TargetRuntime {
+        Some(run::TargetRuntime {
             heap_start: first.heap,
             heap_peak_seen: self.runtime.iter().filter_map(|(_, sample)| sample.heap).reduce(f64::max),
             heap_end: last.heap,
@@ -375,7 +376,7 @@ impl Felt {
     }
 
     /// What was felt from one instant to another; none when nothing was looked at in between.
-    pub fn between(&self, from: u64, to: u64) -> Option<result::PointTarget> {
+    pub fn between(&self, from: u64, to: u64) -> Option<run::PointTarget> {
         let begin = self.looks.partition_point(|look| look.at < from);
         let end = self.looks.partition_point(|look| look.at < to);
         let inside = self.looks.get(begin..end).filter(|looks| !looks.is_empty())?;
@@ -385,7 +386,7 @@ impl Felt {
         let cores = |cpu: Option<u64>| cpu.filter(|_| us > 0.0).map(|cpu| cpu as f64 / us);
         let since = |of: &dyn Fn(&Look) -> Option<u64>| Some(of(last)?.saturating_sub(of(before)?));
         let heaps = self.runtime.iter().filter(|(at, _)| (from..to).contains(at));
-        Some(result::PointTarget {
+        Some(run::PointTarget {
             rss: inside.iter().filter_map(|look| Some(look.process?.rss)).max(),
             cpu: cores(since(&|look| Some(look.process?.cpu_us()))),
             threads: last.process.map(|process| process.threads),

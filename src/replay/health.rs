@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::measure::{Histogram, process};
+use crate::run::Generator;
 
-use super::result::Generator;
 use super::seat::Used;
 
 /// A request that was written later than this after its instant was late.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::measure::Histogram;
 use crate::measure::statistics::l1_distance;
+use crate::run::*;
 
+use super::RunResult;
 use super::health;
 use super::profile::{Profile, Shard};
-use super::result::*;
 use super::summary::share;
 use super::{checks, series, slo};
 

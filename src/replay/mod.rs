@@ -27,7 +27,6 @@ pub mod profile;
 pub mod progress;
 pub mod provenance;
 mod response;
-mod result;
 mod safety;
 pub mod saturate;
 pub mod schedule;
@@ -52,17 +51,15 @@ use std::time::{Duration, SystemTime};
 
 use crate::workload::CaptureError;
 
-pub use checks::{Because, Check, wanted};
+pub use checks::wanted;
 pub use edits::{EnvSecret, Marker, SecretRule, Secrets};
 pub use felt::Watch;
 pub use outcome::{End, Failure, Outcome};
 pub use outcomes::Outcomes;
 pub use profile::{Mode, Profile, ProfileError, Protocol};
 pub use response::{Asked, Malformed, Reader};
-pub use result::*;
 pub use safety::Target;
-pub use saturate::{Ended, Saturate, Saturation};
-pub use slo::Slo;
+pub use saturate::Saturate;
 pub use start::StartError;
 pub use summary::mode_name;
 
@@ -81,6 +78,9 @@ use worker::{Inbox, Run};
 const READY_NS: u64 = 20_000_000;
 /// How soon a cancel is heard before the run begins.
 const CANCEL_HEARD: Duration = Duration::from_millis(20);
+
+/// A run's result, with the profile that it had.
+pub type RunResult = crate::run::RunResult<Profile>;
 
 /// What to run and against what.
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
 //! A run over time, as it stands in its result.
 
 use crate::measure::{Times, Windows};
+use crate::run::{Point, PointHistograms};
 
+use super::RunResult;
 use super::felt::Felt;
-use super::result::{Point, PointHistograms, RunResult};
 
 /// The windows of a run that began at `start`, with what the target felt in each.
 pub fn series(windows: &Windows, start: u64, felt: &Felt) -> Vec<Point> {

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::measure::Histogram;
+use crate::run::Slo;
 
+use super::RunResult;
 use super::pattern::Pattern;
 use super::profile::as_text;
-use super::result::RunResult;
 
 /// What a run must reach.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,19 +64,6 @@ enum Unit {
     "{0}; an objective is METRIC < BOUND, such as `p99 < 80ms`, `p99.9 service < 20ms`, `error rate < 0.1 %`, `status agreement >= 95 %`, `throughput >= 100/s`, and perhaps `for GET /api/*`"
 )]
 pub struct ObjectiveError(String);
-
-/// Whether an objective was met.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slo {
-    /// As in the profile.
-    pub objective: String,
-    /// What was measured, in the unit of the objective; none when nothing was.
-    pub actual: Option<f64>,
-    /// That unit.
-    pub unit: String,
-    /// The answer.
-    pub met: bool,
-}
 
 const METRICS: &[(&str, Metric)] = &[
     ("error rate", Metric::ErrorRate),

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::measure::statistics::{ks_distance, l1_distance};
+use crate::run::*;
 use crate::workload::LeftOut;
 
+use super::RunResult;
 use super::dealing::Dealt;
 use super::felt::Felt;
 use super::pacer::now;
 use super::profile::Mode;
-use super::result::*;
 use super::series::series;
 use super::slo;
 use super::tally::{EndpointTally, Tally};
@@ -155,7 +156,7 @@ fn rates(tally: &Tally) -> (f64, f64) {
 }
 
 fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<String> {
-    let capped = tally.failed.get(&super::Failure::Cap).copied().unwrap_or(0);
+    let capped = tally.failed.get(&Failure::Cap).copied().unwrap_or(0);
     let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
     let short =
         open && tally.planned >= RATE_REQUESTS_MIN && tally.failed.is_empty() && sent < offered * RATE_SHARE_MIN;

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::run::{Ended, Saturation, Trial};
+
 use super::feed::Feed;
 use super::profile::{Mode, Profile, Span};
-use super::saturate::{Ended, Trial, search};
+use super::saturate::search;
 use super::slo::Objective;
 use super::{Options, ReplayError, RunResult, once};
 
@@ -61,7 +63,7 @@ pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunRe
     result.profile = options.profile.clone();
     result.invalid_because.extend(why.map(str::to_owned));
     result.valid = result.invalid_because.is_empty();
-    result.saturation = Some(super::Saturation { objectives, ..saturation });
+    result.saturation = Some(Saturation { objectives, ..saturation });
     Ok(result)
 }
 

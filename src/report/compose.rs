@@ -1,10 +1,8 @@
 //! What a report says, and in which order: answers first.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::serialization::Deserializer;
+use crate::measure::{Histogram, Percentiles};
 
-use super::data::{Audit, Inspect, Manifest, Percentiles, Results, Run};
+use super::data::{Audit, Inspect, Manifest, Results, Run};
 use super::document::{Block, Curve, Document, Part, Section, Table, Tone, Verdict};
 use super::over_time;
 use super::show::{bytes, count, micros, plain, share};
@@ -134,8 +132,8 @@ fn evidence(audit: &Audit) -> Section {
 fn latency(runs: &[Run]) -> Section {
     let head = ["", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"];
     let row = |run: &Run, what: &str, p: &Percentiles| {
-        let times = [p.p50, p.p90, p.p95, p.p99, p.p99_9, p.max, p.mean].map(micros);
-        [vec![format!("{} {what}", run.name)], times.to_vec()].concat()
+        let times = [p.p50, p.p90, p.p95, p.p99, p.p99_9, p.max].map(|us| micros(us as f64));
+        [vec![format!("{} {what}", run.name)], times.to_vec(), vec![micros(p.mean)]].concat()
     };
     let rows = runs.iter().flat_map(|run| {
         [
@@ -157,21 +155,15 @@ fn latency(runs: &[Run]) -> Section {
 fn curve(run: &Run) -> Curve {
     let p = &run.response_time_us;
     let known = [(0.5, p.p50), (0.9, p.p90), (0.95, p.p95), (0.99, p.p99), (0.999, p.p99_9)];
-    let points = histogram(run).filter(|points| !points.is_empty()).unwrap_or_else(|| known.to_vec());
-    Curve { label: plain(&run.name), points }
+    let points = histogram(run).filter(|points| !points.is_empty());
+    Curve { label: plain(&run.name), points: points.unwrap_or_else(|| known.map(|(q, us)| (q, us as f64)).to_vec()) }
 }
 
 fn histogram(run: &Run) -> Option<Vec<(f64, f64)>> {
-    let packed = STANDARD.decode(run.histograms.get("response")?).ok()?;
-    let histogram: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut packed.as_slice()).ok()?;
-    let scale = match run.response_time_us.max {
-        // the histogram's unit is told by its largest value: nanoseconds or microseconds
-        max if max > 0.0 && histogram.max() as f64 > max * 100.0 => 1e-3,
-        _ => 1.0,
-    };
+    let histogram = Histogram::from_base64(&run.histograms.response).ok()?;
     let steps = (0..=160).map(|step| 1.0 - 10f64.powf(-f64::from(step) / 40.0));
     let enough = |quantile: &f64| (1.0 - quantile) * histogram.len() as f64 >= 0.5;
-    let point = |quantile| (quantile, histogram.value_at_quantile(quantile) as f64 * scale);
+    let point = |quantile| (quantile, histogram.quantile(quantile) as f64);
     Some(steps.take_while(enough).map(point).collect())
 }
 
@@ -183,7 +175,7 @@ fn answers(runs: &[Run]) -> Section {
     let ratio = |number: Option<f64>| number.map_or("–".to_owned(), |n| format!("{n:.3}"));
     let failed = |run: &Run| {
         let reasons = run.requests.failed.iter().filter(|(_, n)| **n > 0);
-        let reasons: Vec<String> = reasons.map(|(reason, n)| format!("{reason} {}", count(*n))).collect();
+        let reasons: Vec<String> = reasons.map(|(reason, n)| format!("{} {}", reason.name(), count(*n))).collect();
         if reasons.is_empty() { "0".to_owned() } else { reasons.join(", ") }
     };
     let requests = vec![

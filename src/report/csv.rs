@@ -1,6 +1,8 @@
 //! A report for spreadsheets: a line for each run (RFC 4180).
 
-use super::data::{Percentiles, Run};
+use crate::measure::Percentiles;
+
+use super::data::Run;
 use super::{Report, ReportError, Results};
 
 /// Comma-separated values.

@@ -37,8 +37,7 @@ impl Report for Hgrm {
 
 /// A run's table; one without a histogram has no lines in it.
 fn table(out: &mut String, run: &Run) {
-    let histogram =
-        run.histograms.get("response").and_then(|text| Histogram::from_base64(text).ok()).unwrap_or_default();
+    let histogram = Histogram::from_base64(&run.histograms.response).unwrap_or_default();
     out.push_str(HEAD);
     for step in histogram.steps(TICKS) {
         let (value, quantile) = (step.value as f64 / 1000.0, step.quantile);

@@ -34,15 +34,12 @@ impl Report for JsonLines {
     }
 }
 
+/// What has lines of its own, what no line-based tool can read, and what every line has anyway.
+const NOT_IN_LINES: &[&str] = &["endpoints", "series", "shards", "histograms", "standin", "schema"];
+
 /// The lines of a run. Each names its kind (`record`) and its run.
 fn lines(run: &Run) -> Result<Vec<Value>, ReportError> {
-    let mut whole = line("run", run, run)?;
-    let fields = whole.as_object_mut();
-    // What has lines of its own, and what no line-based tool can read.
-    fields.into_iter().for_each(|fields| {
-        ["name", "endpoints", "series", "histograms"].iter().for_each(|name| drop(fields.remove(*name)))
-    });
-    let mut lines = vec![whole];
+    let mut lines = vec![line("run", run, &run.result)?];
     for endpoint in &run.endpoints {
         lines.push(line("endpoint", run, endpoint)?);
     }
@@ -54,7 +51,8 @@ fn lines(run: &Run) -> Result<Vec<Value>, ReportError> {
 
 fn line(record: &str, run: &Run, what: &impl Serialize) -> Result<Value, ReportError> {
     let mut line = json!({"standin": env!("CARGO_PKG_VERSION"), "schema": 1, "record": record, "run": run.name});
-    if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), serde_json::to_value(what)?) {
+    if let (Some(line), Value::Object(mut fields)) = (line.as_object_mut(), serde_json::to_value(what)?) {
+        NOT_IN_LINES.iter().for_each(|name| drop(fields.remove(*name)));
         line.extend(fields);
     }
     Ok(line)

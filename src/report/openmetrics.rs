@@ -30,21 +30,21 @@ const FAMILIES: &[Family] = &[
     }),
     ("standin_requests_sent", "counter", "", "Requests that were written.", |run| one("_total", run.requests.sent)),
     ("standin_requests_answered", "counter", "", "Requests that got a final response, by status.", |run| {
-        counts("status", run.status.iter())
+        counts("status", run.status.iter().map(|(status, n)| (status.as_str(), *n)))
     }),
     ("standin_requests_failed", "counter", "", "Requests that got none, by reason.", |run| {
-        counts("reason", run.requests.failed.iter())
+        counts("reason", run.requests.failed.iter().map(|(reason, n)| (reason.name(), *n)))
     }),
     ("standin_offered_rps", "gauge", "", "Requests per second as intended.", |run| one("", run.offered_rps)),
     ("standin_achieved_rps", "gauge", "", "Answers per second.", |run| one("", run.achieved_rps)),
     ("standin_response_time_seconds", "histogram", "seconds", "From the intended instant to the last byte.", |run| {
-        histogram(run, "response")
+        histogram(&run.histograms.response)
     }),
     ("standin_service_time_seconds", "histogram", "seconds", "From the write to the last byte.", |run| {
-        histogram(run, "service")
+        histogram(&run.histograms.service)
     }),
     ("standin_lateness_seconds", "histogram", "seconds", "Write less intended: the generator's own health.", |run| {
-        histogram(run, "lateness")
+        histogram(&run.histograms.lateness)
     }),
 ];
 
@@ -92,14 +92,12 @@ fn one(suffix: &'static str, value: impl ToString) -> Samples {
     vec![(suffix, String::new(), value.to_string())]
 }
 
-fn counts<'a>(name: &str, counts: impl Iterator<Item = (&'a String, &'a u64)>) -> Samples {
+fn counts<'a>(name: &str, counts: impl Iterator<Item = (&'a str, u64)>) -> Samples {
     counts.map(|(key, n)| ("_total", format!(",{name}=\"{}\"", label(key)), n.to_string())).collect()
 }
 
-fn histogram(run: &Run, which: &str) -> Samples {
-    let Some(histogram) = run.histograms.get(which).and_then(|text| Histogram::from_base64(text).ok()) else {
-        return Vec::new();
-    };
+fn histogram(text: &str) -> Samples {
+    let Ok(histogram) = Histogram::from_base64(text) else { return Vec::new() };
     let bucket = |bound: f64, count: u64| {
         let bound = if bound.is_finite() { format!("{bound:?}") } else { "+Inf".to_owned() };
         ("_bucket", format!(",le=\"{bound}\""), count.to_string())

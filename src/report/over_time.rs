@@ -1,8 +1,10 @@
 //! The sections of a report about runs: what was asked of them, their course over time, their endpoints, and what the
 //! target felt.
 
+use crate::run::{Check, Point, PointTarget, TargetCgroup, TargetProcess, TargetRuntime};
+
 use super::compose::verdict;
-use super::data::{Point, PointTarget, Run};
+use super::data::Run;
 use super::document::{Block, Chart, Line, MET, NOT_MET, Scale, Section, Table, Tone, Verdict};
 use super::show::{bytes, count, micros, plain};
 
@@ -30,7 +32,7 @@ pub fn asked(runs: &[Run]) -> Option<Section> {
         })
     });
     let checks = runs.iter().flat_map(|run| {
-        let row = move |check: &super::data::Check| {
+        let row = move |check: &Check| {
             vec![name(run, &check.name), count(check.passed), count(check.failed), answer(check.met)]
         };
         run.checks.iter().map(row)
@@ -66,8 +68,8 @@ pub fn course(run: &Run, runs: usize) -> Option<Section> {
     let target = |of: fn(&PointTarget) -> Option<f64>| move |point: &Point| of(point.target.as_ref()?);
     let chart = |caption: &str, scale, lines| Block::Series(Chart { caption: caption.to_owned(), scale, lines });
     let memory = vec![
-        line("resident", &target(|target| target.rss)),
-        line("cgroup", &target(|target| target.memory)),
+        line("resident", &target(|target| Some(target.rss? as f64))),
+        line("cgroup", &target(|target| Some(target.memory? as f64))),
         line("heap", &target(|target| target.heap)),
     ];
     let memory = memory.into_iter().filter(|line| !line.pieces.is_empty()).collect();
@@ -93,10 +95,10 @@ pub fn course(run: &Run, runs: usize) -> Option<Section> {
             "Response time, by the intended instant",
             Scale::Micros,
             vec![
-                line("p50", &|point| Some(point.response_time_us?.p50)),
-                line("p90", &|point| Some(point.response_time_us?.p90)),
-                line("p99", &|point| Some(point.response_time_us?.p99)),
-                line("max", &|point| Some(point.response_time_us?.max)),
+                line("p50", &|point| Some(point.response_time_us?.p50 as f64)),
+                line("p90", &|point| Some(point.response_time_us?.p90 as f64)),
+                line("p99", &|point| Some(point.response_time_us?.p99 as f64)),
+                line("max", &|point| Some(point.response_time_us?.max as f64)),
             ],
         ),
         chart("Errors per second", Scale::Rate, errors),
@@ -104,9 +106,9 @@ pub fn course(run: &Run, runs: usize) -> Option<Section> {
             "The generator's lateness",
             Scale::Micros,
             vec![
-                line("p50", &|point| Some(point.lateness_us?.p50)),
-                line("p99", &|point| Some(point.lateness_us?.p99)),
-                line("max", &|point| Some(point.lateness_us?.max)),
+                line("p50", &|point| Some(point.lateness_us?.p50 as f64)),
+                line("p99", &|point| Some(point.lateness_us?.p99 as f64)),
+                line("max", &|point| Some(point.lateness_us?.max as f64)),
             ],
         ),
         chart("The target's memory", Scale::Bytes, memory),
@@ -132,11 +134,11 @@ pub fn endpoints(runs: &[Run]) -> Option<Section> {
                 count(endpoint.requests),
                 count(endpoint.errors),
                 ratio(endpoint.status_agreement),
-                micros(time.p50),
-                micros(time.p95),
-                micros(time.p99),
-                micros(time.max),
-                micros(endpoint.service_time_us.p99),
+                micros(time.p50 as f64),
+                micros(time.p95 as f64),
+                micros(time.p99 as f64),
+                micros(time.max as f64),
+                micros(endpoint.service_time_us.p99 as f64),
             ]
         });
         let head = ["endpoint", "requests", "errors", "status as captured", "p50", "p95", "p99", "max", "service p99"];
@@ -147,41 +149,41 @@ pub fn endpoints(runs: &[Run]) -> Option<Section> {
     any.then(|| Section { heading: "By endpoint".to_owned(), lead, blocks: runs.iter().map(table).collect() })
 }
 
-/// A row of figures: what it is called, where it stands, how it reads.
-type Figure = (&'static str, &'static str, fn(f64) -> String);
+/// A row of figures: what it is called, which it is, how it reads.
+type Figure<T> = (&'static str, fn(&T) -> Option<f64>, fn(f64) -> String);
 
-const PROCESS: &[Figure] = &[
-    ("resident memory before", "rss_start", size),
-    ("largest seen", "rss_peak_seen", size),
-    ("after", "rss_end", size),
-    ("proportional (PSS), largest seen", "pss_peak", size),
-    ("CPU time per answer", "cpu_us_per_request", micros),
-    ("waiting for a processor, per answer", "run_queue_us_per_request", micros),
-    ("context switches per answer, voluntary", "voluntary_switches_per_request", figure),
-    ("context switches per answer, involuntary", "involuntary_switches_per_request", figure),
-    ("threads, most seen", "threads_peak", figure),
-    ("page faults, minor", "minor_faults", figure),
-    ("page faults, major", "major_faults", figure),
-    ("descriptors, most seen", "descriptors_peak", figure),
-    ("sockets, most seen", "sockets_peak", figure),
+const PROCESS: &[Figure<TargetProcess>] = &[
+    ("resident memory before", |felt| Some(felt.rss_start as f64), size),
+    ("largest seen", |felt| Some(felt.rss_peak_seen as f64), size),
+    ("after", |felt| Some(felt.rss_end as f64), size),
+    ("proportional (PSS), largest seen", |felt| Some(felt.pss_peak? as f64), size),
+    ("CPU time per answer", |felt| Some(felt.cpu_us_per_request), micros),
+    ("waiting for a processor, per answer", |felt| Some(felt.run_queue_us_per_request), micros),
+    ("context switches per answer, voluntary", |felt| Some(felt.voluntary_switches_per_request), figure),
+    ("context switches per answer, involuntary", |felt| Some(felt.involuntary_switches_per_request), figure),
+    ("threads, most seen", |felt| Some(felt.threads_peak as f64), figure),
+    ("page faults, minor", |felt| Some(felt.minor_faults as f64), figure),
+    ("page faults, major", |felt| Some(felt.major_faults as f64), figure),
+    ("descriptors, most seen", |felt| Some(felt.descriptors_peak? as f64), figure),
+    ("sockets, most seen", |felt| Some(felt.sockets_peak? as f64), figure),
 ];
 
-const CGROUP: &[Figure] = &[
-    ("cgroup: memory, largest seen", "memory_peak_seen", size),
-    ("cgroup: CPU time per answer", "cpu_us_per_request", micros),
-    ("cgroup: periods throttled", "throttled_periods", figure),
-    ("cgroup: held back for", "throttled_us", micros),
-    ("cgroup: killed for want of memory", "oom_kills", figure),
+const CGROUP: &[Figure<TargetCgroup>] = &[
+    ("cgroup: memory, largest seen", |felt| Some(felt.memory_peak_seen? as f64), size),
+    ("cgroup: CPU time per answer", |felt| felt.cpu_us_per_request, micros),
+    ("cgroup: periods throttled", |felt| Some(felt.throttled_periods? as f64), figure),
+    ("cgroup: held back for", |felt| Some(felt.throttled_us? as f64), micros),
+    ("cgroup: killed for want of memory", |felt| Some(felt.oom_kills? as f64), figure),
 ];
 
-const RUNTIME: &[Figure] = &[
-    ("heap before", "heap_start", size),
-    ("heap after", "heap_end", size),
-    ("allocated per second", "allocation_rate", size),
-    ("allocated per answer", "allocated_per_request", size),
-    ("allocations per answer", "allocations_per_request", figure),
-    ("garbage collections", "collections", figure),
-    ("their pauses", "pauses_us", micros),
+const RUNTIME: &[Figure<TargetRuntime>] = &[
+    ("heap before", |felt| felt.heap_start, size),
+    ("heap after", |felt| felt.heap_end, size),
+    ("allocated per second", |felt| felt.allocation_rate, size),
+    ("allocated per answer", |felt| felt.allocated_per_request, size),
+    ("allocations per answer", |felt| felt.allocations_per_request, figure),
+    ("garbage collections", |felt| felt.collections, figure),
+    ("their pauses", |felt| felt.pauses_us, micros),
 ];
 
 fn size(number: f64) -> String {
@@ -190,18 +192,9 @@ fn size(number: f64) -> String {
 
 /// What the targets felt, side by side.
 pub fn felt(runs: &[Run]) -> Option<Section> {
-    let of = |figures: &'static [Figure], value: &dyn Fn(&Run, &str) -> Option<f64>| {
-        let rows = figures.iter().filter_map(|(label, name, show)| {
-            let values: Vec<Option<f64>> = runs.iter().map(|run| value(run, name)).collect();
-            let cells = values.iter().map(|value| value.map_or("–".to_owned(), show));
-            let row = std::iter::once((*label).to_owned()).chain(cells).collect::<Vec<_>>();
-            values.iter().any(Option::is_some).then_some(row)
-        });
-        rows.collect::<Vec<_>>()
-    };
-    let mut rows = of(PROCESS, &|run, name| *run.target_process.as_ref()?.get(name)?);
-    rows.extend(of(CGROUP, &|run, name| run.target_cgroup.as_ref()?.get(name)?.as_f64()));
-    rows.extend(of(RUNTIME, &|run, name| *run.target_runtime.as_ref()?.get(name)?));
+    let mut rows = rows(PROCESS, runs, |run| run.target_process.as_ref());
+    rows.extend(self::rows(CGROUP, runs, |run| run.target_cgroup.as_ref()));
+    rows.extend(self::rows(RUNTIME, runs, |run| run.target_runtime.as_ref()));
     let missing = runs.iter().flat_map(|run| run.not_measured.iter().map(move |(what, why)| (run, what, why)));
     let missing = missing.map(|(run, what, why)| plain(&format!("{}: {what} not measured: {why}", run.name)));
     let head: Vec<&str> = std::iter::once("").chain(runs.iter().map(|run| run.name.as_str())).collect();
@@ -210,4 +203,15 @@ pub fn felt(runs: &[Run]) -> Option<Section> {
         vec![Block::Table(Table::whole("Figures of the target", &head, rows)), Block::Notes(missing.collect())];
     let lead = "Its process, cgroup and runtime, looked at ten times a second while the run went on.".to_owned();
     any.then_some(Section { heading: "What the target felt".to_owned(), lead, blocks })
+}
+
+/// The figures that at least one of the runs has.
+fn rows<T>(figures: &[Figure<T>], runs: &[Run], of: impl Fn(&Run) -> Option<&T>) -> Vec<Vec<String>> {
+    let row = |(label, figure, show): &Figure<T>| {
+        let values: Vec<Option<f64>> = runs.iter().map(|run| figure(of(run)?)).collect();
+        let cells = values.iter().map(|value| value.map_or("–".to_owned(), show));
+        let row = std::iter::once((*label).to_owned()).chain(cells).collect();
+        values.iter().any(Option::is_some).then_some(row)
+    };
+    figures.iter().filter_map(row).collect()
 }

@@ -1,0 +1,35 @@
+//! Why a request has no response.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request has no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// No connection to the target.
+    Connect,
+    /// The target reset the connection.
+    Reset,
+    /// Not answered in time.
+    Timeout,
+    /// The answer was no HTTP/1.x.
+    Protocol,
+    /// The target closed the connection before the response was complete.
+    ClosedEarly,
+    /// Not sent: too many requests were in flight.
+    Cap,
+}
+
+impl Failure {
+    /// As it stands in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::Connect => "connect",
+            Failure::Reset => "reset",
+            Failure::Timeout => "timeout",
+            Failure::Protocol => "protocol",
+            Failure::ClosedEarly => "closed_early",
+            Failure::Cap => "cap",
+        }
+    }
+}
