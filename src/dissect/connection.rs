@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::index;
-use super::visitor::{Stream, Visitor};
+use super::visitor::{Ending, Stream, Visitor};
 use super::waiting::{Owner, Waiting};
 use crate::capture::PacketId;
 use crate::decode::{Tcp, Transport};
@@ -34,6 +34,8 @@ pub(super) struct Connection {
     client_is_low: bool,
     directions: [Direction; 2],
     talk: Tunnel,
+    /// Its end was told.
+    ended: bool,
 }
 
 #[derive(Default)]
@@ -58,6 +60,7 @@ impl Connection {
             client_is_low: source_is_client == forward,
             directions: Default::default(),
             talk: Tunnel::outermost("tcp payload"),
+            ended: false,
         }
     }
 
@@ -106,6 +109,16 @@ impl Connection {
                 self.converse(side, &[], true, scene);
             }
         }
+    }
+
+    /// How both sides came to their end, the first time that it is asked since then.
+    pub(super) fn ends(&mut self) -> Option<Ending> {
+        if self.ended || !self.directions.iter().all(|direction| direction.closed) {
+            return None;
+        }
+        self.ended = true;
+        let finished = self.directions.iter().all(|direction| direction.order.ended());
+        Some(if finished { Ending::Finished } else { Ending::Reset })
     }
 
     /// A copy of a segment inside an ICMP error: of bytes seen before it gets the decisions, others are blanked.
@@ -401,6 +414,10 @@ impl<V: Visitor> Drop for Report<'_, '_, V> {
 }
 
 impl<V: Visitor> Sink for Report<'_, '_, V> {
+    fn wants_values(&self) -> bool {
+        self.scene.visitor.wants_values()
+    }
+
     fn keep(&mut self, at: Range<u64>) {
         if self.kept.end != at.start {
             self.tell_kept();

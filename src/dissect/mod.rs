@@ -18,7 +18,7 @@ use crate::protocol::Side;
 
 use connection::{Arriving, Connection, TcpSegment};
 use sctp::Association;
-pub use visitor::{Packet, Stream, Visitor};
+pub use visitor::{Ending, Packet, Stream, Visitor};
 use waiting::{Owner, Waiting};
 
 /// Reads a whole capture through a visitor. Damage after the beginning ends the capture there; the reader tells.
@@ -160,6 +160,9 @@ impl Dissector {
         let Some(flow) = self.flows.get_mut(slot) else { return };
         let mut scene = connection::Scene { waiting: &mut self.waiting, visitor, slot, now, spans: &mut self.spans };
         flow.segment(segment, forward, &mut scene);
+        if let Some(how) = flow.ends() {
+            scene.visitor.ended(flow.id(), how);
+        }
         let bytes = flow.memory();
         self.flows.weigh(slot, bytes);
         while let Some(idlest) = self.flows.idlest() {

@@ -30,11 +30,24 @@ pub struct Stream {
     pub side: Side,
 }
 
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Both sides said that they were done, and all before was told: no more bytes can come.
+    Finished,
+    /// By a reset. The peer may not have heard of it yet.
+    Reset,
+}
+
 /// What is done with what the loop finds. Every method may be left out.
 ///
 /// For each packet: `packet`, perhaps a `datagram`, then what its payload decided (perhaps about earlier packets), then
 /// `settled`.
 pub trait Visitor {
+    /// As [`crate::protocol::Sink::wants_values`].
+    fn wants_values(&self) -> bool {
+        true
+    }
     /// A packet, before any of its payload's events.
     fn packet(&mut self, _packet: &Packet<'_>, _layers: &Layers) {}
     /// The fragments up to the current packet make a datagram, or what there is of one; its layers are those behind its
@@ -60,7 +73,9 @@ pub trait Visitor {
     fn late(&mut self, _stream: Stream, _at: Range<u64>, _bytes: &[u8], _span: &Span) {}
     /// A bound of `limits.rs` was hit; the name says which.
     fn limit(&mut self, _name: &'static str) {}
-    /// The flow is over (both FINs, RST, port reuse, limit, capture's end).
+    /// Both sides of a flow have come to their end. It stays known, for packets that come late.
+    fn ended(&mut self, _flow: u64, _how: Ending) {}
+    /// The flow is forgotten (port reuse, limit, capture's end): nothing more is told of it.
     fn close(&mut self, _flow: u64) {}
     /// No later event can touch packets up to and including `last`: they may be written.
     fn settled(&mut self, _last: PacketId) {}

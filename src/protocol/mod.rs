@@ -110,6 +110,11 @@ pub enum Role {
 
 /// Where a conversation reports what it reads.
 pub trait Sink {
+    /// Whether values are of interest. Without, a message may be reported as grammar and opaque bytes with its marks: heads
+    /// are not taken apart, bodies are neither inflated nor parsed.
+    fn wants_values(&self) -> bool {
+        true
+    }
     /// Grammar and protocol constants: kept as they are.
     fn keep(&mut self, at: Range<u64>);
     /// A value; `at` are the stream ranges that hold `field.raw`, in order.

@@ -1,13 +1,16 @@
 //! From a capture's events to exchanges: a visitor that keeps the bytes of whole messages, and tells a [`Listener`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+use hashbrown::HashMap;
 
 use crate::decode::Layers;
-use crate::dissect::{Packet, Stream, Visitor};
-use crate::flow::Datagram;
-use crate::limits::{HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
+use crate::dissect::{Ending, Packet, Stream, Visitor};
+use crate::flow::{Datagram, Span};
+use crate::limits::{GAP_NANOS_MAX, HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
 use crate::protocol::{Mark, Side};
 
 use super::gather::Gather;
@@ -53,6 +56,8 @@ pub struct Collector<L = Gather> {
     /// Source address of the current packet.
     source: Option<IpAddr>,
     open: HashMap<u64, Dialogue>,
+    /// Flows that were reset, and when: what their peers had sent by then may still come.
+    reset: VecDeque<(u64, u64)>,
     begun: u64,
     position: u64,
     /// Bytes of messages being read.
@@ -73,6 +78,8 @@ struct Dialogue {
     has_begun: bool,
     requests: Reading,
     responses: Reading,
+    /// When bytes came last, on any side.
+    heard: u64,
     /// The request that is not complete yet.
     asking: Option<u64>,
     /// Numbers of the requests without a final response, oldest first.
@@ -134,7 +141,10 @@ impl Reading {
     fn forget(&mut self, at: u64) {
         let gone =
             usize::try_from(at.saturating_sub(self.at)).map_or(self.bytes.len(), |gone| gone.min(self.bytes.len()));
-        self.bytes.drain(..gone);
+        match gone == self.bytes.len() {
+            true => self.bytes = Vec::new(),
+            false => drop(self.bytes.drain(..gone)),
+        }
         self.at = self.at.max(at);
     }
 
@@ -154,12 +164,11 @@ impl Reading {
         self.forget(begun.at);
         let cut = self.at + (self.bytes.len() as u64) < self.next;
         let kept = usize::try_from(len).unwrap_or(usize::MAX).min(self.bytes.len());
-        let message = self.bytes.drain(..kept).collect();
-        self.at = end;
-        if cut {
-            self.bytes.clear();
-            self.at = self.next;
-        }
+        // Most messages are all that is there: an idle connection keeps no room for bytes that it does not have.
+        let behind = if cut { Vec::new() } else { self.bytes[kept..].to_vec() };
+        let mut message = std::mem::replace(&mut self.bytes, behind);
+        message.truncate(kept);
+        self.at = if cut { self.next } else { end };
         (message, len)
     }
 }
@@ -170,6 +179,14 @@ impl Dialogue {
         match (side, self.guessed_wrong) {
             (Side::Client, false) | (Side::Server, true) => Side::Client,
             (Side::Server, false) | (Side::Client, true) => Side::Server,
+        }
+    }
+
+    /// What a side says.
+    fn reading(&mut self, side: Side) -> &mut Reading {
+        match self.role(side) {
+            Side::Client => &mut self.requests,
+            Side::Server => &mut self.responses,
         }
     }
 
@@ -218,6 +235,7 @@ impl<L: Listener> Collector<L> {
             now: 0,
             source: None,
             open: HashMap::new(),
+            reset: VecDeque::new(),
             begun: 0,
             position: 0,
             held: 0,
@@ -233,6 +251,19 @@ impl<L: Listener> Collector<L> {
         (self.listener, self.left_out)
     }
 
+    /// Lets go of flows that were reset long ago, and silent since then.
+    fn close_reset(&mut self) {
+        while let Some(&(since, flow)) = self.reset.front()
+            && i128::from(self.now.saturating_sub(since)) > GAP_NANOS_MAX
+        {
+            self.reset.pop_front();
+            match self.open.get(&flow) {
+                Some(dialogue) if dialogue.heard > since => self.reset.push_back((dialogue.heard, flow)),
+                _ => self.close(flow),
+            }
+        }
+    }
+
     /// Nanoseconds from the capture's start.
     fn offset(&self, time_ns: i128) -> u64 {
         u64::try_from(time_ns - self.start.unwrap_or(time_ns)).unwrap_or(0)
@@ -245,6 +276,16 @@ impl<L: Listener> Collector<L> {
         let result = change(dialogue, &mut self.listener);
         self.held = self.held.saturating_sub(before) + dialogue.held();
         Some(result)
+    }
+
+    /// What stands before `end` was read: where no message is being read, it belongs to none.
+    fn pass(&mut self, stream: Stream, end: u64) {
+        self.with(stream.flow, |dialogue, _| {
+            let reading = dialogue.reading(stream.side);
+            if reading.message.is_none() {
+                reading.forget(end);
+            }
+        });
     }
 
     fn request_begins(&mut self, flow: u64, at: u64, time: u64) {
@@ -271,9 +312,11 @@ impl<L: Listener> Collector<L> {
     fn request_ends(&mut self, flow: u64, end: u64) {
         self.with(flow, |dialogue, listener| {
             let Some(begun) = dialogue.requests.message.take() else { return };
-            let (bytes, len) = dialogue.requests.take(&begun, end);
+            let (mut bytes, len) = dialogue.requests.take(&begun, end);
             let Some(number) = dialogue.asking.take() else { return };
             let whole = bytes.len() as u64 == len;
+            // It is kept for a while, and was gathered in more room than it takes.
+            bytes.shrink_to_fit();
             match Request::new(bytes).filter(|_| whole) {
                 Some(request) => {
                     let pause = if let Body::After(pause) = begun.body { pause } else { 0 };
@@ -308,11 +351,17 @@ impl<L: Listener> Collector<L> {
 }
 
 impl<L: Listener> Visitor for Collector<L> {
+    /// Messages are kept whole; who wants their values reads them.
+    fn wants_values(&self) -> bool {
+        false
+    }
+
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
         self.start.get_or_insert(packet.time_ns);
         self.now = self.offset(packet.time_ns);
         self.source = layers.transport.as_ref().map(|transport| transport.src.0);
         self.position += packet.frame.len() as u64;
+        self.close_reset();
         self.listener.reads(self.position, self.held);
     }
 
@@ -328,21 +377,32 @@ impl<L: Listener> Visitor for Collector<L> {
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
         let (source, now) = (self.source, self.now);
         let room = READING_BYTES_MAX.saturating_sub(self.held);
-        self.with(stream.flow, |dialogue, _| match dialogue.role(stream.side) {
-            Side::Client => {
-                dialogue.client = dialogue.client.or(source);
-                dialogue.requests.idle();
-                dialogue.requests.goes_on(now);
-                let most = dialogue.requests.bytes.len() + room;
-                dialogue.requests.push(at, bytes, most);
-            }
-            Side::Server => {
-                dialogue.server = dialogue.server.or(source);
-                dialogue.responses.idle();
-                let most = (dialogue.responses.bytes.len() + room).min(RESPONSE_BYTES_KEPT);
-                dialogue.responses.push(at, bytes, most);
+        self.with(stream.flow, |dialogue, _| {
+            dialogue.heard = now;
+            match dialogue.role(stream.side) {
+                Side::Client => {
+                    dialogue.client = dialogue.client.or(source);
+                    dialogue.requests.idle();
+                    dialogue.requests.goes_on(now);
+                    let most = dialogue.requests.bytes.len() + room;
+                    dialogue.requests.push(at, bytes, most);
+                }
+                Side::Server => {
+                    dialogue.server = dialogue.server.or(source);
+                    dialogue.responses.idle();
+                    let most = (dialogue.responses.bytes.len() + room).min(RESPONSE_BYTES_KEPT);
+                    dialogue.responses.push(at, bytes, most);
+                }
             }
         });
+    }
+
+    fn keep(&mut self, stream: Stream, at: Range<u64>, _spans: &[Span]) {
+        self.pass(stream, at.end);
+    }
+
+    fn opaque(&mut self, stream: Stream, _what: &'static str, at: Range<u64>, _spans: &[Span]) {
+        self.pass(stream, at.end);
     }
 
     fn mark(&mut self, stream: Stream, mark: Mark<'_>, time_ns: i128) {
@@ -361,6 +421,13 @@ impl<L: Listener> Visitor for Collector<L> {
             (_, Mark::Response { status, at }) => self.response_begins(stream.flow, at, time, status),
             (Side::Client, Mark::End { end }) => self.request_ends(stream.flow, end),
             (Side::Server, Mark::End { end }) => self.response_ends(stream.flow, end, time),
+        }
+    }
+
+    fn ended(&mut self, flow: u64, how: Ending) {
+        match how {
+            Ending::Finished => self.close(flow),
+            Ending::Reset => self.reset.push_back((self.now, flow)),
         }
     }
 

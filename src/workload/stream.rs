@@ -26,19 +26,7 @@ pub fn stream(
     wanted: &Wanted,
     each: &mut dyn FnMut(Event),
 ) -> Result<LeftOut, CaptureError> {
-    let mut collector = Collector::telling(Teller {
-        each,
-        wanted,
-        shapes: Shapes::default(),
-        correlator: Correlator::new(wanted.following.clone()),
-        lines: HashMap::new(),
-        pending: BTreeMap::new(),
-        late: HashMap::new(),
-        open: HashMap::new(),
-        waiting: 0,
-        position: 0,
-        lost: 0,
-    });
+    let mut collector = Collector::telling(Teller::new(each, wanted));
     crate::dissect::run(input, &mut collector)?;
     let (mut teller, left_out) = collector.end();
     teller.tell(usize::MAX);
@@ -100,7 +88,23 @@ struct Open {
     telling: Rc<Telling>,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    fn new(each: &'a mut dyn FnMut(Event), wanted: &'a Wanted) -> Teller<'a> {
+        Teller {
+            each,
+            wanted,
+            shapes: Shapes::default(),
+            correlator: Correlator::new(wanted.following.clone()),
+            lines: HashMap::new(),
+            pending: BTreeMap::new(),
+            late: HashMap::new(),
+            open: HashMap::new(),
+            waiting: 0,
+            position: 0,
+            lost: 0,
+        }
+    }
+
     /// Tells what is over, from the front; and what waits for too long, or would take too much memory. `held`: bytes of
     /// messages being read.
     fn tell(&mut self, held: usize) {
@@ -250,3 +254,6 @@ impl Listener for Teller<'_> {
         self.tell(held);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use crate::protocol::path::Path;
 use crate::protocol::window::{self, Bytes, Inflating};
 use crate::protocol::{Encoding, Role, Sink};
 
+const UNREAD: &str = "http body not read";
 const INCOMPLETE: &str = "http body behind a gap";
 
 /// How a body's end is found.
@@ -67,9 +68,10 @@ pub struct Body {
 }
 
 impl Body {
-    /// For a message whose paths begin with `root`; `bodies` counts compressed bodies.
-    pub fn new(root: &str, facts: &Facts, framing: Framing, doubtful: bool, bodies: &mut u64) -> Self {
-        let payload = Payload::new(root, facts, bodies);
+    /// For a message whose paths begin with `root`; `bodies` counts compressed bodies. Without it, only the body's end is
+    /// looked for.
+    pub fn new(root: &str, facts: &Facts, framing: Framing, doubtful: bool, bodies: Option<&mut u64>) -> Self {
+        let payload = bodies.map_or_else(Payload::unread, |bodies| Payload::new(root, facts, bodies));
         Body { framing, payload, path: Path::new(root), doubtful, ended: false, length: facts.length }
     }
 
@@ -284,6 +286,11 @@ impl Payload {
             Coding::Unknown => Reader::Plain(Box::new(Opaque::rest("http body in another coding"))),
         };
         Payload { reader, held: Bytes::default(), tried: 0 }
+    }
+
+    /// One whose data is of no interest.
+    fn unread() -> Self {
+        Payload { reader: Reader::Plain(Box::new(Opaque::rest(UNREAD))), held: Bytes::default(), tried: 0 }
     }
 
     fn memory(&self) -> usize {

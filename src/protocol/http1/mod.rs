@@ -300,6 +300,9 @@ impl Connection {
     }
 
     fn report_head(&mut self, input: Input<'_>, len: usize, kind: Look, sink: &mut dyn Sink) {
+        if !sink.wants_values() {
+            return sink.keep(input.at..input.at + len as u64);
+        }
         let mut out = Together { base: input.at, sink };
         let mut emit = Emit::new(&input.bytes[..len], &mut out);
         let path = &mut self.half(input.side).path;
@@ -383,7 +386,8 @@ impl Connection {
             sink.mark(input.side, Mark::End { end: input.at + len as u64 });
             return self.turn_to(input.side, State::Start, len);
         }
-        let body = Body::new(root, facts, framing, doubtful, &mut self.bodies);
+        let bodies = sink.wants_values().then_some(&mut self.bodies);
+        let body = Body::new(root, facts, framing, doubtful, bodies);
         self.turn_to(input.side, State::Body(Box::new(body)), len)
     }
 

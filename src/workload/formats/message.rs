@@ -181,6 +181,10 @@ struct Marks {
 }
 
 impl Sink for Marks {
+    fn wants_values(&self) -> bool {
+        false
+    }
+
     fn keep(&mut self, _at: std::ops::Range<u64>) {}
     fn field(&mut self, _at: &[std::ops::Range<u64>], _field: &Field<'_>) {}
     fn opaque(&mut self, _at: std::ops::Range<u64>, _what: &'static str) {}
