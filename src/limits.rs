@@ -109,6 +109,8 @@ pub const ANSWER_WAIT_BYTES: u64 = 16 << 20;
 /// Values that later requests may take from responses, or that clients said first; those not used lately are forgotten.
 /// Two full tables of them take some 11 MiB, and as much again the responses that they stand for.
 pub const VALUES_KEPT: usize = (1 << 18) / 8 * 7;
+/// Values that clients said though a response had told them under another name, likewise.
+pub const ECHOES_KEPT: usize = 1 << 15;
 /// Names of fields that such values stand in, shared among them.
 pub const VALUE_FIELDS_KEPT: usize = 1 << 14;
 /// Requests read ahead of the one that is due, their bytes and what each takes beside them. While a session may be ahead of
@@ -117,7 +119,7 @@ pub const VALUE_FIELDS_KEPT: usize = 1 << 14;
 pub const LOOK_AHEAD_BYTES: usize = 8 << 20;
 /// Requests of a capture that are kept to be replayed again, while they are read beside those ahead; a longer capture is
 /// read again.
-pub const TAPE_BYTES_MAX: usize = 8 << 20;
+pub const TAPE_BYTES_MAX: usize = 16 << 20;
 /// Exchanges that later ones may wait for or take values from, while they are not over or not long over. More than are
 /// ahead.
 pub const LIVE_EXCHANGES_MAX: usize = 1 << 15;
@@ -153,8 +155,9 @@ pub const ENDPOINTS_MAX: usize = 200;
 pub const LOOKS_MAX: usize = 6000;
 /// Reasons told apart of why answers did not pass one check; the count goes on.
 pub const CHECK_REASONS_MAX: usize = 20;
-/// Write times kept to compare inter-arrivals with the capture's; the run's beginning counts.
-pub const ARRIVALS_KEPT: usize = 1 << 20;
+/// Write times that each sending thread keeps to compare inter-arrivals with the capture's; the run's beginning counts. They
+/// take 4 MiB, and some times that while they are compared.
+pub const ARRIVALS_KEPT: usize = 1 << 18;
 /// Informational responses before a final one; more is a protocol error.
 pub const RESPONSES_INFORMATIONAL_MAX: u32 = 100;
 /// Headers in a response; more is a protocol error.

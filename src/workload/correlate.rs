@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::protocol::{Role, Side};
 
 use super::following::{Following, Latest};
-use super::known::{Known, Origin};
+use super::known::{Field, Known, Origin};
 use super::line::{Line, Place, Telling};
 use super::turn::Follows;
 use super::values::{Value, read, tokens};
@@ -77,9 +77,10 @@ impl Correlator {
             let best = || Asked::new(asker, request, value).best(text, weight, origins);
             let best = if origins.is_empty() { None } else { best() };
             let Some((origin, place)) = best.zip(position) else {
-                // Told before, and by nothing like this: a field of this name tells it only as an echo.
-                let under = if origins.is_empty() { None } else { Some(value.name) };
-                known.says(asker.client, under, text);
+                match origins.is_empty() {
+                    true => known.says(asker.client, text),
+                    false => known.echoes(asker.client, value.name, text),
+                }
                 return false;
             };
             edges.push(follow(origin, value, place));
@@ -117,12 +118,14 @@ impl Correlator {
         if following.off {
             return;
         }
-        let mut tell = |value: &Value<'_>, text: &[u8], token: Option<u32>| {
-            if weight(text, value) != Weight::Light && !known.is_said(client, value.name, text) {
-                let field = known.field(value.path, value.name);
-                known.tells(client, text, Origin { by: by.clone(), field, ordinal: value.ordinal, token });
-            }
-        };
+        // `least`: what is lighter is not worth to be remembered.
+        let mut tell =
+            |value: &Value<'_>, (text, token): (&[u8], Option<u32>), least: Weight, field: &mut Option<Rc<Field>>| {
+                if weight(text, value) >= least && !known.is_echo(client, value.name, text) {
+                    let field = field.get_or_insert_with(|| known.field(value.path, value.name)).clone();
+                    known.tells(client, text, Origin { by: by.clone(), field, ordinal: value.ordinal, token });
+                }
+            };
         let mut pairs = Vec::new();
         read(&super::values::question(method), response, &mut |side, value| {
             if side == Side::Client || following.ignores(value.path) {
@@ -134,9 +137,13 @@ impl Correlator {
             if !travels(value) {
                 return;
             }
-            tell(value, value.text, None);
+            // The same for all words of a text.
+            let mut field = None;
+            tell(value, (value.text, None), Weight::Named, &mut field);
+            let is_prose = tokens(value.text).nth(PROSE_WORDS).is_some();
+            let least = if is_prose { Weight::Heavy } else { Weight::Named };
             for (n, word) in (0..).zip(tokens(value.text)).filter(|(_, word)| word.len() < value.text.len()) {
-                tell(value, &value.text[word], Some(n));
+                tell(value, (&value.text[word], Some(n)), least, &mut field);
             }
         });
         for (path, name, ordinal) in pairs {
@@ -351,8 +358,11 @@ fn stem(name: &str) -> String {
 /// Digits of a number that is no count, page or year.
 const NUMBER_MIN: usize = 5;
 
+/// A text of more words than this is meant to be read: a plain word in it is no code.
+const PROSE_WORDS: usize = 8;
+
 /// How sure it is that a value which stands in two places came from one to the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     /// It may be there by chance: a count, a short word.
     Light,

@@ -1,11 +1,13 @@
 //! Which values were heard, and from whom: bounded, and forgetting what was not asked for lately.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
+use hashbrown::hash_map::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap};
+
 use super::line::Telling;
-use crate::limits::{ORIGINS_PER_VALUE, VALUE_FIELDS_KEPT, VALUES_KEPT};
+use crate::limits::{ECHOES_KEPT, ORIGINS_PER_VALUE, VALUE_FIELDS_KEPT, VALUES_KEPT};
 
 /// A field of responses: the same for all that have it.
 #[derive(Debug)]
@@ -38,6 +40,13 @@ pub(super) enum Heard {
     Often(Vec<Origin>),
 }
 
+impl Origin {
+    /// The same field of the same response: it is found wherever the other one is.
+    fn is_like(&self, other: &Origin) -> bool {
+        Rc::ptr_eq(&self.by, &other.by) && Rc::ptr_eq(&self.field, &other.field)
+    }
+}
+
 impl Heard {
     /// The responses that told it.
     pub(super) fn origins(&self) -> &[Origin] {
@@ -49,18 +58,25 @@ impl Heard {
     }
 }
 
-/// Values by client, in two generations: what is used stays, the rest is forgotten with the older one. The capture alone
-/// decides which.
+/// Values by client. What is used stays, the rest is forgotten; the capture alone decides which.
 ///
 /// A value is known by 64 bits of a hash: among a million of them the odds that a value is taken for another are 10^-13.
-#[derive(Default)]
 pub(super) struct Known {
-    young: Table<Heard>,
-    old: Table<Heard>,
-    /// What the younger generation holds; a value that was told often counts as often.
-    held: usize,
+    heard: Generations<Heard>,
+    /// What clients said under a name though it had been told: seldom, so that looking here costs little.
+    echoes: Generations<()>,
     fields: Table<Rc<Field>>,
-    hash: RandomState,
+    hash: DefaultHashBuilder,
+}
+
+/// Entries in two generations: those that are asked for stay, the others go with the older one.
+struct Generations<T> {
+    young: Table<T>,
+    old: Table<T>,
+    /// What the younger generation holds; an entry may count as several.
+    held: usize,
+    /// What it may hold.
+    most: usize,
 }
 
 /// By a hash.
@@ -84,47 +100,108 @@ impl Hasher for Hashed {
     }
 }
 
+impl<T> Generations<T> {
+    fn new(most: usize) -> Self {
+        Generations { young: Table::default(), old: Table::default(), held: 0, most: most / 2 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
+
+    /// The entry of a key; a new one is made when there is none. `counts`: as how many it counts.
+    fn entry(&mut self, key: u64, counts: fn(&T) -> usize, new: impl FnOnce() -> T) -> &mut T {
+        if self.held >= self.most {
+            self.held = 0;
+            self.old = std::mem::take(&mut self.young);
+        }
+        match self.young.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let entry = self.old.remove(&key).unwrap_or_else(new);
+                self.held += counts(&entry);
+                place.insert(entry)
+            }
+        }
+    }
+
+    fn get(&mut self, key: u64, counts: fn(&T) -> usize) -> Option<&mut T> {
+        // Twice, for the borrow checker: a value that is known is asked for seldom.
+        if !self.young.contains_key(&key) {
+            let entry = self.old.remove(&key)?;
+            return Some(self.entry(key, counts, || entry));
+        }
+        self.young.get_mut(&key)
+    }
+}
+
+impl Heard {
+    /// A value that was told often counts as often.
+    fn counts(&self) -> usize {
+        self.origins().len().max(1)
+    }
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known {
+            heard: Generations::new(VALUES_KEPT),
+            echoes: Generations::new(ECHOES_KEPT),
+            fields: Table::default(),
+            hash: DefaultHashBuilder::default(),
+        }
+    }
+}
+
 impl Known {
     /// What is remembered of a client's value.
     pub(super) fn get(&mut self, client: u64, text: &[u8]) -> Option<&Heard> {
-        let key = self.key(client, None, text);
-        self.rejuvenate(key);
-        self.young.get(&key)
+        let key = self.hash.hash_one((client, text));
+        self.heard.get(key, Heard::counts).map(|heard| &*heard)
     }
 
-    /// Whether the client said a value under a name.
-    pub(super) fn is_said(&mut self, client: u64, name: &str, text: &[u8]) -> bool {
-        let key = self.key(client, Some(name), text);
-        self.rejuvenate(key);
-        self.young.contains_key(&key)
-    }
-
-    /// The client says a value, perhaps under a name: it is its own, unless a response told it.
-    pub(super) fn says(&mut self, client: u64, name: Option<&str>, text: &[u8]) {
-        let key = self.key(client, name, text);
-        self.rejuvenate(key);
-        if !self.young.contains_key(&key) {
-            self.insert(key, Heard::Own);
+    /// Whether the client said a value under a name, though it had been told.
+    pub(super) fn is_echo(&mut self, client: u64, name: &str, text: &[u8]) -> bool {
+        if self.echoes.is_empty() {
+            return false;
         }
+        let key = self.hash.hash_one((client, name, text));
+        self.echoes.get(key, |()| 1).is_some()
+    }
+
+    /// The client says a value: it is its own, unless a response told it.
+    pub(super) fn says(&mut self, client: u64, text: &[u8]) {
+        let key = self.hash.hash_one((client, text));
+        self.heard.entry(key, Heard::counts, || Heard::Own);
+    }
+
+    /// The client says a value that was told, and not by anything like this: a field of this name tells it only as an echo.
+    pub(super) fn echoes(&mut self, client: u64, name: &str, text: &[u8]) {
+        let key = self.hash.hash_one((client, name, text));
+        self.echoes.entry(key, |()| 1, || ());
     }
 
     /// A response tells a client a value.
     pub(super) fn tells(&mut self, client: u64, text: &[u8], origin: Origin) {
-        let key = self.key(client, None, text);
-        self.rejuvenate(key);
-        let Some(heard) = self.young.get_mut(&key) else { return self.insert(key, Heard::Told(origin)) };
+        let key = self.hash.hash_one((client, text));
+        let mut origin = Some(origin);
+        let heard = self.heard.entry(key, Heard::counts, || origin.take().map_or(Heard::Own, Heard::Told));
+        let Some(origin) = origin else { return };
         match heard {
             Heard::Own => {}
+            Heard::Told(first) if first.is_like(&origin) => {}
             Heard::Told(first) => {
                 *heard = Heard::Often(vec![first.clone(), origin]);
-                self.held += 1;
+                self.heard.held += 1;
             }
+            Heard::Often(origins) if origins.last().is_some_and(|last| last.is_like(&origin)) => {}
             Heard::Often(origins) => {
-                match origins.len() >= ORIGINS_PER_VALUE {
-                    true => drop(origins.remove(1)),
-                    false => self.held += 1,
+                let is_full = origins.len() >= ORIGINS_PER_VALUE;
+                if is_full {
+                    origins.remove(1);
                 }
                 origins.push(origin);
+                self.heard.held += usize::from(!is_full);
             }
         }
     }
@@ -141,28 +218,6 @@ impl Known {
         let field = Rc::new(Field { path: path.into(), name: name.into() });
         self.fields.insert(key, field.clone());
         field
-    }
-
-    /// Takes a value that is asked for from the older generation into the younger.
-    fn rejuvenate(&mut self, key: u64) {
-        if !self.young.contains_key(&key)
-            && let Some(heard) = self.old.remove(&key)
-        {
-            self.insert(key, heard);
-        }
-    }
-
-    fn insert(&mut self, key: u64, heard: Heard) {
-        if self.held >= VALUES_KEPT / 2 {
-            self.held = 0;
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.held += heard.origins().len().max(1);
-        self.young.insert(key, heard);
-    }
-
-    fn key(&self, client: u64, name: Option<&str>, text: &[u8]) -> u64 {
-        self.hash.hash_one((client, name, text))
     }
 }
 
@@ -190,13 +245,13 @@ mod tests {
             }
         }
         assert!(known.get(1, b"token").is_some() && known.get(1, b"idle").is_none());
-        assert!((known.young.len() + known.old.len()) as u64 <= 2 * generation + 2);
+        assert!((known.heard.young.len() + known.heard.old.len()) as u64 <= 2 * generation + 2);
     }
 
     #[test]
     fn clients_hear_for_themselves_and_what_they_said_first_is_theirs() {
         let mut known = Known::default();
-        known.says(1, None, b"zoe");
+        known.says(1, b"zoe");
         for number in 0..20 {
             let told = origin(&mut known, number);
             known.tells(1, b"zoe", told.clone());

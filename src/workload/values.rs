@@ -1,7 +1,8 @@
 //! The values of an exchange, with their places: the same reader for captured bytes and for live ones.
 
-use std::collections::HashMap;
 use std::ops::Range;
+
+use hashbrown::HashMap;
 
 use crate::protocol::encoding::{Decoded, decode};
 use crate::protocol::{Conversation, Encoding, Field, Mark, PartKind, Protocol, Role, Side, Sink, Window, http1};
@@ -33,7 +34,7 @@ pub(super) struct Value<'a> {
 pub(super) fn read(request: &[u8], response: &[u8], found: &mut dyn FnMut(Side, &Value<'_>)) {
     let mut conversation = http1::Http1.open(0);
     for (side, bytes) in [(Side::Client, request), (Side::Server, response)] {
-        let mut collect = Collect { side, ordinals: HashMap::new(), decoded: Decoded::default(), found };
+        let mut collect = Collect { side, ordinals: HashMap::default(), decoded: Decoded::default(), found };
         feed(conversation.as_mut(), side, bytes, &mut collect);
     }
 }
@@ -116,6 +117,7 @@ fn split(text: &[u8], base: usize, delimiter: impl Fn(u8) -> bool) -> impl Itera
 /// A sink that hands on values.
 struct Collect<'a> {
     side: Side,
+    /// By path.
     ordinals: HashMap<Box<str>, u32>,
     decoded: Decoded,
     found: &'a mut dyn FnMut(Side, &Value<'_>),
