@@ -37,6 +37,7 @@
 //! Errors are `{"error":CODE}`, for 422 also `"fields":[NAME…]`: 400 `bad_json` (or a bad form), 401, 403, 404 `not_found`, 405
 //! `method_not_allowed` with `Allow`, 409, 413 `too_large` (bodies over 1 MiB), 415 `unsupported_type`, 422 `invalid` (a field missing,
 //! empty, of the wrong type, or an `email` without `@`).
+//! Of very many users, tokens, orders and lines of a cart the latest are remembered.
 //! `HEAD` is answered as GET, without body. With `Accept-Encoding: gzip`, bodies of more than 256 bytes of JSON or HTML are gzipped (`Content-Encoding: gzip`,
 //! `Vary: Accept-Encoding`), with a `Content-Length`. Request bodies may be chunked; `Expect: 100-continue` is honoured.
 

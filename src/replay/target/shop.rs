@@ -1,6 +1,6 @@
 //! The shop's state and what can be done to it. Knows nothing of HTTP.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, VecDeque};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -9,6 +9,14 @@ use serde_json::{Value, json};
 
 /// Number of products in the catalogue.
 const PRODUCTS: u64 = 48;
+/// Users that are remembered: a shop that is asked for hours takes no more memory than one that is asked for minutes.
+const USERS_MAX: usize = 1 << 12;
+/// Tokens of logins, and those of forms, likewise.
+const TOKENS_MAX: usize = 1 << 15;
+/// Orders of a user, likewise.
+const ORDERS_MAX: usize = 64;
+/// Lines of a cart; a further one takes the first one's place.
+const CART_MAX: usize = 128;
 const NAMES: [&str; 8] = [
     "Oak Chair",
     "Brass Lamp",
@@ -63,19 +71,43 @@ pub struct User {
     pub orders: Vec<Order>,
 }
 
-/// The handle of a logged-in user: an index into the shop's users.
+/// The handle of a logged-in user: counts them. Good for as long as nobody else registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UserRef(usize);
+
+/// What was handed out, by token; the oldest is forgotten when there are many.
+struct Tokens<T> {
+    known: HashMap<String, T>,
+    order: VecDeque<String>,
+}
+
+impl<T> Tokens<T> {
+    fn new() -> Self {
+        Tokens { known: HashMap::new(), order: VecDeque::new() }
+    }
+
+    fn insert(&mut self, token: String, value: T) {
+        self.known.insert(token.clone(), value);
+        self.order.push_back(token);
+        if self.order.len() > TOKENS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
 
 /// Everything the shop knows, in memory.
 pub struct Shop {
     rng: StdRng,
     next_id: u64,
     pub products: Vec<Product>,
-    users: Vec<User>,
+    users: VecDeque<User>,
+    /// Users that were forgotten.
+    gone: usize,
     by_email: HashMap<String, UserRef>,
-    tokens: HashMap<String, UserRef>,
-    csrf: HashSet<String>,
+    tokens: Tokens<UserRef>,
+    csrf: Tokens<()>,
 }
 
 impl Shop {
@@ -87,10 +119,11 @@ impl Shop {
             rng,
             next_id,
             products: Vec::new(),
-            users: Vec::new(),
+            users: VecDeque::new(),
+            gone: 0,
             by_email: HashMap::new(),
-            tokens: HashMap::new(),
-            csrf: HashSet::new(),
+            tokens: Tokens::new(),
+            csrf: Tokens::new(),
         };
         shop.products = (0..PRODUCTS).map(|n| shop.product(n)).collect();
         shop
@@ -125,8 +158,14 @@ impl Shop {
             return None;
         }
         let (id, cart_id) = (self.id(), self.id());
-        let user = UserRef(self.users.len());
-        self.users.push(User {
+        if self.users.len() == USERS_MAX
+            && let Some(oldest) = self.users.pop_front()
+        {
+            self.gone += 1;
+            self.by_email.remove(&oldest.email);
+        }
+        let user = UserRef(self.gone + self.users.len());
+        self.users.push_back(User {
             id,
             name: name.into(),
             email: email.into(),
@@ -157,41 +196,43 @@ impl Shop {
 
     /// Whose token this is.
     pub fn bearer(&self, token: &str) -> Option<UserRef> {
-        self.tokens.get(token).copied()
+        self.tokens.known.get(token).copied().filter(|user| user.0 >= self.gone)
     }
 
     /// Makes a token invalid.
     pub fn revoke(&mut self, token: &str) {
-        self.tokens.remove(token);
+        self.tokens.known.remove(token);
     }
 
     /// A token for one form.
     pub fn form_token(&mut self) -> String {
         let token = self.token();
-        self.csrf.insert(token.clone());
+        self.csrf.insert(token.clone(), ());
         token
     }
 
     /// Whether a form's token was handed out and not used yet.
     pub fn redeem_form_token(&mut self, token: &str) -> bool {
-        self.csrf.remove(token)
+        self.csrf.known.remove(token).is_some()
     }
 
     /// A user's record.
     pub fn user(&self, user: UserRef) -> &User {
-        &self.users[user.0]
+        &self.users[user.0 - self.gone]
     }
 
     /// A user's record, to change it.
     pub fn user_mut(&mut self, user: UserRef) -> &mut User {
-        &mut self.users[user.0]
+        &mut self.users[user.0 - self.gone]
     }
 
     /// Puts something into the cart; none when there is no such product.
     pub fn add_item(&mut self, user: UserRef, product_id: u64, quantity: u64) -> Option<Item> {
         self.find(product_id)?;
         let item = Item { item_id: self.id(), product_id, quantity };
-        self.user_mut(user).cart.push(item.clone());
+        let cart = &mut self.user_mut(user).cart;
+        cart.push(item.clone());
+        cart.drain(..cart.len().saturating_sub(CART_MAX));
         Some(item)
     }
 
@@ -205,6 +246,7 @@ impl Shop {
         let user = self.user_mut(user);
         let order = Order { order_id, status: "placed", total_cents, items: std::mem::take(&mut user.cart), created };
         user.orders.push(order.clone());
+        user.orders.drain(..user.orders.len().saturating_sub(ORDERS_MAX));
         Some(order)
     }
 
@@ -226,5 +268,43 @@ impl User {
     /// The profile, as it is answered.
     pub fn profile(&self) -> Value {
         json!({"user_id": self.id, "name": self.name, "email": self.email, "phone": self.phone, "birthday": self.birthday, "newsletter": self.newsletter})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_long_ago_is_forgotten_and_the_rest_stays() {
+        let mut shop = Shop::open();
+        let user = |n: usize| format!("user{n}@mail.example");
+        let mut tokens = Vec::new();
+        for n in 0..USERS_MAX + 10 {
+            let new = shop.register("Zoe", &user(n), "secret").unwrap();
+            tokens.push(shop.grant(new));
+            shop.form_token();
+        }
+        assert_eq!((shop.users.len(), shop.by_email.len()), (USERS_MAX, USERS_MAX));
+        for n in [0, 9, 10, USERS_MAX + 9] {
+            let known = shop.authenticate(&user(n), "secret").map(|found| shop.user(found).email.clone());
+            assert_eq!(known, (n > 9).then(|| user(n)));
+            let bearer = shop.bearer(&tokens[n]).map(|found| shop.user(found).email.clone());
+            assert_eq!(bearer, (n > 9).then(|| user(n)));
+        }
+        let last = shop.bearer(tokens.last().unwrap()).unwrap();
+        let product = shop.products[0].id;
+        for _ in 0..ORDERS_MAX + 5 {
+            for _ in 0..CART_MAX + 5 {
+                assert!(shop.add_item(last, product, 1).is_some());
+            }
+            assert_eq!(shop.order(last, String::new()).unwrap().items.len(), CART_MAX);
+        }
+        assert_eq!(shop.user(last).orders.len(), ORDERS_MAX);
+        (0..TOKENS_MAX).for_each(|_| drop((shop.grant(last), shop.form_token())));
+        assert!(shop.bearer(&tokens[20]).is_none());
+        for tokens in [shop.tokens.order.len(), shop.tokens.known.len(), shop.csrf.order.len(), shop.csrf.known.len()] {
+            assert_eq!(tokens, TOKENS_MAX);
+        }
     }
 }
