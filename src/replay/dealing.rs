@@ -168,13 +168,13 @@ impl Reader {
         };
         let outbox = self.outbox.clone();
         let flush = move || outbox.lock().unwrap_or_else(PoisonError::into_inner).flush();
-        let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(flush.clone());
+        let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(flush);
         let mut dealer = Dealer::new(&self.profile, &self.endpoints, self.ahead.clone(), self.met.clone(), &mut hosts)?;
         let mut kept = || self.answers.need_no_more();
         let mut give = |errand| self.outbox.lock().unwrap_or_else(PoisonError::into_inner).give(errand);
         dealer.run(&mut feed, &self.progress.stop, &waits, &mut kept, &mut give)?;
         let cut_short = dealer.cut_short;
-        flush();
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).end();
         Ok((Ended { left_out: feed.left_out(), cut_short }, feed))
     }
 }

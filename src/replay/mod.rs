@@ -205,6 +205,7 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
     let feed = feed.into();
     options.profile.check()?;
     can_be_read(&feed, &options.profile)?;
+    seat::open_files();
     let embedded = (options.target == "embedded").then(target::spawn).transpose()?;
     let url = embedded.as_ref().map_or(options.target.clone(), |handle| format!("http://{}", handle.addr));
     options.start_at.map(start::ahead).transpose()?;

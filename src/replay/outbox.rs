@@ -27,12 +27,19 @@ const SESSIONS_KEPT: usize = 1 << 16;
 #[derive(Default)]
 pub struct Users {
     queued: Vec<AtomicUsize>,
+    /// Enough was dealt for now, or all: who has nothing to do does not wait for the reader.
+    enough: AtomicBool,
 }
 
 impl Users {
     /// So many of them.
     pub fn new(count: u32) -> Users {
-        Users { queued: (0..count).map(|_| AtomicUsize::new(0)).collect() }
+        Users { queued: (0..count).map(|_| AtomicUsize::new(0)).collect(), enough: AtomicBool::new(false) }
+    }
+
+    /// Whether one that has nothing to do waits for the reader.
+    pub fn is_short(&self) -> bool {
+        !self.enough.load(Ordering::Relaxed)
     }
 
     /// One has taken a request.
@@ -127,6 +134,12 @@ impl Outbox {
         }
     }
 
+    /// Nothing more comes.
+    pub fn end(&mut self) {
+        self.flush();
+        self.users.enough.store(true, Ordering::Relaxed);
+    }
+
     /// Waits while enough is ahead.
     fn pause(&mut self, dealt: usize) -> bool {
         let depth = CLOSED_AHEAD.div_ceil(self.users.queued.len().max(1)).max(CLOSED_AHEAD / 64);
@@ -135,9 +148,11 @@ impl Outbox {
         if self.ahead.bytes() >= LOOK_AHEAD_BYTES || looks && sated(&self.users, depth) {
             self.flush();
             self.progress.primed.store(true, Ordering::Relaxed);
+            self.users.enough.store(true, Ordering::Relaxed);
             while self.goes_on() && (self.ahead.bytes() >= LOOK_AHEAD_BYTES / 4 * 3 || sated(&self.users, depth / 2)) {
                 thread::sleep(LOOK);
             }
+            self.users.enough.store(false, Ordering::Relaxed);
         }
         self.goes_on()
     }

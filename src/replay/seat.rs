@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 use thread_priority::{
@@ -49,6 +50,14 @@ fn raise() -> Result<(), String> {
             "`rt` is not permitted: {why}; the threads run with ordinary priority (run as root, give the program CAP_SYS_NICE, or raise `ulimit -r`)"
         )
     })
+}
+
+/// Lets this process have as many connections open as the system allows it: shells give less at first. What is refused
+/// shows when a connection cannot be opened.
+pub fn open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// What a thread used since it was started.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::limits::TAPE_BYTES_MAX;
 use crate::measure::statistics::{ks_distance, l1_distance};
 use crate::run::*;
 use crate::workload::LeftOut;
@@ -21,7 +22,8 @@ use super::worker::Run;
 const RATE_SHARE_MIN: f64 = 0.95;
 /// Requests under which a rate says nothing.
 const RATE_REQUESTS_MIN: u64 = 20;
-/// Share of the time that connections of a closed loop may have nothing to send without a warning.
+/// Share of the time that connections of a closed loop may have nothing to send: more is a warning, and the generator's
+/// fault where the capture is not read fast enough.
 const STARVED_SHARE: f64 = 0.1;
 /// Share of values that may be missed without a warning.
 const MISSED_SHARE: f64 = 0.1;
@@ -30,7 +32,7 @@ const MISSED_SHARE: f64 = 0.1;
 pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt) -> RunResult {
     let seconds = tally.last.saturating_sub(run.start) as f64 / 1e9;
     let (offered_rps, sent_rps) = rates(&tally);
-    let invalid_because = invalid_because(run, &tally, offered_rps, sent_rps);
+    let invalid_because = invalid_because(run, &tally, (offered_rps, sent_rps), seconds);
     let mut result = RunResult {
         standin: env!("CARGO_PKG_VERSION").into(),
         schema: SCHEMA,
@@ -149,17 +151,16 @@ fn rates(tally: &Tally) -> (f64, f64) {
         Some((first, last)) if last > first && n > 1 => (n - 1) as f64 * 1e9 / (last - first) as f64,
         _ => 0.0,
     };
-    let writes = tally.arrivals.iter().map(|(written, _)| *written);
-    let written = writes.clone().min().zip(writes.max());
     let intended: u64 = tally.endpoints.values().map(|endpoint| endpoint.requests).sum();
-    (rate(intended, tally.intended), rate(tally.arrivals.len() as u64, written))
+    (rate(intended, tally.intended), rate(tally.answered, tally.written))
 }
 
-fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<String> {
+fn invalid_because(run: &Run, tally: &Tally, (offered, sent): (f64, f64), seconds: f64) -> Vec<String> {
     let capped = tally.failed.get(&Failure::Cap).copied().unwrap_or(0);
     let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
     let short =
         open && tally.planned >= RATE_REQUESTS_MIN && tally.failed.is_empty() && sent < offered * RATE_SHARE_MIN;
+    let unread = share_of_connections(run, tally.unread_ns, seconds);
     let reasons = [
         (tally.answered == 0, "no request was answered".to_owned()),
         (
@@ -173,6 +174,14 @@ fn invalid_because(run: &Run, tally: &Tally, offered: f64, sent: f64) -> Vec<Str
         (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
         (short, format!("the rate fell short: {sent:.1} requests/s written of {offered:.1} intended")),
         (capped > 0, format!("{capped} requests were not sent, for `max-in-flight` was reached")),
+        (
+            unread > STARVED_SHARE,
+            format!(
+                "the capture was not read fast enough: for {:.0} % of the time connections had nothing to send; give the generator a free core, or a capture that fits into memory ({} MiB of requests)",
+                unread * 100.0,
+                TAPE_BYTES_MAX >> 20
+            ),
+        ),
     ];
     let own = tally.health.faults(&tally.lateness, run.profile.max_lateness.0);
     reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(own).collect()
@@ -194,10 +203,10 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
     let incomplete = (incomplete_requests > 0).then(|| {
         format!("{incomplete_requests} requests were left out, for the capture does not hold them completely")
     });
-    let starved = tally.starved_ns as f64 / (seconds * 1e9 * f64::from(run.profile.connections));
+    let starved = share_of_connections(run, tally.starved_ns - tally.unread_ns, seconds);
     let idle = (starved > STARVED_SHARE).then(|| {
         format!(
-            "the connections had nothing to send for {:.0} % of the time: the capture has too few sessions at a time, or is not read fast enough",
+            "the connections had nothing to send for {:.0} % of the time: the capture has too few sessions at a time",
             starved * 100.0
         )
     });
@@ -213,6 +222,11 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         .chain(incomplete)
         .chain(idle)
         .collect()
+}
+
+/// Which share of the time of all connections of a closed loop that is.
+fn share_of_connections(run: &Run, ns: u64, seconds: f64) -> f64 {
+    ns as f64 / (seconds * 1e9 * f64::from(run.profile.connections))
 }
 
 /// How like the capture the run was.

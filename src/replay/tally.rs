@@ -42,10 +42,14 @@ pub struct Tally {
     pub arrivals: Vec<(u64, u64)>,
     /// First and last intended instant.
     pub intended: Option<(u64, u64)>,
+    /// First and last instant of a write, of the requests that were answered.
+    pub written: Option<(u64, u64)>,
     /// When the last outcome was known.
     pub last: u64,
     /// Time for which connections of a closed loop had nothing to send, nanoseconds.
     pub starved_ns: u64,
+    /// The part of it for which the capture was not read fast enough.
+    pub unread_ns: u64,
     /// How fit the sending threads were.
     pub health: Health,
     /// What they did not get.
@@ -101,8 +105,7 @@ impl Tally {
         endpoint.compared += known;
         self.last = self.last.max(about.known_at);
         self.held += u64::from(outcome.was_held());
-        let (first, last) = self.intended.unwrap_or((outcome.intended, outcome.intended));
-        self.intended = Some((first.min(outcome.intended), last.max(outcome.intended)));
+        self.intended = both(self.intended, Some((outcome.intended, outcome.intended)));
         self.errors += error;
         endpoint.errors += error;
         match outcome.end {
@@ -122,6 +125,7 @@ impl Tally {
                 endpoint.answered += 1;
                 *self.status.entry(status).or_default() += 1;
                 *endpoint.status.entry(status).or_default() += 1;
+                self.written = both(self.written, Some((written, written)));
                 if self.arrivals.len() < ARRIVALS_KEPT {
                     self.arrivals.push((written, about.captured_at));
                 }
@@ -137,6 +141,12 @@ impl Tally {
                 }
             }
         }
+    }
+
+    /// Counts time for which a connection of a closed loop had nothing to send; `unread`: it was waiting for the reader.
+    pub fn starve(&mut self, ns: u64, unread: bool) {
+        self.starved_ns += ns;
+        self.unread_ns += if unread { ns } else { 0 };
     }
 
     /// Counts it in the windows of its instants.
@@ -178,12 +188,11 @@ impl Tally {
         self.compared += other.compared;
         self.agreed += other.agreed;
         self.arrivals.extend(other.arrivals);
-        self.intended = match (self.intended, other.intended) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
+        self.intended = both(self.intended, other.intended);
+        self.written = both(self.written, other.written);
         self.last = self.last.max(other.last);
         self.starved_ns += other.starved_ns;
+        self.unread_ns += other.unread_ns;
         self.windows.merge(other.windows);
         CheckTally::merge(&mut self.checks, other.checks);
         self.health.merge(other.health);
@@ -205,6 +214,14 @@ impl EndpointTally {
         add(&mut self.status, other.status);
         self.response.merge(&other.response);
         self.service.merge(&other.service);
+    }
+}
+
+/// From the first of both to the last of both.
+fn both(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
     }
 }
 

@@ -340,9 +340,10 @@ impl Worker {
             let deal = match queue.take() {
                 Some(deal) => deal,
                 None => {
+                    let is_short = self.run.users.is_short();
                     let Some(deal) = queue.next().await else { break };
                     let taken = now();
-                    self.tally.borrow_mut().starved_ns += taken.saturating_sub(free);
+                    self.tally.borrow_mut().starve(taken.saturating_sub(free), is_short);
                     free = taken;
                     deal
                 }
