@@ -103,6 +103,10 @@ pub const WORKLOAD_BYTES_MAX: usize = 1 << 30;
 /// Bytes of messages that may be half read, or wait to be told, while a capture is streamed: what goes beyond is cut off,
 /// and a request that is cut off is left out.
 pub const READING_BYTES_MAX: usize = 32 << 20;
+/// What a complete request takes while it waits to be told, beside its bytes.
+pub const TURN_BYTES: usize = 1024;
+/// Requests without an answer that are remembered; an answer to an older one tells no values.
+pub const UNANSWERED_KEPT: usize = 1 << 15;
 /// Capture bytes for which an exchange waits for its answer before it is replayed without knowing it: a fraction of a second
 /// of reading, so that a request that is answered late does not keep the others.
 pub const ANSWER_WAIT_BYTES: u64 = 16 << 20;

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::capture::CaptureError;
-use crate::limits::{ANSWER_WAIT_BYTES, READING_BYTES_MAX};
+use crate::limits::{ANSWER_WAIT_BYTES, READING_BYTES_MAX, TURN_BYTES, UNANSWERED_KEPT};
 
 use super::collect::{Asker, Collector, Listener};
 use super::correlate::{self, Correlator};
@@ -46,7 +46,7 @@ struct Teller<'a> {
     late: HashMap<u64, Asking>,
     /// Complete requests that may still be answered, told or not.
     open: HashMap<u64, Open>,
-    /// Bytes of the requests in `pending`.
+    /// Memory for the requests in `pending`.
     waiting: usize,
     position: u64,
     lost: u64,
@@ -121,7 +121,7 @@ impl<'a> Teller<'a> {
                 }
                 (_, Pending::Asked { turn, .. } | Pending::Over(turn)) => {
                     let connection = turn.connection;
-                    self.waiting -= turn.request.bytes.len();
+                    self.waiting -= turn.request.bytes.len() + TURN_BYTES;
                     (self.each)(Event::Turn(turn));
                     self.settled(connection);
                 }
@@ -184,7 +184,12 @@ impl Listener for Teller<'_> {
         let telling = Rc::new(Telling::new(number, line.clone(), &correlate::target(&request)));
         let told = telling.told.clone();
         self.open.insert(number, Open { client, method: request.method().into(), telling });
-        self.waiting += request.bytes.len();
+        if self.open.len() > UNANSWERED_KEPT {
+            // Where only one direction was captured, none is ever answered.
+            let least = number.saturating_sub(UNANSWERED_KEPT as u64 / 2);
+            self.open.retain(|number, _| *number >= least);
+        }
+        self.waiting += request.bytes.len() + TURN_BYTES;
         let turn = Box::new(Turn {
             number,
             client,

@@ -205,3 +205,23 @@ fn ten_times_as_much_is_remembered_no_longer() {
     assert_eq!(most_of_ten, most);
     assert!(most.lines <= 3 * AT_ONCE as usize && most.unclosed <= 2 * AT_ONCE as usize, "{most:?}");
 }
+
+#[test]
+fn of_what_is_never_answered_the_latest_is_remembered() {
+    let mut told = 0;
+    let mut each = |event| told += u64::from(matches!(event, Event::Turn(_)));
+    let wanted = Wanted::default();
+    let mut teller = Teller::new(&mut each, &wanted);
+    let asker = Asker { client: 1, connection: 0, opened: 0, at: 0 };
+    let many = UNANSWERED_KEPT as u64 * 3 / 2;
+    for number in 0..many {
+        teller.begins(number, &asker);
+        teller.asks(number, Request::new(b"GET / HTTP/1.1\r\n\r\n".to_vec()).unwrap());
+        teller.reads(0, 0);
+        assert!(teller.open.len() <= UNANSWERED_KEPT && teller.open.contains_key(&number));
+        assert!(teller.pending.len() * TURN_BYTES <= READING_BYTES_MAX);
+    }
+    teller.tell(usize::MAX);
+    drop(teller);
+    assert_eq!(told, many);
+}
