@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use standin::replay::profile::{Arrivals, Span};
 use standin::replay::{
-    Asked, Failure, Mode, Options, Profile, Reader, ReplayError, RunResult, Saturate, dry_run, run, target,
+    Asked, Failure, Mode, Options, Outcomes, Profile, Reader, ReplayError, RunResult, Saturate, dry_run, run, target,
 };
 use standin::run::Ended;
 use standin::workload::hand::{self, Exchange};
@@ -164,6 +164,27 @@ fn a_shop_is_replayed_with_ids_and_tokens_of_another_process() {
         assert_eq!(result.workload.endpoint_l1, Some(0.0));
         assert!(result.correlation.missed == 0 && result.correlation.substituted >= 15, "{:?}", result.correlation);
     }
+}
+
+#[test]
+fn a_closed_loop_sends_what_a_dry_run_tells_round_after_round() {
+    let original = target::spawn().unwrap();
+    let workload = shopping(original.addr).workload(20);
+    // Whole rounds, and a part of one.
+    let requests = Some(18 * 4 + 5);
+    let profile = Profile { requests, connections: 3, abort_error_rate: 1.0, ..fast(Mode::Closed) };
+    let (outcomes, lines) = Outcomes::new();
+    let options = Options { outcomes: Some(outcomes), ..Options::new("embedded", profile.clone()) };
+    let result = run(&workload, options).unwrap();
+    assert!(result.correlation.substituted > 36, "in later rounds too: {:?}", result.correlation);
+    let lines = String::from_utf8(lines.iter().flatten().collect()).unwrap();
+    let pair = |line: &str| line.split(',').take(2).map(|n| n.parse().unwrap()).collect::<Vec<u64>>();
+    let mut sent: Vec<Vec<u64>> = lines.lines().skip(1).map(pair).collect();
+    let mut planned: Vec<_> =
+        dry_run(&workload, &profile).unwrap().iter().map(|one| vec![one.number, one.round.into()]).collect();
+    sent.sort();
+    planned.sort();
+    assert_eq!(sent, planned);
 }
 
 #[test]

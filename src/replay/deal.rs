@@ -12,6 +12,7 @@ use super::checks::wanted;
 use super::feed::{Card, Feed};
 use super::live::Live;
 use super::profile::{Mode, Profile, Shard};
+use super::rounds::Rounds;
 use super::schedule::{Captured, Intent, Plan, Schedule};
 use super::tally::Endpoints;
 
@@ -49,8 +50,8 @@ pub struct Deal {
     pub after: Option<Arc<Live>>,
     /// Where its values come from, one for each of [`Turn::edges`]; none for what is not replayed.
     pub sources: Box<[Option<Arc<Live>>]>,
-    /// Its part of the look-ahead.
-    _ticket: Ticket,
+    /// Its part of the look-ahead, if it was dealt ahead.
+    _ticket: Option<Ticket>,
 }
 
 /// What is dealt.
@@ -59,6 +60,8 @@ pub enum Errand {
     Send(Box<Deal>),
     /// No further one on this connection.
     Close(Lane),
+    /// Whole rounds, for whoever has time.
+    Rounds(Arc<Rounds>),
 }
 
 /// How far ahead of the requests that are due others are dealt.
@@ -85,6 +88,20 @@ impl Ahead {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.0.bytes.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+impl Deal {
+    /// A request that is sent as soon as its turn comes, without having been dealt ahead.
+    pub fn undealt(
+        turn: Arc<Turn>,
+        endpoint: u32,
+        lane: Lane,
+        live: Option<Arc<Live>>,
+        sources: Box<[Option<Arc<Live>>]>,
+    ) -> Deal {
+        let intent = Intent::After(0);
+        Deal { turn, lane, intent, opened: None, user: 0, endpoint, live, after: None, sources, _ticket: None }
     }
 }
 
@@ -138,6 +155,8 @@ pub struct Dealer<'a> {
     dealt: u64,
     /// The schedule has come to its end.
     over: bool,
+    /// Whole rounds may be handed out at once.
+    pub by_rounds: bool,
     /// More rounds were wanted, but what came through a pipe is gone.
     pub cut_short: bool,
 }
@@ -167,6 +186,7 @@ impl<'a> Dealer<'a> {
             allowed: 0,
             dealt: 0,
             over: false,
+            by_rounds: false,
             cut_short: false,
         })
     }
@@ -208,7 +228,22 @@ impl<'a> Dealer<'a> {
                 return Ok(());
             }
             self.next_round();
+            if std::mem::take(&mut self.by_rounds)
+                && let Some(rounds) = self.whole_rounds(feed)
+                && (!each(Errand::Rounds(rounds.into())) || self.profile.requests.is_none())
+            {
+                return Ok(());
+            }
         }
+    }
+
+    /// All further rounds of which every request is sent, when nobody has to deal them.
+    fn whole_rounds(&mut self, feed: &Feed) -> Option<Rounds> {
+        let count = self.schedule.left() / self.allowed.max(1);
+        let rounds = Rounds::of(feed.tape()?, self.profile, self.round, count)?;
+        self.schedule.skip(count.saturating_mul(self.allowed));
+        self.round = self.round.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        Some(rounds)
     }
 
     /// The next round begins where one more request would have come.
@@ -277,7 +312,7 @@ impl<'a> Dealer<'a> {
             live,
             after,
             sources,
-            _ticket: ticket,
+            _ticket: Some(ticket),
         }))))
     }
 

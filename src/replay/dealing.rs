@@ -170,6 +170,7 @@ impl Reader {
         let flush = move || outbox.lock().unwrap_or_else(PoisonError::into_inner).flush();
         let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(flush);
         let mut dealer = Dealer::new(&self.profile, &self.endpoints, self.ahead.clone(), self.met.clone(), &mut hosts)?;
+        dealer.by_rounds = true;
         let mut kept = || self.answers.need_no_more();
         let mut give = |errand| self.outbox.lock().unwrap_or_else(PoisonError::into_inner).give(errand);
         dealer.run(&mut feed, &self.progress.stop, &waits, &mut kept, &mut give)?;

@@ -64,6 +64,11 @@ impl Feed {
         self.tape.is_some()
     }
 
+    /// All that is in it, when it is in memory.
+    pub(super) fn tape(&self) -> Option<&[Card]> {
+        self.tape.as_deref()
+    }
+
     /// What its endpoints are numbered by.
     pub(super) fn endpoints(&self) -> Arc<Endpoints> {
         self.endpoints.clone()
@@ -185,7 +190,7 @@ pub(super) struct Sessions {
 }
 
 /// The first connection of those that belong together (union-find).
-fn first(groups: &mut HashMap<u32, u32>, mut connection: u32) -> u32 {
+pub(super) fn first(groups: &mut HashMap<u32, u32>, mut connection: u32) -> u32 {
     loop {
         let next = *groups.entry(connection).or_insert(connection);
         if next == connection {

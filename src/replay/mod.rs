@@ -27,6 +27,7 @@ pub mod profile;
 pub mod progress;
 pub mod provenance;
 mod response;
+mod rounds;
 mod safety;
 pub mod saturate;
 pub mod schedule;

@@ -115,6 +115,11 @@ impl Outbox {
                 return true;
             }
             Errand::Close(lane) => self.thread(*lane),
+            Errand::Rounds(rounds) => {
+                self.batches.iter_mut().for_each(|batch| batch.push(Errand::Rounds(rounds.clone())));
+                self.flush();
+                return self.goes_on();
+            }
         };
         let dealt = self.progress.dealt.fetch_add(u64::from(matches!(errand, Errand::Send(_))), Ordering::Relaxed);
         self.batches[thread].push(errand);

@@ -85,7 +85,7 @@ pub fn plan(
             any = true;
             each(planned(&deal, &edits))
         }
-        Errand::Close(_) => true,
+        Errand::Close(_) | Errand::Rounds(_) => true,
     })?;
     if any { Ok(()) } else { Err(nothing(&met)) }
 }

@@ -91,6 +91,16 @@ impl Schedule {
         plan
     }
 
+    /// Requests that may still be sent.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// So many requests are sent without being asked for one by one; only where all are sent as soon as they can be.
+    pub fn skip(&mut self, requests: u64) {
+        self.left = self.left.saturating_sub(requests);
+    }
+
     /// The capture's clock: connections begin on it, by `connect-scale`; inside, requests have their distance from that.
     fn on_capture_clock(&self, request: &Captured) -> Plan {
         let think_scale = if self.mode == Mode::Sessions { self.think_scale } else { 1.0 };

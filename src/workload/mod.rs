@@ -197,6 +197,10 @@ impl Request {
 
     /// A line without a version and nothing else: HTTP/0.9.
     pub fn is_simple(&self) -> bool {
+        // Where nearly all have their version.
+        if self.bytes.get(self.target.end..).is_some_and(|rest| rest.starts_with(b" HTTP/")) {
+            return false;
+        }
         let line_end = memchr::memchr(b'\n', &self.bytes).unwrap_or(self.bytes.len());
         memchr::memmem::find(&self.bytes[..line_end], b"HTTP/").is_none()
     }

@@ -3,9 +3,16 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 
-use super::*;
+use super::Worker;
+use super::asking::{Sent, answered};
+use super::lanes::Queue;
+use crate::replay::deal::Deal;
 use crate::replay::governor::Flight;
-use crate::replay::link::{Pipe, Timing};
+use crate::replay::link::{Link, Pipe, Readiness, Timing};
+use crate::replay::outcome::{End, Failure, Outcome};
+use crate::replay::pacer::now;
+use crate::replay::response::Reader;
+use crate::replay::schedule::Intent;
 
 /// A request on its way.
 struct Asking<'a> {

@@ -1,0 +1,104 @@
+//! Connections as captured: each is opened when its time comes, and sends its requests in their order.
+
+use std::rc::Rc;
+
+use tokio::task::JoinSet;
+
+use super::asking::Sent;
+use super::lanes::{Lanes, Queue};
+use super::{Inbox, Worker};
+use crate::replay::deal::Deal;
+use crate::replay::link::Link;
+use crate::replay::pacer::now;
+use crate::replay::schedule::Intent;
+
+impl Worker {
+    /// Opens each connection when its time comes.
+    pub(super) async fn open(self: Rc<Self>, mut inbox: Inbox) {
+        let mut tasks = JoinSet::new();
+        let mut lanes = Lanes::default();
+        let mut more = true;
+        while more || !lanes.unopened.is_empty() {
+            let next = lanes.next();
+            tokio::select! {
+                biased;
+                going_on = self.pacer.until(next.unwrap_or(u64::MAX)), if next.is_some() => match lanes.open() {
+                    Some(queue) if going_on => {
+                        tasks.spawn_local(self.clone().connection(queue));
+                    }
+                    _ => {}
+                },
+                errands = inbox.recv(), if more => match errands {
+                    Some(errands) => errands.into_iter().for_each(|errand| lanes.take(errand, self.run.start)),
+                    None => more = false,
+                },
+            }
+            while tasks.try_join_next().is_some() {}
+        }
+        lanes.queues.values().for_each(|queue| queue.close());
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// One captured connection: its requests in their order.
+    async fn connection(self: Rc<Self>, queue: Rc<Queue>) {
+        self.send_all(&queue).await;
+        queue.leave();
+    }
+
+    async fn send_all(&self, queue: &Queue) {
+        let mut link = self.link();
+        let mut free = None;
+        while let Some(deal) = queue.next().await {
+            let before = match (free, deal.opened) {
+                (Some(free), _) => free,
+                (None, Some(opened)) => self.opened(&mut link, self.run.start + opened).await,
+                (None, None) => 0,
+            };
+            let intended = self.intended(&deal, before).await;
+            // What can be done before the instant is done before it.
+            let early = self.is_told(&deal).then(|| self.render(&deal));
+            let Some(sent) = self.due(&deal, intended, before).await else { return };
+            free = Some(match queue.is_next_ahead(&deal.turn) {
+                true => {
+                    drop(early);
+                    self.ahead(queue, &mut link, deal, sent).await
+                }
+                false => self.request(&deal, early, &mut link, sent).await,
+            });
+        }
+    }
+
+    /// When a request is meant to be sent; `before`: when its connection was free.
+    pub(super) async fn intended(&self, deal: &Deal, before: u64) -> u64 {
+        match deal.intent {
+            Intent::At(at) => self.run.start + at,
+            Intent::After(think) => self.seen(deal, before).await.saturating_add(think),
+        }
+    }
+
+    /// Waits until a request is to be sent, and for the values that it needs. None when the run ends before.
+    pub(super) async fn due(&self, deal: &Deal, intended: u64, before: u64) -> Option<Sent> {
+        if intended > self.run.end() || !self.pacer.until(intended).await {
+            return None;
+        }
+        let told = self.told(deal).await.unwrap_or(0);
+        Some(Sent { intended, free: before.max(told), at: now() })
+    }
+
+    /// Opens a connection at its instant; says when it was there, but for what this thread was late. A refusal is reported
+    /// by the first request.
+    async fn opened(&self, link: &mut Link, instant: u64) -> u64 {
+        self.pacer.until(instant).await;
+        let begun = now();
+        self.count(link.ready().await.ok());
+        instant + (now() - begun)
+    }
+
+    /// When the response was there that a request's sender had seen.
+    async fn seen(&self, deal: &Deal, free: u64) -> u64 {
+        match &deal.after {
+            Some(live) => live.over().await,
+            None => free.max(self.run.start),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A closed loop: a number of connections, each of which sends its next request when the one before is answered.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::task::JoinSet;
+
+use super::asking::Sent;
+use super::lanes::Queue;
+use super::{Inbox, Worker};
+use crate::replay::deal::{Deal, Errand};
+use crate::replay::pacer::now;
+use crate::replay::rounds::Walk;
+
+/// Connections of a closed loop on one thread, from which on they take turns at reading and at writing.
+const TURNS_MIN: usize = 8;
+
+impl Worker {
+    /// Lets a number of connections send whatever comes to them.
+    pub(super) async fn closed(self: Rc<Self>, n: usize, mut inbox: Inbox) {
+        let mut tasks = JoinSet::new();
+        let mine = (0..self.run.profile.connections).filter(|user| *user as usize % self.run.threads == n);
+        let queues: HashMap<u32, Rc<Queue>> = mine.map(|user| (user, Rc::default())).collect();
+        queues.iter().for_each(|(user, queue)| {
+            tasks.spawn_local(self.clone().user(*user, queue.clone()));
+        });
+        loop {
+            tokio::select! {
+                errands = inbox.recv() => {
+                    let Some(errands) = errands else { break };
+                    errands.into_iter().for_each(|errand| self.give(errand, &queues));
+                }
+                over = tasks.join_next() => if over.is_none() { break },
+            }
+        }
+        queues.values().for_each(|queue| queue.close());
+        while tasks.join_next().await.is_some() {}
+    }
+
+    fn give(&self, errand: Errand, queues: &HashMap<u32, Rc<Queue>>) {
+        match errand {
+            Errand::Send(deal) => {
+                if let Some(queue) = queues.get(&deal.user) {
+                    queue.push(deal);
+                }
+            }
+            Errand::Rounds(rounds) => {
+                let _ = self.rounds.set(rounds);
+                queues.values().for_each(|queue| queue.look_again());
+            }
+            Errand::Close(_) => {}
+        }
+    }
+
+    /// One connection of a closed loop.
+    async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>) {
+        let mut link = self.link();
+        let in_turns = self.run.profile.connections as usize / self.run.threads >= TURNS_MIN;
+        self.pacer.until(self.run.start).await;
+        let mut free = now();
+        let mut walk = None;
+        loop {
+            let deal = match self.at_hand(user, &queue, &mut walk) {
+                Some(deal) => deal,
+                None => {
+                    let is_short = self.run.users.is_short();
+                    let Some(deal) = self.awaited(user, &queue, &mut walk).await else { break };
+                    let taken = now();
+                    self.tally.borrow_mut().starve(taken.saturating_sub(free), is_short);
+                    free = taken;
+                    deal
+                }
+            };
+            let begins = self.told(&deal).await.map_or(free, |_| now());
+            if begins >= self.run.end() || self.run.governor.is_stopped() {
+                break;
+            }
+            let sent = Sent { intended: begins, free: begins, at: begins };
+            free = self.request(&deal, None, &mut link, sent).await;
+            if in_turns {
+                // All answers that are there are read before the next requests go: they are stamped when they come, and
+                // a target that sleeps is woken once for many.
+                tokio::task::yield_now().await;
+            }
+        }
+        queue.leave();
+    }
+
+    /// What a connection sends next: what was dealt to it, or else what nobody has to deal.
+    fn at_hand(&self, user: u32, queue: &Queue, walk: &mut Option<Walk>) -> Option<Deal> {
+        match queue.take() {
+            Some(deal) => {
+                self.run.users.took(user);
+                Some(*deal)
+            }
+            None => self.rounds.get()?.next(walk),
+        }
+    }
+
+    /// The same, when there is something.
+    async fn awaited(&self, user: u32, queue: &Queue, walk: &mut Option<Walk>) -> Option<Deal> {
+        loop {
+            let deal = self.at_hand(user, queue, walk);
+            if deal.is_some() || queue.is_closed() {
+                return deal;
+            }
+            queue.changed().await;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What became of a request goes to all who count.
+
+use super::Worker;
+use crate::replay::deal::Deal;
+use crate::replay::governor::Landing;
+use crate::replay::outcome::{End, Failure, Outcome};
+use crate::replay::outcomes::Known;
+use crate::replay::tally::{About, is_error};
+
+impl Worker {
+    pub(super) fn record(&self, outcome: &Outcome, deal: &Deal, response: &[u8], known_at: u64) {
+        let expected = deal.turn.expect.as_ref().map(|response| response.status);
+        let about = About {
+            endpoint: deal.endpoint,
+            expected,
+            captured_at: deal.turn.at,
+            counts: outcome.intended >= self.run.warm(),
+            known_at,
+        };
+        if let Some(outcomes) = &mut *self.outcomes.borrow_mut() {
+            let (start, measured) = (self.run.start, about.counts);
+            outcomes.add(outcome, &Known { deal, endpoint: &self.run.endpoints.name(deal.endpoint), start, measured });
+        }
+        let mut tally = self.tally.borrow_mut();
+        tally.planned += 1;
+        tally.record(outcome, about);
+        if let End::Answered { status, .. } = outcome.end {
+            self.run.checks.look(about.endpoint, deal.turn.expect.as_ref(), status, response, &mut tally.checks);
+        }
+        let landing = match outcome.end {
+            End::Failed(Failure::Connect) => Landing::Refused,
+            End::Failed(Failure::Cap) => Landing::Unsent,
+            end if is_error(end, expected) => Landing::Bad,
+            _ => Landing::Good,
+        };
+        self.run.governor.landed(landing, known_at);
+    }
+}
