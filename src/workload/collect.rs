@@ -16,6 +16,9 @@ use crate::protocol::{Mark, Side};
 use super::gather::Gather;
 use super::{LeftOut, Request, Response, TooLarge, Workload};
 
+/// Flows that were reset and forgotten which may stay noted, beside as many as are open.
+const RESET_MAX: usize = 1024;
+
 /// Hears of exchanges while a capture is read.
 pub trait Listener {
     /// A request's first byte was captured. Its `number` counts such events.
@@ -427,7 +430,14 @@ impl<L: Listener> Visitor for Collector<L> {
     fn ended(&mut self, flow: u64, how: Ending) {
         match how {
             Ending::Finished => self.close(flow),
-            Ending::Reset => self.reset.push_back((self.now, flow)),
+            Ending::Reset => {
+                // Some may have been forgotten meanwhile.
+                if self.reset.len() > 2 * self.open.len() + RESET_MAX {
+                    let open = &self.open;
+                    self.reset.retain(|(_, flow)| open.contains_key(flow));
+                }
+                self.reset.push_back((self.now, flow));
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! A generator that could not keep its schedule says that its run is invalid, and why.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{OK, plain, server};
+use standin::replay::feed::Feed;
 use standin::replay::profile::{Arrivals, Span};
 use standin::replay::{Mode, Options, Profile, run};
 
@@ -34,6 +37,33 @@ fn a_schedule_that_no_thread_can_keep() {
     let said = result.invalid_because.join("\n");
     assert!(said.contains("the generator was late"), "{said}");
     assert!(result.generator.late_share > 0.01 && result.lateness_us.p99 > 1000, "{:?}", result.generator);
+}
+
+/// An input that takes its time.
+struct Slow(File);
+
+impl Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        thread::sleep(Duration::from_millis(40));
+        let piece = buffer.len().min(4 << 10);
+        self.0.read(&mut buffer[..piece])
+    }
+}
+
+#[test]
+fn a_capture_that_is_not_read_fast_enough_for_a_closed_loop() {
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop-keepalive.pcap");
+    let profile = Profile { mode: Mode::Closed, connections: 4, methods: vec!["GET".into()], ..Profile::default() };
+    let options = Options::new(&format!("http://{addr}"), profile);
+    let slow = run(Feed::pipe(Box::new(Slow(File::open(capture).unwrap()))), options.clone()).unwrap();
+    assert!(slow.requests.planned > 100 && !slow.valid, "{:?}", slow.requests);
+    let said = slow.invalid_because.join("\n");
+    assert!(said.contains("the capture was not read fast enough"), "{said}");
+    // What is in memory is there at once.
+    let prompt = run(Arc::new(plain(300, 10, 300)), options).unwrap();
+    let said = prompt.invalid_because.join("\n");
+    assert!(!said.contains("not read fast enough"), "{said}");
 }
 
 /// Runs a replay of a fixture and stops the whole process for a while in its midst.
