@@ -12,12 +12,11 @@ const SECOND: u64 = 1_000_000_000;
 /// From a connection to its first request.
 const OPEN_NS: u64 = 20_000_000;
 /// From a request to its response.
-const ANSWER_NS: u64 = 100_000;
+pub const ANSWER_NS: u64 = 100_000;
 
 /// The `n`th request: its number stands in a place and width of its own.
 pub fn request(n: usize) -> Vec<u8> {
-    format!("GET /r/{n:010} HTTP/1.1\r\nHost: shop.example\r\nAccept: application/json\r\nUser-Agent: measure\r\n\r\n")
-        .into_bytes()
+    super::pathology::request(n as u64)
 }
 
 /// Writes a capture in which each connection is opened a little before its first request, and request `n` is sent at the `n`th instant (nanoseconds) on

@@ -2,7 +2,7 @@
 //!
 //! `measure pacing STANDIN [ROUNDS]`: how exactly requests leave, beside a plain epoll and timerfd loop;
 //! `measure cost STANDIN [ROUNDS]`: processor time per request, beside wrk and oha where they are installed;
-//! `measure truth STANDIN`: figures against what the schedule and a misbehaving service make them.
+//! `measure truth STANDIN [RATE] [MODE]`: figures against what the schedule and a misbehaving service make them.
 //!
 //! Each prints a table and ends with 1 when a promise is not kept. All traffic stays on the loopback.
 
@@ -24,11 +24,13 @@ fn main() -> ExitCode {
     let done = match (arguments.first().map(String::as_str), arguments.get(1)) {
         (Some("pacing"), Some(standin)) => pacing::run(standin, number(2, 3)),
         (Some("cost"), Some(standin)) => cost::run(standin, number(2, 5)),
-        (Some("truth"), Some(standin)) => truth::run(standin),
+        (Some("truth"), Some(standin)) => {
+            truth::run(standin, arguments.get(2).map(String::as_str), arguments.get(3).map(String::as_str))
+        }
         // For `pacing`, in a process of its own.
         (Some("ideal"), Some(server)) => ideal::run(server, number(2, 1000), number(3, 1000)),
         _ => {
-            say("usage: measure pacing|cost STANDIN [ROUNDS] | measure truth STANDIN");
+            say("usage: measure pacing|cost STANDIN [ROUNDS] | measure truth STANDIN [RATE] [MODE]");
             return ExitCode::from(2);
         }
     };

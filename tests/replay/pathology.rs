@@ -3,15 +3,15 @@
 //! Shared by the tests and by the measurement at real scale.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const LAST_RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 
 /// How a service misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Pathology {
     Slow,
     /// Each request takes longer than the one before, up to ten times as long.
     Ramp,
-    /// Every twentieth connection is reset when it has sent a request.
+    /// Every twentieth request has its connection reset.
     Resets,
 }
 
@@ -41,6 +41,8 @@ pub struct Service {
     pub stall: (u64, u64),
     /// Requests over which a ramp goes.
     pub requests: u64,
+    /// Each answer is the last one of its connection.
+    pub hangs_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,30 @@ pub enum Fate {
     /// Answered after so many nanoseconds.
     Answered(u64),
     Reset,
+}
+
+/// What a service noted of a request that it answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Note {
+    /// The request was there.
+    pub came: Instant,
+    /// Its answer was about to be written: no client has it earlier.
+    pub written: Instant,
+    /// The next sign of the client on the same connection, a request or its end: it has the answer by then.
+    pub next: Option<Instant>,
+}
+
+/// By number of the request.
+pub type Notes = Arc<Mutex<BTreeMap<u64, Note>>>;
+
+/// The `n`th request.
+pub fn request(n: u64) -> Vec<u8> {
+    format!("GET /r/{n:010} HTTP/1.1\r\nHost: shop.example\r\nAccept: application/json\r\nUser-Agent: measure\r\n\r\n")
+        .into_bytes()
+}
+
+fn number(request: &[u8]) -> u64 {
+    request.get(b"GET /r/".len()..).and_then(|rest| std::str::from_utf8(rest.get(..10)?).ok()?.parse().ok()).unwrap()
 }
 
 impl Service {
@@ -65,23 +91,32 @@ impl Service {
     }
 
     /// Serves until the process ends.
-    pub fn start(self) -> SocketAddr {
+    pub fn start(self) -> (SocketAddr, Notes) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let arrived = Arc::new((AtomicU64::new(0), OnceLock::new()));
+        let (first, notes) = (Arc::new(OnceLock::new()), Notes::default());
+        let kept = notes.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (stream, arrived) = (stream.unwrap(), arrived.clone());
-                thread::spawn(move || self.serve(stream, &arrived.0, &arrived.1));
+                let (stream, first, notes) = (stream.unwrap(), first.clone(), kept.clone());
+                thread::spawn(move || self.serve(stream, &first, &notes));
             }
         });
-        addr
+        (addr, notes)
     }
 
-    fn serve(self, mut stream: TcpStream, arrived: &AtomicU64, first: &OnceLock<Instant>) {
+    fn serve(self, mut stream: TcpStream, first: &OnceLock<Instant>, notes: &Notes) {
         stream.set_nodelay(true).unwrap();
         let mut buffer = [0; 4096];
-        while let Ok(seen) = stream.peek(&mut buffer) {
+        let mut answered = None;
+        loop {
+            let seen = stream.peek(&mut buffer).unwrap_or(0);
+            let now = Instant::now();
+            let mut notes_now = notes.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(note) = answered.take().and_then(|n| notes_now.get_mut(&n)) {
+                note.next = Some(now);
+            }
+            drop(notes_now);
             if seen == 0 {
                 return;
             }
@@ -89,18 +124,16 @@ impl Service {
                 thread::yield_now();
                 continue;
             }
-            let now = Instant::now();
-            let at = now - *first.get_or_init(|| now);
-            match self.fate(arrived.fetch_add(1, Ordering::SeqCst), at.as_nanos() as u64) {
-                Fate::Answered(after) => {
-                    stream.read_exact(&mut buffer[..seen]).unwrap();
-                    thread::sleep((now + Duration::from_nanos(after)).saturating_duration_since(Instant::now()));
-                    if stream.write_all(RESPONSE).is_err() {
-                        return;
-                    }
-                }
-                // Closed with something unread: the peer gets a reset.
-                Fate::Reset => return,
+            let (n, at) = (number(&buffer[..seen]), now - *first.get_or_init(|| now));
+            // Closed with something unread: the peer gets a reset.
+            let Fate::Answered(after) = self.fate(n, at.as_nanos() as u64) else { return };
+            stream.read_exact(&mut buffer[..seen]).unwrap();
+            thread::sleep((now + Duration::from_nanos(after)).saturating_duration_since(Instant::now()));
+            let note = Note { came: now, written: Instant::now(), next: None };
+            notes.lock().unwrap_or_else(PoisonError::into_inner).insert(n, note);
+            answered = Some(n);
+            if stream.write_all(if self.hangs_up { LAST_RESPONSE } else { RESPONSE }).is_err() {
+                return;
             }
         }
     }
@@ -114,41 +147,63 @@ pub struct Truth {
     pub resets: u64,
 }
 
+/// The value that a share of the sorted ones does not exceed.
+pub fn quantile(sorted: &[u64], share: f64) -> u64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted[rank.max(1) - 1]
+}
+
 impl Truth {
-    /// The value that a share of the response times does not exceed, nanoseconds.
+    /// Of the response times, nanoseconds.
     pub fn quantile(&self, share: f64) -> u64 {
-        let rank = (self.response.len() as f64 * share).ceil() as usize;
-        self.response[rank.max(1) - 1]
+        quantile(&self.response, share)
+    }
+
+    /// Counts a request that arrives at an instant; gives when its connection is free again.
+    fn add(&mut self, fate: Fate, at: u64, meant: u64) -> u64 {
+        match fate {
+            Fate::Answered(after) => {
+                self.response.push(at + after - meant);
+                at + after
+            }
+            Fate::Reset => {
+                self.resets += 1;
+                at
+            }
+        }
     }
 }
 
 /// Requests at intended instants (nanoseconds), the `n`th on connection `n` modulo their number; on each one is sent
 /// when the one before has ended. Neither the network nor the sender takes any time.
 pub fn truth(service: &Service, connections: usize, intended: &[u64]) -> Truth {
-    let mut queues: Vec<VecDeque<u64>> = vec![VecDeque::new(); connections];
-    for (n, at) in intended.iter().enumerate() {
-        queues[n % connections].push_back(*at);
+    let mut queues: Vec<VecDeque<(u64, u64)>> = vec![VecDeque::new(); connections];
+    for (n, at) in (0..).zip(intended) {
+        queues[n as usize % connections].push_back((n, *at));
     }
     let mut arrivals: BinaryHeap<Reverse<(u64, usize)>> =
-        queues.iter().enumerate().filter_map(|(n, queue)| Some(Reverse((*queue.front()?, n)))).collect();
-    let first = intended[0];
+        queues.iter().enumerate().filter_map(|(c, queue)| Some(Reverse((queue.front()?.1, c)))).collect();
     let mut truth = Truth::default();
-    let mut n = 0;
     while let Some(Reverse((at, connection))) = arrivals.pop() {
-        let meant = queues[connection].pop_front().unwrap();
-        let free = match service.fate(n, at - first) {
-            Fate::Answered(after) => {
-                truth.response.push(at + after - meant);
-                at + after
-            }
-            Fate::Reset => {
-                truth.resets += 1;
-                at
-            }
-        };
-        n += 1;
-        if let Some(next) = queues[connection].front() {
+        let (n, meant) = queues[connection].pop_front().unwrap();
+        let free = truth.add(service.fate(n, at - intended[0]), at, meant);
+        if let Some((_, next)) = queues[connection].front() {
             arrivals.push(Reverse((free.max(*next), connection)));
+        }
+    }
+    truth.response.sort_unstable();
+    truth
+}
+
+/// The same where each request is meant for the end of the one before it on its connection and the captured time to
+/// think, which is what is left of the captured distance when the captured answer (`answer` nanoseconds) is taken off.
+pub fn truth_of_sessions(service: &Service, connections: usize, captured: &[u64], answer: u64) -> Truth {
+    let mut truth = Truth::default();
+    for connection in 0..connections.min(captured.len()) {
+        let mut meant = captured[connection];
+        for n in (connection..captured.len()).step_by(connections) {
+            let free = truth.add(service.fate(n as u64, meant - captured[0]), meant, meant);
+            meant = free + captured.get(n + connections).map_or(0, |next| next - captured[n] - answer);
         }
     }
     truth.response.sort_unstable();
