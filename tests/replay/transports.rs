@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -159,28 +159,88 @@ fn pipelined_requests_go_out_before_an_answer_and_get_their_own() {
     assert_eq!(result.workload.status_agreement, Some(1.0));
 }
 
+const UP: &str = "POST /up HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A request on one connection that asks for leave to send its body, perhaps behind another one that is not answered yet,
+/// and later one on another connection. `pause`: how long the captured body waited, nanoseconds.
+fn asking_for_leave(behind: bool, pause: u64) -> Workload {
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes();
+    let (first, up, late) = (get("/first"), UP.as_bytes().to_vec(), get("/late"));
+    let all = [(0, 0, &first), (0, 0, &up), (1, 30, &late)];
+    let exchanges: Vec<Exchange> = all[usize::from(!behind)..]
+        .iter()
+        .map(|(connection, at_ms, request)| Exchange { connection: *connection, at_ms: *at_ms, request, response: OK })
+        .collect();
+    let mut workload = hand::workload(&exchanges);
+    let steps = workload.sessions.iter_mut().flat_map(|session| &mut session.steps);
+    steps.filter(|step| step.request.method() == b"POST").for_each(|step| step.request.pause = pause);
+    workload
+}
+
 #[test]
 fn a_body_waits_for_leave_when_it_did() {
-    const HEAD: &str = "POST /up HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    let early = Arc::new(AtomicBool::new(false));
-    let seen = early.clone();
-    let addr = server(move |_, _, stream| {
-        // A body that did not wait comes with its head.
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        let mut body = [0; 5];
-        seen.store(stream.read(&mut body[..1]).is_ok(), Ordering::Relaxed);
-        stream.set_read_timeout(None).unwrap();
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
-        let rest = usize::from(seen.load(Ordering::Relaxed));
-        stream.read_exact(&mut body[rest..]).is_ok() && stream.write_all(OK).is_ok()
-    });
-    let request = [HEAD.as_bytes(), b"hello"].concat();
-    for (pause, waits) in [(3_000_000, true), (0, false)] {
-        let mut workload = hand::workload(&[Exchange { connection: 0, at_ms: 0, request: &request, response: OK }]);
-        workload.sessions[0].steps[0].request.pause = pause;
-        let result = replay(workload, &format!("http://{addr}"), captured());
-        assert_eq!(result.requests.answered, 1, "{:?}", result.requests);
-        assert_eq!(early.load(Ordering::Relaxed), !waits, "captured pause {pause} ns");
+    const MINUTE: u64 = 60_000_000_000;
+    for (behind, pause, waits) in [(false, MINUTE, true), (false, 0, false), (true, MINUTE, true), (true, 0, false)] {
+        let (tell, told) = mpsc::channel();
+        let (told, early) = (Mutex::new(told), Arc::new(AtomicBool::new(false)));
+        let seen = early.clone();
+        let addr = server(move |_, head, stream| {
+            if head.starts_with(b"GET /first") {
+                return true;
+            }
+            if head.starts_with(b"GET /late") {
+                return tell.send(()).is_ok() && stream.write_all(OK).is_ok();
+            }
+            // Whoever sends one thing after another has sent the body by now, if it does not wait.
+            told.lock().unwrap().recv().unwrap();
+            let mut body = [0; 5];
+            stream.set_nonblocking(true).unwrap();
+            seen.store(stream.read(&mut body[..1]).is_ok(), Ordering::Relaxed);
+            stream.set_nonblocking(false).unwrap();
+            let before = if behind { OK } else { b"" };
+            stream.write_all(&[before, b"HTTP/1.1 100 Continue\r\n\r\n"].concat()).unwrap();
+            let rest = usize::from(seen.load(Ordering::Relaxed));
+            stream.read_exact(&mut body[rest..]).is_ok() && stream.write_all(OK).is_ok()
+        });
+        let result = replay(asking_for_leave(behind, pause), &format!("http://{addr}"), captured());
+        let case = format!("behind another: {behind}, captured pause {pause} ns: {:?}", result.requests);
+        assert_eq!(result.requests.answered, 2 + u64::from(behind), "{case}");
+        assert_eq!(result.connections.opened, 2, "{case}");
+        assert_eq!(early.load(Ordering::Relaxed), !waits, "{case}");
+    }
+}
+
+#[test]
+fn a_body_that_got_no_leave_is_not_sent() {
+    for behind in [false, true] {
+        let body = Arc::new(Mutex::new(None));
+        let kept = body.clone();
+        let addr = server(move |_, head, stream| {
+            if head.starts_with(b"GET /first") {
+                return true;
+            }
+            if head.starts_with(b"GET /late") {
+                return stream.write_all(OK).is_ok();
+            }
+            let before = if behind { OK } else { b"" };
+            let no = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(&[before, no].concat()).unwrap();
+            let mut rest = Vec::new();
+            // Until the client hangs up, as it must: what it would send next could be taken for the body.
+            let _ = stream.read_to_end(&mut rest);
+            *kept.lock().unwrap() = Some(rest);
+            false
+        });
+        let result = replay(asking_for_leave(behind, 1), &format!("http://{addr}"), captured());
+        assert_eq!(result.requests.answered, 2 + u64::from(behind), "{:?}", result.requests);
+        assert_eq!(result.status.get("417"), Some(&1));
+        let heard = loop {
+            if let Some(heard) = body.lock().unwrap().take() {
+                break heard;
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        assert!(heard.is_empty(), "{}", String::from_utf8_lossy(&heard));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 
 use super::Worker;
-use super::asking::{Sent, answered};
+use super::asking::{Sent, answered, leave};
 use super::lanes::Queue;
 use crate::replay::deal::Deal;
 use crate::replay::governor::Flight;
@@ -65,7 +65,7 @@ impl Worker {
                     tokio::select! {
                         biased;
                         answer = pipe.next(), if !sent.is_empty() => known_at = self.heard(&mut sent, answer),
-                        cleared = &mut clearing => break cleared,
+                        cleared = &mut clearing, if !pipe.is_held() => break cleared,
                     }
                     if !pipe.is_open() {
                         break None;
@@ -117,7 +117,7 @@ impl Worker {
     ) -> u64 {
         let Some(flight) = flight else { return self.fail(&deal, &due, Failure::Cap) };
         let request = self.render(&deal);
-        pipe.send(&request.bytes, self.reader(&deal));
+        pipe.send(&request.bytes, leave(&deal), self.reader(&deal));
         let bytes = request.bytes.len();
         let mut tally = self.tally.borrow_mut();
         tally.substituted += request.made;
@@ -129,9 +129,11 @@ impl Worker {
     }
 
     /// The oldest request's answer, or what became of all of them.
-    fn heard(&self, sent: &mut VecDeque<Asking<'_>>, answer: Result<(Reader, Timing), Failure>) -> u64 {
+    fn heard(&self, sent: &mut VecDeque<Asking<'_>>, answer: Result<Option<(Reader, Timing)>, Failure>) -> u64 {
         let (reader, timing) = match answer {
-            Ok(answer) => answer,
+            Ok(Some(answer)) => answer,
+            // A body went out that had waited for leave.
+            Ok(None) => return now(),
             Err(failure) => {
                 return sent.drain(..).map(|one| self.fail(&one.deal, &one.due, failure)).last().unwrap_or(0);
             }

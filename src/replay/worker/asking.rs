@@ -100,7 +100,7 @@ impl Worker {
 }
 
 /// How long a request's body waits for leave, if it does.
-fn leave(deal: &Deal) -> Option<Duration> {
+pub(super) fn leave(deal: &Deal) -> Option<Duration> {
     let request = &deal.turn.request;
     request.waits_for_leave().then(|| LEAVE.max(Duration::from_nanos(request.pause)))
 }
