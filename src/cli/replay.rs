@@ -289,3 +289,36 @@ fn found(saturation: &Saturation) -> String {
     let objectives = super::text::harmless(&saturation.objectives.join(", "));
     format!("Highest rate that keeps {objectives}: {rate}{interval} ({} trials)\n\n", saturation.steps.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Ended;
+
+    #[test]
+    fn what_a_search_found_is_a_sentence() {
+        let saturation = |rps, ci95, ended| Saturation {
+            rps,
+            ci95,
+            ended,
+            objectives: vec!["p99 <= 50ms".into(), "error rate < 0.1 %".into()],
+            steps: Vec::new(),
+        };
+        for (saturation, text) in [
+            (
+                saturation(Some(361.26), Some([351.2, 371.04]), Ended::Found),
+                "Highest rate that keeps p99 <= 50ms, error rate < 0.1 %: 361.3 requests/s, with 95 % confidence from 351.2 to 371.0 (0 trials)\n\n",
+            ),
+            (
+                saturation(Some(80.0), None, Ended::MaxRate),
+                "Highest rate that keeps p99 <= 50ms, error rate < 0.1 %: 80.0 requests/s (0 trials)\n\n",
+            ),
+            (
+                saturation(None, None, Ended::TooLow),
+                "Highest rate that keeps p99 <= 50ms, error rate < 0.1 %: none of those tried (0 trials)\n\n",
+            ),
+        ] {
+            assert_eq!(found(&saturation), text);
+        }
+    }
+}

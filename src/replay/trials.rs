@@ -13,6 +13,8 @@ use super::{Options, ReplayError, RunResult, once};
 
 /// The objective of a profile that has none.
 const OBJECTIVE: &str = "p99 <= 50ms";
+/// Share of the requests that may wait for their connections without a warning.
+const HELD_SHARE: f64 = 0.1;
 /// After a rate that was too high, the target works off what is left over.
 const REST: Duration = Duration::from_millis(300);
 
@@ -59,12 +61,24 @@ pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunRe
         Ended::Most => Some("the search took more trials than it may (`saturate.most`)"),
         Ended::Cancelled => Some("cancelled before its end"),
     };
+    result.warnings.extend(crowded(&result));
     result.mode = "saturate".into();
     result.profile = options.profile.clone();
     result.invalid_because.extend(why.map(str::to_owned));
     result.valid = result.invalid_because.is_empty();
     result.saturation = Some(Saturation { objectives, ..saturation });
     Ok(result)
+}
+
+/// A warning when it is not the target alone that sets the rate.
+fn crowded(result: &RunResult) -> Option<String> {
+    let share = result.requests.held as f64 / result.requests.sent.max(1) as f64;
+    (share > HELD_SHARE).then(|| {
+        format!(
+            "{:.0} % of the requests waited until the answer before them had freed their captured connection: the target may keep more than this rate from a capture with more connections at a time",
+            share * 100.0
+        )
+    })
 }
 
 fn with_objectives(profile: &Profile) -> Profile {
@@ -89,7 +103,8 @@ fn at(profile: &Profile, rate: f64, number: u64) -> Profile {
 }
 
 fn judged(rate: f64, result: &RunResult) -> Trial {
-    let late = |why: &&String| why.starts_with("the generator was late");
+    // Late, or standing still: what it says of the target is its own.
+    let late = |why: &&String| why.starts_with("the generator ");
     let mut because: Vec<String> = result.invalid_because.iter().filter(|why| !late(why)).cloned().collect();
     let missed = result.slo.iter().filter(|slo| !slo.met);
     because.extend(missed.map(|slo| match slo.actual {
@@ -109,5 +124,43 @@ fn judged(rate: f64, result: &RunResult) -> Trial {
         p99_us: result.response_time_us.p99 as f64,
         sent: result.requests.sent,
         generator_late: result.invalid_because.iter().any(|why| late(&why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Slo;
+
+    fn result(invalid_because: &[&str], p99_is_met: bool, held: u64) -> RunResult {
+        let mut result = RunResult {
+            invalid_because: invalid_because.iter().map(|why| (*why).to_owned()).collect(),
+            slo: vec![Slo { objective: "p99 <= 50ms".into(), actual: Some(61.5), unit: "ms".into(), met: p99_is_met }],
+            ..RunResult::default()
+        };
+        (result.requests.sent, result.requests.held) = (100, held);
+        result
+    }
+
+    #[test]
+    fn a_trial_whose_generator_was_not_fit_says_nothing_of_the_target() {
+        let late =
+            "the generator was late: 1 % of the requests were written 60000 us or more after they should have been";
+        let still = "the generator stood still: for 66 ms of the run, up to 66 ms at a time, its threads did not run";
+        for why in [late, still] {
+            let trial = judged(100.0, &result(&[why], false, 0));
+            assert!(trial.generator_late, "{why}");
+            assert_eq!(trial.because, ["p99 <= 50ms (61.500 ms)"]);
+        }
+        let short =
+            judged(100.0, &result(&["the rate fell short: 90.0 requests/s written of 100.0 intended"], true, 0));
+        assert!(!short.kept && !short.generator_late);
+        assert!(judged(100.0, &result(&[], true, 0)).kept);
+    }
+
+    #[test]
+    fn who_waits_for_a_connection_does_not_measure_the_target_alone() {
+        assert_eq!(crowded(&result(&[], true, 10)), None);
+        assert!(crowded(&result(&[], true, 59)).unwrap().starts_with("59 % of the requests waited"));
     }
 }
