@@ -18,7 +18,7 @@ use super::pathology::{ALL, Notes, RESPONSE, Service, Truth, quantile, truth, tr
 use super::{capture, say, tell};
 
 /// As many as a ramp at the greatest rate keeps busy, and more.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: usize = 1024;
 const SECONDS: u64 = 8;
 const MS: u64 = 1_000_000;
 const RATES: [u64; 2] = [500, 1000];
@@ -54,7 +54,7 @@ pub fn run(standin: &str, rate: Option<&str>, mode: Option<&str>) -> io::Result<
         };
         for pathology in ALL {
             let service =
-                Service { pathology, base: 40 * MS, stall: (2000 * MS, 2000 * MS), requests, hangs_up: false };
+                Service { pathology, base: 100 * MS, stall: (2000 * MS, 2000 * MS), requests, hangs_up: false };
             let truth = match mode {
                 "sessions" => truth_of_sessions(&service, CONNECTIONS, &intended, capture::ANSWER_NS),
                 _ => truth(&service, CONNECTIONS, &intended),

@@ -87,8 +87,12 @@ impl Governor {
         let mut next = self.next_ns.load(Ordering::Relaxed);
         loop {
             let mine = next.max(now);
-            match self.next_ns.compare_exchange_weak(next, mine + self.spacing_ns, Ordering::Relaxed, Ordering::Relaxed)
-            {
+            match self.next_ns.compare_exchange_weak(
+                next,
+                mine.saturating_add(self.spacing_ns),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return mine,
                 Err(seen) => next = seen,
             }
@@ -174,6 +178,12 @@ mod tests {
         let governor = governor(&Profile { max_rate: 1000.0, ..Profile::default() });
         let slots = [7, 7, 7, 7, 7, 50_000_000].map(|now| governor.slot(now));
         assert_eq!(slots, [7, 1_000_007, 2_000_007, 3_000_007, 4_000_007, 50_000_000]);
+    }
+
+    #[test]
+    fn a_rate_next_to_nothing_leaves_room_for_one_request() {
+        let governor = governor(&Profile { max_rate: 1e-300, ..Profile::default() });
+        assert_eq!([7, 7, 8].map(|now| governor.slot(now)), [7, u64::MAX, u64::MAX]);
     }
 
     #[test]

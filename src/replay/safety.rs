@@ -42,6 +42,8 @@ impl Target {
             _ => (authority, if secure { 443 } else { 80 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
+        // With a dot at its end it is the same name (RFC 1034 §3.1), and is not to slip past what is said of that.
+        let host = host.strip_suffix('.').unwrap_or(host);
         Ok(Target { url: url.into(), host: host.to_ascii_lowercase(), authority: authority.into(), port, secure })
     }
 
@@ -84,12 +86,15 @@ impl Target {
             .map_err(|error| ReplayError::Unreachable { url: self.url.clone(), error })?;
         let addresses: Vec<SocketAddr> = found.collect();
         let address = *addresses.first().ok_or_else(|| self.refused("its name has no address"))?;
+        let written: Vec<String> = addresses.iter().map(|address| address.ip().to_canonical().to_string()).collect();
+        let denied = |address: &String| profile.deny_host.iter().any(|pattern| matches(pattern, address));
+        if let Some(address) = written.iter().find(|address| denied(address)) {
+            return Err(self.refused(format!("the profile denies {address} (`deny-host`)")));
+        }
         if addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
             return Ok(address);
         }
-        if captured_hosts.contains(&self.host)
-            || addresses.iter().any(|address| captured_hosts.contains(&address.ip().to_string()))
-        {
+        if captured_hosts.contains(&self.host) || written.iter().any(|address| captured_hosts.contains(address)) {
             return Err(self.refused("the capture was taken from it: this may be production"));
         }
         let allowed = profile.allow_host.iter().any(|pattern| matches(pattern, &self.host));
@@ -111,7 +116,7 @@ impl Target {
         if self.host == "localhost" || !addresses.is_empty() && addresses.iter().all(local) {
             return BTreeSet::new();
         }
-        addresses.iter().map(IpAddr::to_string).chain([self.host.clone()]).collect()
+        addresses.iter().map(|address| address.to_canonical().to_string()).chain([self.host.clone()]).collect()
     }
 }
 
@@ -181,6 +186,19 @@ mod tests {
         let denying = Profile { deny_host: vec!["10.0.0.6".into(), "*.prod.test".into()], ..Profile::default() };
         assert!(cleared("http://10.0.0.6", &denying, &[]).is_err());
         assert!(matches!(cleared("http://a.prod.test", &denying, &[]), Err(ReplayError::Refused { .. })));
+    }
+
+    #[test]
+    fn no_other_way_to_write_a_host_gets_past() {
+        let denying = Profile { deny_host: vec!["10.0.0.6".into(), "*.prod.test".into()], ..Profile::default() };
+        for url in ["http://a.prod.test.", "http://A.Prod.Test.:80", "http://[::ffff:10.0.0.6]", "http://10.6"] {
+            assert!(matches!(cleared(url, &denying, &[]), Err(ReplayError::Refused { .. })), "{url}");
+        }
+        for url in ["http://[::ffff:10.0.0.5]", "http://10.5"] {
+            assert!(cleared(url, &Profile::default(), &["10.0.0.5"]).is_err(), "{url}");
+            assert!(cleared(url, &Profile::default(), &["10.0.0.6"]).is_ok(), "{url}");
+        }
+        assert!(Target::parse("http://[::ffff:10.0.0.5]").unwrap().names().contains("10.0.0.5"));
     }
 
     #[test]

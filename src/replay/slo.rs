@@ -248,7 +248,7 @@ impl Figures {
     fn all(run: &RunResult) -> Figures {
         let histogram = |text: &str| Histogram::from_base64(text).unwrap_or_default();
         Figures {
-            requests: run.requests.answered + run.requests.failed.values().sum::<u64>(),
+            requests: run.requests.failed.values().fold(run.requests.answered, |all, n| all.saturating_add(*n)),
             errors: run.requests.errors,
             answered: run.requests.answered,
             compared: run.workload.compared,
@@ -264,11 +264,11 @@ impl Figures {
         let mut figures = Figures { seconds: run.seconds, ..Figures::default() };
         for endpoint in run.endpoints.iter().filter(|endpoint| names(pattern, &endpoint.endpoint)) {
             let histogram = |text: &str| Histogram::from_base64(text).unwrap_or_default();
-            figures.requests += endpoint.requests;
-            figures.errors += endpoint.errors;
-            figures.answered += endpoint.answered;
-            figures.compared += endpoint.compared;
-            figures.agreed += endpoint.agreed;
+            figures.requests = figures.requests.saturating_add(endpoint.requests);
+            figures.errors = figures.errors.saturating_add(endpoint.errors);
+            figures.answered = figures.answered.saturating_add(endpoint.answered);
+            figures.compared = figures.compared.saturating_add(endpoint.compared);
+            figures.agreed = figures.agreed.saturating_add(endpoint.agreed);
             figures.response.merge(&histogram(&endpoint.histograms.response));
             figures.service.merge(&histogram(&endpoint.histograms.service));
         }

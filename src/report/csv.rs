@@ -32,7 +32,7 @@ impl Report for Csv {
 fn line(run: &Run) -> String {
     let times = |p: &Percentiles| [p.p50, p.p90, p.p95, p.p99, p.p99_9, p.max].map(|t| t.to_string()).join(",");
     let r = &run.requests;
-    let failed: u64 = r.failed.values().sum();
+    let failed = r.failed.values().fold(0, |all: u64, n| all.saturating_add(*n));
     let cells = [
         quoted(&run.name),
         quoted(&run.target),

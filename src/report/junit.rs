@@ -65,7 +65,8 @@ fn suite(run: &Run) -> Suite {
     let valid = (!run.valid).then(|| run.invalid_because.join("; "));
     let checks = run.checks.iter().map(|check| {
         let why = || {
-            let mut why = format!("{} of {} answers were otherwise", check.failed, check.passed + check.failed);
+            let mut why =
+                format!("{} of {} answers were otherwise", check.failed, check.passed.saturating_add(check.failed));
             for because in &check.because {
                 let _ = write!(why, "; {} x {}: {}", because.times, because.endpoint, because.what);
             }

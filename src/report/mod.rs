@@ -128,6 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_were_made_up_break_no_format() {
+        let most = u64::MAX;
+        let run = format!(
+            r#"{{"requests":{{"answered":{most},"failed":{{"timeout":{most},"reset":{most}}}}},"seconds":1e308,"started_unix_us":{most},
+            "response_time_us":{{"p50":{most},"max":{most},"mean":1e308}},"status":{{"x\u001b":{most}}},"histograms":{{"response":"!"}},
+            "checks":[{{"name":"a","passed":{most},"failed":{most},"because":[{{"times":{most}}}]}}],
+            "series":[{{"at_s":-1e308,"seconds":1e308,"intended":{most},"target":{{"rss":{most}}}}},{{"at_s":1e308,"errors":1}}],
+            "endpoints":[{{"endpoint":"GET /","requests":{most}}}],"target_process":{{"rss_end":{most}}}}}"#
+        );
+        let mut results = Results::new("");
+        results.add("made up", &run).unwrap();
+        for report in ALL {
+            assert!(!report.render(&results).unwrap().contains('\u{1b}'), "{}", report.id());
+        }
+    }
+
+    #[test]
     fn a_stranger_s_file_is_refused() {
         let refused = Results::new("").add("notes.json", r#"{"a":1}"#).unwrap_err().to_string();
         assert!(refused.contains("notes.json"), "{refused}");
