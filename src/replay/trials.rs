@@ -22,7 +22,7 @@ const REST: Duration = Duration::from_millis(300);
 pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunResult, ReplayError> {
     let profile = with_objectives(&options.profile);
     let mut feed = Some(feed);
-    let mut best: Option<RunResult> = None;
+    let mut kept: Vec<(f64, RunResult)> = Vec::new();
     let mut last: Option<RunResult> = None;
     let mut number = 0;
     let saturation = search(&profile.saturate, profile.max_rate, profile.seed, |rate| {
@@ -41,15 +41,16 @@ pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunRe
             last = Some(result);
             return Ok(None);
         }
-        if trial.kept {
-            best = Some(result);
+        if trial.kept && !trial.generator_late {
+            kept.retain(|(known, _)| *known != rate);
+            kept.push((rate, result));
         } else {
             last = Some(result);
             std::thread::sleep(REST);
         }
         Ok(Some(trial))
     })?;
-    let Some(mut result) = best.or(last) else { return Err(ReplayError::Nothing(false)) };
+    let Some(mut result) = at_rate(kept, saturation.rps).or(last) else { return Err(ReplayError::Nothing(false)) };
     let objectives = profile.slo.iter().map(Objective::to_string).collect();
     let why = match saturation.ended {
         Ended::Found => None,
@@ -68,6 +69,11 @@ pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunRe
     result.valid = result.invalid_because.is_empty();
     result.saturation = Some(Saturation { objectives, ..saturation });
     Ok(result)
+}
+
+/// The last result that was kept at the rate found. One that was kept by chance at a higher rate is none of it.
+fn at_rate(kept: Vec<(f64, RunResult)>, rate: Option<f64>) -> Option<RunResult> {
+    kept.into_iter().find(|(known, _)| Some(*known) == rate).map(|(_, result)| result)
 }
 
 /// A warning when it is not the target alone that sets the rate.
@@ -156,6 +162,13 @@ mod tests {
             judged(100.0, &result(&["the rate fell short: 90.0 requests/s written of 100.0 intended"], true, 0));
         assert!(!short.kept && !short.generator_late);
         assert!(judged(100.0, &result(&[], true, 0)).kept);
+    }
+
+    #[test]
+    fn the_figures_told_are_those_of_the_rate_found() {
+        let kept = || [(100.0, 1), (200.0, 2), (150.0, 3)].map(|(rate, held)| (rate, result(&[], true, held))).to_vec();
+        assert_eq!(at_rate(kept(), Some(150.0)).unwrap().requests.held, 3);
+        assert!(at_rate(kept(), None).is_none() && at_rate(kept(), Some(1.0)).is_none());
     }
 
     #[test]
