@@ -457,7 +457,11 @@ impl<L: Listener> Visitor for Collector<L> {
 /// The host that a request names, lower case, without port.
 pub fn host(request: &Request) -> Option<String> {
     let text = std::str::from_utf8(request.bytes.get(request.header("host")?)?).ok()?;
-    Some(host_name(text).to_ascii_lowercase()).filter(|host| !host.is_empty())
+    let name = host_name(text).to_ascii_lowercase();
+    // However it is written: with a dot at its end it is the same name, with other zeros the same address.
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    let address = name.parse().map(|address: IpAddr| address.to_canonical().to_string());
+    Some(address.unwrap_or_else(|_| name.to_owned())).filter(|host| !host.is_empty())
 }
 
 /// `[::1]:80`, `::1`, `a.example:80` without port and brackets.
@@ -468,5 +472,27 @@ fn host_name(text: &str) -> &str {
     match text.parse::<SocketAddr>().is_ok() || text.matches(':').count() == 1 {
         true => text.split(':').next().unwrap_or(text),
         false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_the_same_however_it_is_written() {
+        for (written, read) in [
+            ("Shop.Example", Some("shop.example")),
+            ("shop.example.:8080", Some("shop.example")),
+            ("[2001:DB8:0::0:7]:80", Some("2001:db8::7")),
+            ("2001:db8:0:0:0:0:0:7", Some("2001:db8::7")),
+            ("[::ffff:10.0.0.5]", Some("10.0.0.5")),
+            ("10.0.0.5:80", Some("10.0.0.5")),
+            ("", None),
+            (".", None),
+        ] {
+            let request = Request::new(format!("GET / HTTP/1.1\r\nHost: {written}\r\n\r\n").into_bytes()).unwrap();
+            assert_eq!(host(&request).as_deref(), read, "{written}");
+        }
     }
 }
