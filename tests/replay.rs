@@ -187,6 +187,25 @@ fn a_closed_loop_sends_what_a_dry_run_tells_round_after_round() {
     assert_eq!(sent, planned);
 }
 
+/// A closed loop has no schedule: what `max-rate` holds back was not meant to leave earlier, and nobody was late for it.
+#[test]
+fn a_closed_loop_under_a_greatest_rate_is_meant_for_when_it_may_go() {
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    let profile = Profile { max_rate: 100.0, connections: 4, requests: Some(24), ..fast(Mode::Closed) };
+    let (outcomes, lines) = Outcomes::new();
+    let options = Options { outcomes: Some(outcomes), ..Options::new(&format!("http://{addr}"), profile) };
+    let result = run(&plain(4, 5, 4), options).unwrap();
+    assert_eq!(result.requests.answered, 24);
+    let lines = String::from_utf8(lines.iter().flatten().collect()).unwrap();
+    let mut meant: Vec<f64> = lines
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit('"').next().unwrap().split(',').nth(1).unwrap().parse().unwrap())
+        .collect();
+    meant.sort_by(f64::total_cmp);
+    assert!(meant.windows(2).all(|pair| pair[1] - pair[0] > 9_999.0), "{meant:?}");
+}
+
 #[test]
 fn without_correlation_the_shop_refuses() {
     let original = target::spawn().unwrap();

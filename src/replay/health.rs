@@ -59,13 +59,17 @@ impl Health {
         }
     }
 
-    /// Why the run says nothing of the target.
-    pub fn faults(&self, lateness: &Histogram, max_lateness: Duration) -> Vec<String> {
+    /// Why the run says nothing of the target. `restrained`: the schedule asked for more than `max-rate`.
+    pub fn faults(&self, lateness: &Histogram, max_lateness: Duration, restrained: bool) -> Vec<String> {
         let bound = max_lateness.as_micros() as u64;
         let late = lateness.quantile(0.99);
         let late = (late > bound).then(|| {
+            let cure = match restrained {
+                true => "the schedule asks for more than `max-rate`: raise that, or ask for less",
+                false => "give it a free core or less load",
+            };
             format!(
-                "the generator was late: 1 % of the requests were written {late} us or more after they should have been (`max-lateness` is {bound} us); give it a free core or less load"
+                "the generator was late: 1 % of the requests were written {late} us or more after they should have been (`max-lateness` is {bound} us); {cure}"
             )
         });
         let still = (self.share(self.still_ns) > STILL_SHARE_MAX).then(|| {
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn a_generator_that_keeps_up_has_no_fault() {
         let prompt = lateness((0..1000).map(|n| n / 200));
-        assert!(well().faults(&prompt, BOUND).is_empty() && well().doubts(&prompt, BOUND).is_empty());
+        assert!(well().faults(&prompt, BOUND, false).is_empty() && well().doubts(&prompt, BOUND).is_empty());
         let figures = well().figures(&prompt, 10_000);
         assert!((figures.cpu_us_per_request - 100.0).abs() < 1e-9 && (figures.busy_share - 0.1).abs() < 1e-9);
         assert!((figures.run_queue_share - 0.02).abs() < 1e-9 && figures.longest_still_us == 4000);
@@ -150,11 +154,12 @@ mod tests {
     #[test]
     fn lateness_and_standing_still_are_faults() {
         let late = lateness((0..1000).map(|n| if n < 980 { 0 } else { 80 }));
-        assert!(well().faults(&late, BOUND)[0].starts_with("the generator was late"));
+        assert!(well().faults(&late, BOUND, false)[0].starts_with("the generator was late"));
+        assert!(well().faults(&late, BOUND, true)[0].contains("`max-rate`"));
         let few = lateness((0..1000).map(|n| if n < 995 { 0 } else { 80 }));
-        assert!(well().faults(&few, BOUND).is_empty() && well().doubts(&few, BOUND)[0].starts_with("0.50 %"));
+        assert!(well().faults(&few, BOUND, false).is_empty() && well().doubts(&few, BOUND)[0].starts_with("0.50 %"));
         let still = Health { still_ns: 400_000_000, longest_still_ns: 400_000_000, ..well() };
-        assert!(still.faults(&lateness([0]), BOUND)[0].contains("400 ms"));
+        assert!(still.faults(&lateness([0]), BOUND, false)[0].contains("400 ms"));
     }
 
     #[test]

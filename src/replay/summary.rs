@@ -22,6 +22,8 @@ use super::worker::Run;
 const RATE_SHARE_MIN: f64 = 0.95;
 /// Requests under which a rate says nothing.
 const RATE_REQUESTS_MIN: u64 = 20;
+/// Share of the requests that waited for `max-rate`, from which on that is why the run was late.
+const RESTRAINED_SHARE: f64 = 0.01;
 /// Share of the time that connections of a closed loop may have nothing to send: more is a warning, and the generator's
 /// fault where the capture is not read fast enough.
 const STARVED_SHARE: f64 = 0.1;
@@ -183,7 +185,8 @@ fn invalid_because(run: &Run, tally: &Tally, (offered, sent): (f64, f64), second
             ),
         ),
     ];
-    let own = tally.health.faults(&tally.lateness, run.profile.max_lateness.0);
+    let restrained = tally.restrained as f64 > tally.planned as f64 * RESTRAINED_SHARE;
+    let own = tally.health.faults(&tally.lateness, run.profile.max_lateness.0, restrained);
     reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(own).collect()
 }
 

@@ -17,6 +17,8 @@ pub struct Tally {
     pub sent: u64,
     pub answered: u64,
     pub held: u64,
+    /// Requests that waited for `max-rate`.
+    pub restrained: u64,
     pub failed: BTreeMap<Failure, u64>,
     /// Requests that failed, or were answered with a 5xx that the capture does not have.
     pub errors: u64,
@@ -173,6 +175,7 @@ impl Tally {
         self.sent += other.sent;
         self.answered += other.answered;
         self.held += other.held;
+        self.restrained += other.restrained;
         add(&mut self.failed, other.failed);
         self.errors += other.errors;
         add(&mut self.status, other.status);

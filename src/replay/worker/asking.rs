@@ -8,6 +8,7 @@ use crate::replay::deal::Deal;
 use crate::replay::link::{Link, Readiness, Timing};
 use crate::replay::outcome::{End, Failure, Outcome};
 use crate::replay::pacer::now;
+use crate::replay::profile::Mode;
 use crate::replay::response::{Asked, Reader};
 
 /// A client that expects `100 Continue` sends its body without it after this time (as curl does), or after as long as it
@@ -41,6 +42,10 @@ impl Worker {
         let mut response = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
             let Some(slot) = self.slot(sent.at).await else { return now() };
+            if self.run.profile.mode == Mode::Closed {
+                // What has no schedule of its own is meant for when it may go.
+                (outcome.intended, outcome.free) = (outcome.intended.max(slot), outcome.free.max(slot));
+            }
             let request = early.unwrap_or_else(|| self.render(deal));
             let mut reader = self.reader(deal);
             let result = self.exchange(link, (&request.bytes, leave(deal)), &mut reader, slot, &mut outcome).await;
@@ -57,6 +62,7 @@ impl Worker {
     /// when the run ends before.
     pub(super) async fn slot(&self, at: u64) -> Option<u64> {
         let slot = self.run.governor.slot(at);
+        self.tally.borrow_mut().restrained += u64::from(slot > at);
         (slot <= at || self.pacer.until(slot).await).then_some(slot)
     }
 
