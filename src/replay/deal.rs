@@ -12,6 +12,7 @@ use super::checks::wanted;
 use super::feed::{Card, Feed};
 use super::live::Live;
 use super::profile::{Mode, Profile, Shard};
+use super::response::Asked;
 use super::rounds::Rounds;
 use super::schedule::{Captured, Intent, Plan, Schedule};
 use super::tally::Endpoints;
@@ -44,6 +45,8 @@ pub struct Deal {
     pub user: u32,
     /// Number of its endpoint.
     pub endpoint: u32,
+    /// How its answer ends. Known when it is dealt: who sends it then needs not look at the captured bytes.
+    pub asked: Asked,
     /// Who waits for it, if anybody may.
     pub live: Option<Arc<Live>>,
     /// What its sender had seen.
@@ -95,13 +98,13 @@ impl Deal {
     /// A request that is sent as soon as its turn comes, without having been dealt ahead.
     pub fn undealt(
         turn: Arc<Turn>,
-        endpoint: u32,
+        (endpoint, asked): (u32, Asked),
         lane: Lane,
         live: Option<Arc<Live>>,
         sources: Box<[Option<Arc<Live>>]>,
     ) -> Deal {
         let intent = Intent::After(0);
-        Deal { turn, lane, intent, opened: None, user: 0, endpoint, live, after: None, sources, _ticket: None }
+        Deal { turn, lane, intent, opened: None, user: 0, endpoint, asked, live, after: None, sources, _ticket: None }
     }
 }
 
@@ -303,6 +306,7 @@ impl<'a> Dealer<'a> {
         let lane = Lane { round: self.round, connection: turn.connection };
         let ticket = self.ahead.ticket(bytes);
         Ok(each(Errand::Send(Box::new(Deal {
+            asked: Asked::of(&turn.request),
             turn,
             lane,
             intent,

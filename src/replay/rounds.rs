@@ -11,6 +11,7 @@ use super::deal::{Deal, Lane, allowed};
 use super::feed::{Card, first};
 use super::live::Live;
 use super::profile::{Mode, Profile, Shard};
+use super::response::Asked;
 
 /// Some rounds of a capture, shared by all connections that send them.
 pub struct Rounds {
@@ -28,6 +29,7 @@ struct Exchange {
     turn: Arc<Turn>,
     /// Number of its endpoint.
     endpoint: u32,
+    asked: Asked,
     /// A later request takes something from its answer.
     tells: bool,
     /// For each of [`Turn::edges`], where it comes from; none for what is not replayed.
@@ -87,7 +89,7 @@ impl Exchange {
         let live = self.tells.then(|| Arc::new(Live::new(self.turn.told.clone())));
         walk.lives.extend(live.iter().map(|live| (walk.next, live.clone())));
         walk.next += 1;
-        Deal::undealt(self.turn.clone(), self.endpoint, lane, live, sources)
+        Deal::undealt(self.turn.clone(), (self.endpoint, self.asked), lane, live, sources)
     }
 }
 
@@ -118,7 +120,8 @@ fn sessions(cards: &[Card], profile: &Profile) -> Vec<Vec<Exchange>> {
         let place = |from| place_of.get(from).filter(|(session, _)| *session == mine).map(|(_, place)| *place);
         let sources: Box<[_]> = turn.edges.iter().map(|edge| place(&edge.from)).collect();
         sources.iter().flatten().for_each(|place| session[*place].tells = true);
-        session.push(Exchange { turn: turn.clone(), endpoint, tells: false, sources, forgets: Vec::new() });
+        let asked = Asked::of(&turn.request);
+        session.push(Exchange { turn: turn.clone(), endpoint, asked, tells: false, sources, forgets: Vec::new() });
     }
     sessions.iter_mut().for_each(|session| forget(session));
     sessions

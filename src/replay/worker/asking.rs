@@ -9,7 +9,7 @@ use crate::replay::link::{Link, Readiness, Timing};
 use crate::replay::outcome::{End, Failure, Outcome};
 use crate::replay::pacer::now;
 use crate::replay::profile::Mode;
-use crate::replay::response::{Asked, Reader};
+use crate::replay::response::Reader;
 
 /// A client that expects `100 Continue` sends its body without it after this time (as curl does), or after as long as it
 /// did when it was captured.
@@ -69,7 +69,7 @@ impl Worker {
     /// A reader of the answer to a request.
     pub(super) fn reader(&self, deal: &Deal) -> Reader {
         let wanted = deal.live.as_ref().is_some_and(|live| live.is_wanted(&self.run.answers));
-        Reader::new(Asked::of(&deal.turn.request), wanted || self.run.checks.want_bytes(deal.endpoint))
+        Reader::new(deal.asked, wanted || self.run.checks.want_bytes(deal.endpoint))
     }
 
     /// What became of a request is known; since when.
