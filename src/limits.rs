@@ -124,6 +124,11 @@ pub const LOOK_AHEAD_BYTES: usize = 8 << 20;
 /// Requests of a capture that are kept to be replayed again, while they are read beside those ahead; a longer capture is
 /// read again.
 pub const TAPE_BYTES_MAX: usize = 16 << 20;
+/// What of a capture waits until copies of its people come to it (`population`); beyond it they come closer to the captured
+/// ones.
+pub const COPIES_BYTES_MAX: usize = 8 << 20;
+/// Memory of pseudonyms of all copies together, but for a little that each of them has.
+pub const COPIES_KNOWN_BYTES_MAX: usize = 32 << 20;
 /// Exchanges that later ones may wait for or take values from, while they are not over or not long over. More than are
 /// ahead.
 pub const LIVE_EXCHANGES_MAX: usize = 1 << 15;

@@ -47,21 +47,43 @@ impl Folder {
     }
 
     /// The people as they are in a capture masked with a key.
-    fn mapped(&self, key: &str) -> String {
+    fn mapped(&self, how: &[&str]) -> String {
         let people = people();
         let rows: Vec<Vec<&str>> = people.lines().map(|line| line.split('\t').collect()).collect();
         let values = rows.concat().join("\n") + "\n";
-        let mapped = self.standin(&["map", "--key", key], &values);
+        let mapped = self.standin(&[&["map"], how].concat(), &values);
         let mapped: Vec<&str> = mapped.lines().collect();
         mapped.chunks(rows[0].len()).map(|row| row.join("\t") + "\n").collect()
     }
 
     /// The result of a replay against a fresh service of these people.
     fn replayed(&self, capture: &str, people: &str, profile: &str) -> Value {
+        self.replayed_with(capture, people, profile, &[])
+    }
+
+    fn replayed_with(&self, capture: &str, people: &str, profile: &str, extra: &[&str]) -> Value {
         let addr = service::spawn_at(([127, 0, 0, 1], 0).into(), people).unwrap();
         let (target, profile) = (format!("http://{addr}"), self.path(profile));
         let arguments = ["-q", "replay", capture, "--target", &target, "--profile", &profile, "--json"];
-        serde_json::from_str(&self.standin(&[&arguments[..], &["--allow-unmasked"]].concat(), "")).unwrap()
+        serde_json::from_str(&self.standin(&[&arguments[..], &["--allow-unmasked"], extra].concat(), "")).unwrap()
+    }
+}
+
+impl Folder {
+    /// Of the last run that wrote `all.csv`: the share of answers with the captured status, by copy.
+    fn agreement_by_copy(&self) -> Vec<f64> {
+        let text = fs::read_to_string(self.path("all.csv")).unwrap();
+        let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let head = lines.next().unwrap();
+        let column = |name: &str| head.iter().position(|known| *known == name).unwrap();
+        let (copy, status, captured) = (column("copy"), column("status"), column("captured_status"));
+        let mut counts = std::collections::BTreeMap::<u32, (f64, f64)>::new();
+        for line in lines {
+            let count = counts.entry(line[copy].parse().unwrap()).or_default();
+            count.0 += f64::from(u8::from(line[status] == line[captured]));
+            count.1 += 1.0;
+        }
+        counts.into_values().map(|(agreed, all)| agreed / all).collect()
     }
 }
 
@@ -93,11 +115,38 @@ fn a_fresh_clinic_answers_masked_people_as_captured() {
         let (key, masked) = (folder.path(&format!("key-{n}")), folder.path(&format!("safe-{n}.pcap")));
         folder.standin(&["-q", "key", "new", "-o", &key], "");
         folder.standin(&["-q", "mask", &capture, "-o", &masked, "--key", &key, "--rules", &rules], "");
-        let run = folder.replayed(&masked, &folder.mapped(&key), "follow.yaml");
+        let run = folder.replayed(&masked, &folder.mapped(&["--key", &key]), "follow.yaml");
         assert!(agreement(&run) >= 0.95, "{:?} {}", wrong(&run), run["correlation"]);
         // Those are other people to a clinic that was not seeded with them.
         let strangers = folder.replayed(&masked, &people(), "follow.yaml");
         assert!(agreement(&strangers) < 0.5);
+    }
+}
+
+/// Three times the patients: each of them known to the clinic under the names that they have in their copy.
+#[test]
+fn copies_of_the_patients_are_answered_as_captured() {
+    let folder = Folder::new();
+    let (capture, rules, key) = (fixture("clinic.pcap"), folder.path("clinic.yaml"), folder.path("key"));
+    let masked = folder.path("safe.pcap");
+    folder.standin(&["-q", "learn", &capture, "-o", &rules], "");
+    folder.standin(&["-q", "key", "new", "-o", &key], "");
+    folder.standin(&["-q", "mask", &capture, "-o", &masked, "--key", &key, "--rules", &rules], "");
+    let extra = ["--population", "3", "--rules", &rules, "--outcomes", &folder.path("all.csv")];
+    for (capture, mapping) in [(&capture, vec!["--rules", &rules]), (&masked, vec!["--rules", &rules, "--key", &key])] {
+        let copy = |copy: &str| folder.mapped(&[&mapping[..], &["--copy", copy]].concat());
+        let copies = ["0", "1", "2"].map(copy);
+        let everybody = copies.concat();
+        let names: std::collections::BTreeSet<&str> = everybody.lines().collect();
+        assert_eq!(names.len(), 3 * people().lines().count());
+        let run = folder.replayed_with(capture, &everybody, "follow.yaml", &extra);
+        assert_eq!((run["requests"]["planned"].as_u64(), run["profile"]["population"].as_u64()), (Some(750), Some(3)));
+        let shares = folder.agreement_by_copy();
+        assert!(shares.len() == 3 && shares.iter().all(|share| *share >= 0.95), "{shares:?} {:?}", wrong(&run));
+        // To a clinic that knows the captured ones only, the others are strangers.
+        folder.replayed_with(capture, &copies[0], "follow.yaml", &extra);
+        let shares = folder.agreement_by_copy();
+        assert!(shares[0] >= 0.95 && shares[1] < 0.5 && shares[2] < 0.5, "{shares:?}");
     }
 }
 

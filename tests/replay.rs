@@ -1,10 +1,12 @@
 //! Replay against the embedded target and against targets that misbehave.
 
 mod pathology;
+mod population;
 mod starved;
 mod taxonomy;
 mod transports;
 mod truth;
+mod warmup;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::replay::Protocol;
+use crate::replay::profile::POPULATION_MAX;
 
 /// A masked stand-in for production traffic
 ///
@@ -197,11 +198,17 @@ pub(super) struct AuditArgs {
 #[derive(Debug, Args)]
 pub(super) struct MapArgs {
     /// The key
-    #[arg(long, value_name = "FILE")]
-    pub(super) key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "copy")]
+    pub(super) key: Option<PathBuf>,
     /// Rules, as for mask (can be repeated)
     #[arg(long, value_name = "FILE|NAME")]
     pub(super) rules: Vec<String>,
+    /// The people of copy K of a replay with `--population` (0: the captured ones); without a key, of an unmasked capture
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(..i64::from(POPULATION_MAX)))]
+    pub(super) copy: Option<u32>,
+    /// That replay's seed
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "copy")]
+    pub(super) seed: u64,
 }
 
 #[derive(Debug, Args)]
@@ -347,6 +354,15 @@ pub(super) struct ReplayArgs {
     /// Connections, in mode closed
     #[arg(long, value_name = "N")]
     pub(super) connections: Option<usize>,
+    /// So many times the captured people: their copies come a little later, as other people
+    #[arg(long, value_name = "K")]
+    pub(super) population: Option<u32>,
+    /// Who the copies are: other people, by pseudonyms of their own, or the same ones
+    #[arg(long, value_name = "WHO", value_parser = ["other", "same"])]
+    pub(super) identities: Option<String>,
+    /// Rules, as for mask: what they keep is the same for all copies (can be repeated)
+    #[arg(long, value_name = "FILE|NAME")]
+    pub(super) rules: Vec<String>,
     /// Stop after this time (30s, 500ms, 2m)
     #[arg(long, value_name = "TIME")]
     pub(super) duration: Option<String>,

@@ -10,9 +10,7 @@ use crate::rules::Policy;
 use crate::sanitize::Mapper;
 
 pub(super) fn run(args: &MapArgs) -> Result<Exit, Failure> {
-    let policy = Arc::new(Policy::load(&args.rules)?);
-    let key = Key::read(&args.key)?;
-    let mut mapper = Mapper::new(&key, policy);
+    let mut mappers = mappers(args)?;
     let mut stdin = std::io::stdin().lock();
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
     let (mut line, mut pseudonym) = (Vec::new(), Vec::new());
@@ -26,13 +24,24 @@ pub(super) fn run(args: &MapArgs) -> Result<Exit, Failure> {
         if ended {
             line.pop();
         }
-        pseudonym.clear();
-        mapper.map(&line, &mut pseudonym);
-        if ended {
-            pseudonym.push(b'\n');
+        for mapper in &mut mappers {
+            pseudonym.clear();
+            mapper.map(&line, &mut pseudonym);
+            std::mem::swap(&mut line, &mut pseudonym);
         }
-        stdout.write_all(&pseudonym).map_err(|e| Failure::io("cannot write to", "stdout".as_ref(), &e))?;
+        if ended {
+            line.push(b'\n');
+        }
+        stdout.write_all(&line).map_err(|e| Failure::io("cannot write to", "stdout".as_ref(), &e))?;
     }
     stdout.flush().map_err(|e| Failure::io("cannot write to", "stdout".as_ref(), &e))?;
     Ok(Exit::Clean)
+}
+
+/// From a value to its pseudonym in the masked capture, and on to that of a copy.
+fn mappers(args: &MapArgs) -> Result<Vec<Mapper>, Failure> {
+    let policy = Arc::new(Policy::load(&args.rules)?);
+    let masked = args.key.as_deref().map(Key::read).transpose()?;
+    let copy = args.copy.filter(|copy| *copy > 0).map(|copy| Key::of_copy(args.seed, copy));
+    Ok(masked.iter().chain(&copy).map(|key| Mapper::new(key, policy.clone())).collect())
 }

@@ -9,6 +9,7 @@ mod demo;
 mod effect;
 mod export;
 mod failure;
+mod identities;
 mod input;
 mod inspect;
 mod key;

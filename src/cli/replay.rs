@@ -15,12 +15,13 @@ use super::live::Shown;
 use super::outcomes::Writing;
 use super::text::{Talk, print, print_json, write_json, write_text};
 use super::traffic::{self, only_if_masked};
-use super::{Exit, Failure};
+use super::{Exit, Failure, identities};
 use crate::replay::feed::Feed;
 use crate::replay::profile::{Arrivals, Shard, Span};
 use crate::replay::progress::Progress;
 use crate::replay::{
-    self, EnvSecret, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, SecretRule, Secrets,
+    self, EnvSecret, Identities, Marker, Mode, Options, PlannedRequest, Profile, ReplayError, RunResult, SecretRule,
+    Secrets, Who,
 };
 use crate::report::{self, Report, Results};
 use crate::run::Saturation;
@@ -32,13 +33,14 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let stop = Stop::listen().map_err(|e| Failure::system(format!("cannot listen to signals: {e}")))?;
     // Until something is sent there is nothing to lose.
     stop.at_once(true);
-    only_if_masked(&args.capture, args.allow_unmasked)?;
+    let masked = only_if_masked(&args.capture, args.allow_unmasked)?;
+    let identities = identities::of(&profile, &args.rules, masked.as_ref(), talk)?;
     let feed = feed(args, &profile, &stop, talk)?;
     if args.explain_correlation {
         return explain(feed, &profile, args);
     }
     if args.dry_run {
-        return dry_run(feed, &profile, args);
+        return dry_run(feed, &profile, identities.as_ref(), args);
     }
     if profile.shard.is_some_and(|shard| shard.of > 1) {
         talk.say("the capture is read once before, to tell which sessions are in this shard");
@@ -53,6 +55,7 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
         secrets: secrets(&profile),
         progress: Some(live),
         outcomes,
+        identities,
         ..Options::new(&args.target, profile)
     };
     let result = replay::run(feed, options).map_err(|error| failure(error, &args.capture));
@@ -154,6 +157,10 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
     profile.duration = args.duration.as_ref().map(span).transpose()?.or(profile.duration);
     profile.timeout = args.timeout.as_ref().map(span).transpose()?.unwrap_or(profile.timeout);
     profile.warmup = args.warmup.as_ref().map(span).transpose()?.unwrap_or(profile.warmup);
+    profile.population = args.population.unwrap_or(profile.population);
+    if let Some(who) = &args.identities {
+        profile.identities = if who == "same" { Who::Same } else { Who::Other };
+    }
     profile.requests = args.requests.or(profile.requests);
     profile.seed = args.seed.unwrap_or(profile.seed);
     profile.threads = args.threads.unwrap_or(profile.threads);
@@ -201,16 +208,18 @@ fn connect(args: &ReplayArgs, profile: &mut Profile) {
 }
 
 /// Says what would be sent, request by request as the capture is read.
-fn dry_run(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Failure> {
-    each_planned(feed, profile, args, &|_| true, &|request| {
+fn dry_run(feed: Feed, profile: &Profile, identities: Option<&Identities>, args: &ReplayArgs) -> Result<Exit, Failure> {
+    each_planned(feed, profile, identities, args, &|_| true, &|request| {
         format!("{}  ({} replacements)\n", super::text::harmless(&request.line), request.replacements.len())
     })
 }
 
 /// Which values of requests follow which of responses: each of them, and how often each pair of fields.
 fn explain(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Failure> {
+    // What copies do was done by those whose copies they are.
+    let profile = &Profile { population: 1, ..profile.clone() };
     let pairs = RefCell::new(BTreeMap::<(String, String), u64>::new());
-    let exit = each_planned(feed, profile, args, &|request| !request.replacements.is_empty(), &|request| {
+    let exit = each_planned(feed, profile, None, args, &|request| !request.replacements.is_empty(), &|request| {
         let mut text = format!("{}\n", super::text::harmless(&request.endpoint));
         for replacement in &request.replacements {
             let of = replacement.to.as_deref().map_or_else(String::new, |to| format!(", {to},"));
@@ -243,12 +252,13 @@ fn explain(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Fai
 fn each_planned(
     feed: Feed,
     profile: &Profile,
+    identities: Option<&Identities>,
     args: &ReplayArgs,
     wanted: &dyn Fn(&PlannedRequest) -> bool,
     text: &dyn Fn(&PlannedRequest) -> String,
 ) -> Result<Exit, Failure> {
     let (mut printed, mut any) = (Ok(()), false);
-    let planned = replay::plan(feed, profile, &mut |request| {
+    let planned = replay::plan(feed, profile, identities, &mut |request| {
         if wanted(&request) {
             printed = match args.json {
                 true => print(if any { "," } else { "[" }).and_then(|()| print(&json(&request))),

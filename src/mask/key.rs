@@ -64,6 +64,13 @@ impl Key {
         Key(bytes)
     }
 
+    /// The key of a copy of the captured people: a pure function of a run's seed. It hides nothing; it makes pseudonyms of
+    /// what may be shown.
+    pub fn of_copy(seed: u64, copy: u32) -> Key {
+        let material = [&seed.to_le_bytes()[..], &copy.to_le_bytes()].concat();
+        Key(blake3::derive_key("standin 1 copy of a population", &material))
+    }
+
     /// Reads a key file.
     pub fn read(path: &Path) -> Result<Key, KeyError> {
         let failed = |source| KeyError::Read { path: path.to_owned(), source };

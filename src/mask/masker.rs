@@ -47,6 +47,11 @@ impl Masker {
         }
     }
 
+    /// Remembers texts within so many bytes.
+    pub fn remember(&mut self, bytes: usize) {
+        self.texts = Memory::new(bytes);
+    }
+
     /// The same, for addresses of which more stays recognisable.
     pub fn recognisable(mut self, recognisable: Recognisable) -> Masker {
         self.keyring.addresses.recognisable = recognisable;

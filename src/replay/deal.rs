@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::limits::{HOSTS_KEPT, LIVE_EXCHANGES_MAX};
+use crate::limits::HOSTS_KEPT;
 use crate::workload::{Request, Turn, Wanted, host};
 
 use super::ReplayError;
 use super::checks::wanted;
+use super::copies::{Copies, Due};
 use super::feed::{Card, Feed};
+use super::identities::{Identities, Renamed};
 use super::live::Live;
-use super::profile::{Mode, Profile, Shard};
+use super::lives::Lives;
+use super::profile::{Mode, Profile, Shard, Who};
 use super::response::Asked;
 use super::rounds::Rounds;
 use super::schedule::{Captured, Intent, Plan, Schedule};
@@ -22,11 +25,13 @@ const DEAL_BYTES: usize = 512;
 /// Time between rounds of a capture that has one request only, and so no time between requests of its own.
 const LONE_NS: u64 = 1_000_000_000;
 
-/// Which connection of a run: a captured one, in one of the rounds.
+/// Which connection of a run: a captured one, in one of the rounds, of one of the copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane {
     /// From 0.
     pub round: u32,
+    /// Of whom: 0 are those of the capture.
+    pub copy: u32,
     /// As [`Turn::connection`].
     pub connection: u32,
 }
@@ -39,6 +44,10 @@ pub struct Deal {
     pub lane: Lane,
     /// When.
     pub intent: Intent,
+    /// When it was captured, on a clock that goes on through rounds; of a copy, that much later.
+    pub captured: u64,
+    /// What a copy sends instead of what was captured.
+    pub renamed: Option<Box<Renamed>>,
     /// When its connection is opened, from the run's start; none: when it is needed.
     pub opened: Option<u64>,
     /// Which connection of a closed loop sends it.
@@ -55,6 +64,13 @@ pub struct Deal {
     pub sources: Box<[Option<Arc<Live>>]>,
     /// Its part of the look-ahead, if it was dealt ahead.
     _ticket: Option<Ticket>,
+}
+
+impl Deal {
+    /// What is sent, but for what else the run changes in it.
+    pub fn request(&self) -> &Request {
+        self.renamed.as_ref().map_or(&self.turn.request, |renamed| &renamed.request)
+    }
 }
 
 /// What is dealt.
@@ -104,7 +120,22 @@ impl Deal {
         sources: Box<[Option<Arc<Live>>]>,
     ) -> Deal {
         let intent = Intent::After(0);
-        Deal { turn, lane, intent, opened: None, user: 0, endpoint, asked, live, after: None, sources, _ticket: None }
+        let captured = turn.at;
+        Deal {
+            turn,
+            lane,
+            intent,
+            captured,
+            renamed: None,
+            opened: None,
+            user: 0,
+            endpoint,
+            asked,
+            live,
+            after: None,
+            sources,
+            _ticket: None,
+        }
     }
 }
 
@@ -124,9 +155,9 @@ pub struct Met {
     pub hosts: BTreeSet<String>,
     /// Requests.
     pub requests: u64,
-    /// Values that come from earlier responses.
+    /// Values that come from earlier responses; of all copies.
     pub edges: u64,
-    /// Requests that may be sent by endpoint.
+    /// Requests that may be sent by endpoint; of all copies.
     pub mix: BTreeMap<u32, u64>,
     /// Of the whole capture, when this is a shard.
     pub digest: Option<String>,
@@ -145,6 +176,9 @@ pub struct Dealer<'a> {
     sessions: Option<HashMap<u32, u64>>,
     lives: Lives,
     met: Arc<Mutex<Met>>,
+    copies: Copies<Held>,
+    /// Who the copies are; those of the capture when there is none.
+    identities: Option<&'a Identities>,
     round: u32,
     /// The capture's time that is the run's 0.
     origin: Option<u64>,
@@ -152,9 +186,11 @@ pub struct Dealer<'a> {
     span: Option<(u64, u64)>,
     /// Where this round begins.
     base: u64,
+    /// How far the rounds have come.
+    position: u64,
     /// Requests of a round that may be sent.
     allowed: u64,
-    /// Requests dealt in this round.
+    /// Requests dealt in this round, of all copies.
     dealt: u64,
     /// The schedule has come to its end.
     over: bool,
@@ -164,12 +200,30 @@ pub struct Dealer<'a> {
     pub cut_short: bool,
 }
 
+/// Something of the capture, while copies wait for it.
+#[derive(Clone)]
+struct Held {
+    round: u32,
+    /// Where that round begins.
+    base: u64,
+    what: Dealt,
+}
+
+#[derive(Clone)]
+enum Dealt {
+    /// A request, the number of its endpoint, and whether it may be sent.
+    Turn(Arc<Turn>, u32, bool),
+    /// As [`Card::Closed`].
+    Closed(u32),
+}
+
 impl<'a> Dealer<'a> {
     pub fn new(
         profile: &'a Profile,
         endpoints: &'a Endpoints,
         ahead: Arc<Ahead>,
         met: Arc<Mutex<Met>>,
+        identities: Option<&'a Identities>,
         hosts: &'a mut dyn FnMut(&str) -> Result<(), ReplayError>,
     ) -> Result<Dealer<'a>, ReplayError> {
         Ok(Dealer {
@@ -180,12 +234,15 @@ impl<'a> Dealer<'a> {
             hosts,
             seen_hosts: HashSet::new(),
             sessions: None,
-            lives: Lives::default(),
+            lives: Lives::new(profile.population),
             met,
+            copies: Copies::new(profile, false),
+            identities: identities.filter(|_| profile.identities == Who::Other),
             round: 0,
             origin: None,
             span: None,
             base: 0,
+            position: 0,
             allowed: 0,
             dealt: 0,
             over: false,
@@ -211,23 +268,32 @@ impl<'a> Dealer<'a> {
             self.met.lock().unwrap_or_else(PoisonError::into_inner).digest = Some(sessions.digest);
             self.sessions = Some(sessions.of);
         }
-        let repeats = self.profile.duration.is_some() || self.profile.requests.is_some();
+        let repeats = self.profile.requests.is_some() || self.profile.duration.is_some() && self.rounds_follow();
+        self.copies = Copies::new(self.profile, feed.is_pipe());
         loop {
             let mut failed = None;
             let again = feed.play(self.endpoints, &wanted, stop, waits, &mut |card| match self.card(card, each) {
-                Ok(more) => more,
+                Ok(more) => {
+                    self.over |= !more;
+                    more
+                }
                 Err(error) => {
                     failed = Some(error);
                     false
                 }
             })?;
             failed.map_or(Ok(()), Err)?;
+            self.copies.is_long_enough();
+            self.over = self.over || !self.due(each);
             self.lives.all_known = feed.is_kept();
             if self.lives.all_known || !repeats {
                 kept();
             }
-            if !again || !repeats || self.dealt == 0 {
+            if self.over || !again || !repeats || self.dealt == 0 {
                 self.cut_short = repeats && !again && !self.over;
+                if !stop.load(Ordering::Relaxed) && !self.over {
+                    self.rest(each);
+                }
                 return Ok(());
             }
             self.next_round();
@@ -249,6 +315,11 @@ impl<'a> Dealer<'a> {
         Some(rounds)
     }
 
+    /// Whether a further round is later than the one before it, so that it comes to an end with the run's time.
+    fn rounds_follow(&self) -> bool {
+        !matches!(self.profile.mode, Mode::Captured | Mode::Sessions) || self.profile.connect_scale > 0.0
+    }
+
     /// The next round begins where one more request would have come.
     fn next_round(&mut self) {
         let (first, last) = self.span.unwrap_or_default();
@@ -261,55 +332,96 @@ impl<'a> Dealer<'a> {
 
     /// False when nothing more is to be dealt.
     fn card(&mut self, card: Card, each: &mut dyn FnMut(Errand) -> bool) -> Result<bool, ReplayError> {
-        let (turn, endpoint) = match card {
-            Card::Turn(turn, endpoint) => (turn, endpoint),
-            Card::Closed(connection) => return Ok(each(Errand::Close(Lane { round: self.round, connection }))),
+        let (bytes, what) = match card {
+            Card::Turn(turn, endpoint) => {
+                let allowed = allowed(self.profile, &turn.request);
+                if self.round == 0 {
+                    self.meet(&turn, endpoint, allowed)?;
+                }
+                if allowed {
+                    let origin = *self.origin.get_or_insert(turn.at.min(turn.opened));
+                    self.position = self.position.max(self.base.saturating_add(turn.at.saturating_sub(origin)));
+                }
+                (turn.request.bytes.len(), Dealt::Turn(turn, endpoint, allowed))
+            }
+            Card::Closed(connection) => (0, Dealt::Closed(connection)),
         };
-        let allowed = allowed(self.profile, &turn.request);
-        let mine = self.is_mine(turn.connection);
-        if self.round == 0 {
-            self.meet(&turn, endpoint, allowed, mine)?;
+        let held = Held { round: self.round, base: self.base, what };
+        if self.copies.is_alone() {
+            return Ok(self.deal(&held, 0, 0, each));
         }
+        self.copies.add(self.position, bytes, &held);
+        Ok(self.due(each))
+    }
+
+    /// Deals what is due by now, to whomever. False when nothing more is to be dealt.
+    fn due(&mut self, each: &mut dyn FnMut(Errand) -> bool) -> bool {
+        while let Some(Due { copy, offset, what }) = self.copies.due(self.position) {
+            if !self.deal(&what, copy, offset, each) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Deals what the copies still wait for at the end.
+    fn rest(&mut self, each: &mut dyn FnMut(Errand) -> bool) {
+        while let Some(Due { copy, offset, what }) = self.copies.rest() {
+            if !self.deal(&what, copy, offset, each) {
+                return;
+            }
+        }
+    }
+
+    /// Deals something to a copy. False when nothing more is to be dealt.
+    fn deal(&mut self, held: &Held, copy: u32, offset: u64, each: &mut dyn FnMut(Errand) -> bool) -> bool {
+        let (turn, endpoint, allowed) = match &held.what {
+            Dealt::Turn(turn, endpoint, allowed) => (turn, *endpoint, *allowed),
+            Dealt::Closed(connection) => {
+                return each(Errand::Close(Lane { round: held.round, copy, connection: *connection }));
+            }
+        };
+        let lane = Lane { round: held.round, copy, connection: turn.connection };
         if !allowed {
-            self.lives.pass(self.round, &turn);
-            return Ok(true);
+            self.lives.pass(lane, turn);
+            return true;
         }
-        let origin = *self.origin.get_or_insert(turn.at.min(turn.opened));
+        let origin = self.origin.unwrap_or(0);
         let at = turn.at.saturating_sub(origin);
-        if self.round == 0 {
+        if held.round == 0 && copy == 0 {
             let (first, last) = self.span.unwrap_or((at, at));
             self.span = Some((first.min(at), last.max(at)));
         }
+        let since = held.base.saturating_add(offset);
         let captured = Captured {
-            at: self.base.saturating_add(at),
-            opened: self.base.saturating_add(turn.opened.saturating_sub(origin)),
+            at: since.saturating_add(at),
+            opened: since.saturating_add(turn.opened.saturating_sub(origin)),
             follows: turn.after.is_some(),
             think: turn.think,
         };
         let (intent, opened) = match self.schedule.next(&captured) {
             Plan::Send { intent, opened } => (intent, opened),
-            Plan::Skip => return Ok(true),
-            Plan::Over => {
-                self.over = true;
-                return Ok(false);
-            }
+            Plan::Skip => return true,
+            Plan::Over => return false,
         };
         self.dealt += 1;
-        if !mine {
-            return Ok(true);
+        if !self.is_mine(lane) {
+            return true;
         }
         let waited_for = self.profile.mode == Mode::Sessions;
-        let live = self.lives.add(self.round, &turn, waited_for);
-        let after = turn.after.filter(|_| waited_for).and_then(|number| self.lives.seen(self.round, number));
-        let sources = turn.edges.iter().map(|edge| self.lives.teller(self.round, edge.from)).collect();
-        let bytes = DEAL_BYTES + if self.lives.all_known { 0 } else { turn.request.bytes.len() };
-        let lane = Lane { round: self.round, connection: turn.connection };
-        let ticket = self.ahead.ticket(bytes);
-        Ok(each(Errand::Send(Box::new(Deal {
+        let live = self.lives.add(lane, turn, waited_for);
+        let after = turn.after.filter(|_| waited_for).and_then(|number| self.lives.seen(lane, number));
+        let sources = turn.edges.iter().map(|edge| self.lives.teller(lane, edge.from)).collect();
+        let renamed = self.identities.filter(|_| copy > 0).and_then(|who| who.renamed(copy, &turn.request));
+        let own = if self.lives.all_known { 0 } else { turn.request.bytes.len() };
+        let ticket = self.ahead.ticket(DEAL_BYTES + own + renamed.as_ref().map_or(0, |renamed| renamed.bytes()));
+        each(Errand::Send(Box::new(Deal {
             asked: Asked::of(&turn.request),
-            turn,
+            turn: turn.clone(),
             lane,
             intent,
+            captured: captured.at,
+            renamed,
             opened,
             user: 0,
             endpoint,
@@ -317,11 +429,16 @@ impl<'a> Dealer<'a> {
             after,
             sources,
             _ticket: Some(ticket),
-        }))))
+        })))
+    }
+
+    /// The copies came closer together than they were meant to.
+    pub fn is_crowded(&self) -> bool {
+        self.copies.crowded
     }
 
     /// Looks at a request of the first round.
-    fn meet(&mut self, turn: &Turn, endpoint: u32, allowed: bool, mine: bool) -> Result<(), ReplayError> {
+    fn meet(&mut self, turn: &Turn, endpoint: u32, allowed: bool) -> Result<(), ReplayError> {
         if let Some(host) = host(&turn.request)
             && !self.seen_hosts.contains(&host)
         {
@@ -332,21 +449,21 @@ impl<'a> Dealer<'a> {
             }
         }
         self.allowed += u64::from(allowed);
+        let lane = |copy| Lane { round: 0, copy, connection: turn.connection };
+        let mine = (0..self.profile.population).filter(|copy| self.is_mine(lane(*copy))).count() as u64;
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         met.requests += 1;
-        if mine {
-            met.edges += turn.edges.len() as u64;
-            if allowed {
-                *met.mix.entry(endpoint).or_default() += 1;
-            }
+        met.edges += mine * turn.edges.len() as u64;
+        if allowed && mine > 0 {
+            *met.mix.entry(endpoint).or_default() += mine;
         }
         Ok(())
     }
 
-    /// A shard is a part of the sessions: the `I`th of each `N`.
-    fn is_mine(&self, connection: u32) -> bool {
+    /// A shard is a part of the sessions: the `I`th of each `N`. The copies of a session go to shards one after another.
+    fn is_mine(&self, lane: Lane) -> bool {
         let (Some(Shard { index, of }), Some(sessions)) = (self.profile.shard, &self.sessions) else { return true };
-        sessions.get(&connection).is_some_and(|session| session % of == index)
+        sessions.get(&lane.connection).is_some_and(|session| (session + u64::from(lane.copy)) % of == index)
     }
 }
 
@@ -357,67 +474,35 @@ pub fn allowed(profile: &Profile, request: &Request) -> bool {
         && profile.filter.lets(request)
 }
 
-/// The exchanges that later ones may refer to, in two generations: those asked for stay, the others go with the older one.
-#[derive(Default)]
-struct Lives {
-    young: HashMap<(u32, u64), Known>,
-    old: HashMap<(u32, u64), Known>,
-    /// No value will turn out to be needed later.
-    all_known: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::hand::{Exchange, workload};
 
-/// An exchange by its number.
-#[derive(Clone)]
-enum Known {
-    Sent(Arc<Live>),
-    /// Not sent. Who had seen its response had seen that of this one.
-    Passed(Arc<Live>),
-}
-
-impl Lives {
-    /// A new exchange; none when nobody can refer to it.
-    fn add(&mut self, round: u32, turn: &Turn, waited_for: bool) -> Option<Arc<Live>> {
-        if self.all_known && turn.told.is_empty() && !waited_for {
-            return None;
+    /// What was captured is told on one clock: a run is compared with it in further rounds and in copies, too.
+    #[test]
+    fn captured_instants_go_on() {
+        const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let exchange = |at_ms| Exchange { connection: 0, at_ms, request: b"GET / HTTP/1.1\r\n\r\n", response: OK };
+        let workload = workload(&[0, 100, 150, 400].map(exchange));
+        for population in [1, 2] {
+            let requests = Some(12 * u64::from(population));
+            let profile = Profile { mode: Mode::Captured, requests, population, ..Profile::default() };
+            let (endpoints, mut hosts) = (Endpoints::default(), |_: &str| Ok(()));
+            let mut dealer =
+                Dealer::new(&profile, &endpoints, Arc::default(), Arc::default(), None, &mut hosts).unwrap();
+            let mut captured = Vec::new();
+            let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
+            let mut each = |errand| {
+                if let Errand::Send(deal) = errand {
+                    captured.push((deal.captured, deal.intent));
+                }
+                true
+            };
+            dealer.run(&mut Feed::from(&workload), &Arc::default(), &waits, &mut || {}, &mut each).unwrap();
+            assert_eq!(captured.len() as u64, 12 * u64::from(population));
+            assert!(captured.iter().all(|(at, intent)| *intent == Intent::At(*at)), "{captured:?}");
+            assert!(captured.windows(2).all(|pair| pair[0].0 < pair[1].0), "{captured:?}");
         }
-        let live = Arc::new(Live::new(turn.told.clone()));
-        self.insert((round, turn.number), Known::Sent(live.clone()));
-        Some(live)
-    }
-
-    /// An exchange that is not replayed.
-    fn pass(&mut self, round: u32, turn: &Turn) {
-        if let Some(before) = turn.after.and_then(|number| self.seen(round, number)) {
-            self.insert((round, turn.number), Known::Passed(before));
-        }
-    }
-
-    /// What is to be over for the response to a request to have been seen.
-    fn seen(&mut self, round: u32, number: u64) -> Option<Arc<Live>> {
-        let (Known::Sent(live) | Known::Passed(live)) = self.get(round, number)?;
-        Some(live)
-    }
-
-    /// Whose response tells what the response to a request told.
-    fn teller(&mut self, round: u32, number: u64) -> Option<Arc<Live>> {
-        match self.get(round, number)? {
-            Known::Sent(live) => Some(live),
-            Known::Passed(_) => None,
-        }
-    }
-
-    fn get(&mut self, round: u32, number: u64) -> Option<Known> {
-        let key = (round, number);
-        if let Some(known) = self.old.remove(&key) {
-            self.insert(key, known);
-        }
-        self.young.get(&key).cloned()
-    }
-
-    fn insert(&mut self, key: (u32, u64), known: Known) {
-        if self.young.len() >= LIVE_EXCHANGES_MAX / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, known);
     }
 }

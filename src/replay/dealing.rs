@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::workload::LeftOut;
 
-use super::ReplayError;
 use super::deal::{Ahead, Dealer, Met};
 use super::feed::Feed;
 use super::governor::Governor;
+use super::identities::Identities;
 use super::live::Answers;
 use super::outbox::{Outbox, Progress, Users};
 use super::plan::nothing;
@@ -21,6 +21,7 @@ use super::profile::{Mode, Profile};
 use super::safety::Target;
 use super::tally::Endpoints;
 use super::worker::Inbox;
+use super::{Options, ReplayError};
 
 /// How long a run that could begin waits for more to be read: values that go from one request to another are known then.
 const PRIME: Duration = Duration::from_millis(300);
@@ -44,6 +45,7 @@ pub struct Dealing {
 struct Ended {
     left_out: LeftOut,
     cut_short: bool,
+    crowded: bool,
 }
 
 /// What was dealt.
@@ -54,17 +56,20 @@ pub struct Dealt {
     pub left_out: LeftOut,
     /// It came through a pipe and could not be gone through again.
     pub cut_short: bool,
+    /// The copies of a population came closer together than the profile says.
+    pub crowded: bool,
 }
 
 impl Dealing {
     /// Begins to read and to deal to as many inboxes as there are threads. Returns when sending may begin.
     pub fn begin(
         feed: Feed,
-        profile: &Profile,
+        options: &Options,
         target: &Target,
         governor: Arc<Governor>,
         threads: usize,
     ) -> Result<(Dealing, Vec<Inbox>), ReplayError> {
+        let profile = &options.profile;
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let closed = profile.mode == Mode::Closed;
         let users = Arc::new(if closed { Users::new(profile.connections) } else { Users::default() });
@@ -73,6 +78,7 @@ impl Dealing {
         let outbox = Outbox::new(senders, ahead.clone(), governor.clone(), progress.clone(), users.clone());
         let reader = Reader {
             profile: profile.clone(),
+            identities: options.identities.clone(),
             forbidden: target.names(),
             host: target.host.clone(),
             endpoints: feed.endpoints(),
@@ -139,13 +145,15 @@ impl Dealing {
             false => (Ended::default(), None),
         };
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok((Dealt { met, left_out: ended.left_out, cut_short: ended.cut_short }, feed))
+        let Ended { left_out, cut_short, crowded } = ended;
+        Ok((Dealt { met, left_out, cut_short, crowded }, feed))
     }
 }
 
 /// What the reading thread owns.
 struct Reader {
     profile: Profile,
+    identities: Option<Identities>,
     /// Names of the target that must not stand in the capture.
     forbidden: BTreeSet<String>,
     host: String,
@@ -169,13 +177,15 @@ impl Reader {
         let outbox = self.outbox.clone();
         let flush = move || outbox.lock().unwrap_or_else(PoisonError::into_inner).flush();
         let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(flush);
-        let mut dealer = Dealer::new(&self.profile, &self.endpoints, self.ahead.clone(), self.met.clone(), &mut hosts)?;
+        let (ahead, met) = (self.ahead.clone(), self.met.clone());
+        let identities = self.identities.as_ref();
+        let mut dealer = Dealer::new(&self.profile, &self.endpoints, ahead, met, identities, &mut hosts)?;
         dealer.by_rounds = true;
         let mut kept = || self.answers.need_no_more();
         let mut give = |errand| self.outbox.lock().unwrap_or_else(PoisonError::into_inner).give(errand);
         dealer.run(&mut feed, &self.progress.stop, &waits, &mut kept, &mut give)?;
-        let cut_short = dealer.cut_short;
+        let (cut_short, crowded) = (dealer.cut_short, dealer.is_crowded());
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).end();
-        Ok((Ended { left_out: feed.left_out(), cut_short }, feed))
+        Ok((Ended { left_out: feed.left_out(), cut_short, crowded }, feed))
     }
 }

@@ -66,7 +66,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
     let runs = || shards.iter().map(|(_, run)| run);
     let start = runs().map(|run| run.started_unix_us).min().unwrap_or(0);
     let end = runs().map(|run| (run.started_unix_us - start) as f64 / 1e6 + run.seconds).fold(0.0, f64::max);
-    let requests = requests(shards);
+    let requests = requests(shards.iter().map(|(_, run)| &run.requests));
     let sum = |of: fn(&RunResult) -> u64| total(shards.iter().map(|(_, run)| of(run)));
     let compared = sum(|run| run.workload.compared);
     let agreed = sum(|run| run.workload.agreed);
@@ -121,6 +121,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
             service: whole.service.to_base64(),
             lateness: whole.lateness.to_base64(),
         },
+        warmup: warmup(shards)?,
         requests,
         endpoints,
         capture_digest: first.capture_digest.clone(),
@@ -246,16 +247,59 @@ fn added<'a, K: Ord + Clone + 'a>(counts: impl Iterator<Item = &'a BTreeMap<K, u
     whole
 }
 
-fn requests(shards: &[(String, RunResult)]) -> Requests {
-    let sum = |of: fn(&Requests) -> u64| total(shards.iter().map(|(_, run)| of(&run.requests)));
+fn requests<'a>(parts: impl Iterator<Item = &'a Requests> + Clone) -> Requests {
+    let sum = |of: fn(&Requests) -> u64| total(parts.clone().map(of));
     Requests {
         planned: sum(|requests| requests.planned),
         sent: sum(|requests| requests.sent),
         answered: sum(|requests| requests.answered),
         held: sum(|requests| requests.held),
         errors: sum(|requests| requests.errors),
-        failed: added(shards.iter().map(|(_, run)| &run.requests.failed)),
+        failed: added(parts.clone().map(|requests| &requests.failed)),
     }
+}
+
+/// The warm-ups of all shards.
+fn warmup(shards: &[(String, RunResult)]) -> Result<Option<Warmup>, MergeError> {
+    let parts: Vec<(&String, &Warmup)> =
+        shards.iter().filter_map(|(name, run)| Some((name, run.warmup.as_ref()?))).collect();
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let all = || parts.iter().map(|(_, part)| *part);
+    let whole = |of: fn(&Warmup) -> &String| merged(parts.iter().map(|(name, part)| (*name, of(part))));
+    let response = whole(|part| &part.histograms.response)?;
+    let service = whole(|part| &part.histograms.service)?;
+    let lateness = whole(|part| &part.histograms.lateness)?;
+    Ok(Some(Warmup {
+        seconds: all().map(|part| part.seconds).fold(0.0, f64::max),
+        requests: requests(all().map(|part| &part.requests)),
+        status: added(all().map(|part| &part.status)),
+        compared: total(all().map(|part| part.compared)),
+        agreed: total(all().map(|part| part.agreed)),
+        response_time_us: response.percentiles(),
+        service_time_us: service.percentiles(),
+        lateness_us: lateness.percentiles(),
+        histograms: Histograms {
+            response: response.to_base64(),
+            service: service.to_base64(),
+            lateness: lateness.to_base64(),
+        },
+    }))
+}
+
+/// What of an endpoint's counts belongs to the warm-ups of all shards.
+fn warmup_counts(parts: &[(&String, &Endpoint)]) -> Option<WarmupCounts> {
+    let warm: Vec<WarmupCounts> = parts.iter().filter_map(|(_, part)| part.warmup).collect();
+    let sum = |of: fn(&WarmupCounts) -> u64| total(warm.iter().map(of));
+    (!warm.is_empty()).then(|| WarmupCounts {
+        requests: sum(|part| part.requests),
+        answered: sum(|part| part.answered),
+        failed: sum(|part| part.failed),
+        errors: sum(|part| part.errors),
+        compared: sum(|part| part.compared),
+        agreed: sum(|part| part.agreed),
+    })
 }
 
 /// The first and the last intended instant of all, from the earliest start.
@@ -316,6 +360,7 @@ fn one_endpoint(parts: &[(&String, &Endpoint)]) -> Result<Endpoint, MergeError> 
         compared,
         agreed,
         captured: sum(|part| part.captured),
+        warmup: warmup_counts(parts),
         response_time_us: response.percentiles(),
         service_time_us: service.percentiles(),
         histograms: EndpointHistograms { response: response.to_base64(), service: service.to_base64() },

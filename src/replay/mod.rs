@@ -6,6 +6,7 @@
 //! that into a [`RunResult`]. `safety` says where a run may go, `governor` how far.
 
 mod checks;
+mod copies;
 pub mod curve;
 mod deal;
 mod dealing;
@@ -14,8 +15,10 @@ pub mod feed;
 mod felt;
 mod governor;
 mod health;
+mod identities;
 mod link;
 mod live;
+mod lives;
 pub mod merge;
 mod outbox;
 mod outcome;
@@ -55,9 +58,10 @@ use crate::workload::CaptureError;
 pub use checks::wanted;
 pub use edits::{EnvSecret, Marker, SecretRule, Secrets};
 pub use felt::Watch;
+pub use identities::Identities;
 pub use outcome::{End, Failure, Outcome};
 pub use outcomes::Outcomes;
-pub use profile::{Mode, Profile, ProfileError, Protocol};
+pub use profile::{Mode, Profile, ProfileError, Protocol, Who};
 pub use response::{Asked, Malformed, Reader};
 pub use safety::Target;
 pub use saturate::Saturate;
@@ -100,6 +104,8 @@ pub struct Options {
     pub start_at: Option<SystemTime>,
     /// Where every outcome is told.
     pub outcomes: Option<Outcomes>,
+    /// Who the copies of a population are; the captured people again when none.
+    pub identities: Option<Identities>,
 }
 
 impl Options {
@@ -113,6 +119,7 @@ impl Options {
             start_at: None,
             outcomes: None,
             progress: None,
+            identities: None,
         }
     }
 }
@@ -225,7 +232,7 @@ fn once(feed: Feed, url: &str, options: &Options) -> Result<(RunResult, Option<F
     let address = aside(&options.cancel, move || wanted.cleared(&profile, &BTreeSet::new()))?;
     let threads = threads(&options.profile);
     let governor = Arc::new(Governor::new(&options.profile, options.cancel.clone()));
-    let (dealing, inboxes) = Dealing::begin(feed, &options.profile, &target, governor.clone(), threads)?;
+    let (dealing, inboxes) = Dealing::begin(feed, options, &target, governor.clone(), threads)?;
     // Only now that the hosts at the capture's beginning were looked at.
     let (wanted, there, profile) = (target.clone(), address.clone(), options.profile.clone());
     let route = match aside(&options.cancel, move || route(&wanted, &there, &profile)) {

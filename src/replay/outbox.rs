@@ -84,7 +84,8 @@ pub struct Outbox {
     progress: Arc<Progress>,
     users: Arc<Users>,
     user_of: HashMap<Lane, u32>,
-    user_of_session: HashMap<(u32, u32), u32>,
+    /// By round, copy and session.
+    user_of_session: HashMap<(u32, u32, u32), u32>,
 }
 
 impl Outbox {
@@ -183,7 +184,7 @@ impl Outbox {
             self.user_of_session.clear();
         }
         let idlest = || self.users.idlest();
-        let user = *self.user_of_session.entry((lane.round, session)).or_insert_with(idlest);
+        let user = *self.user_of_session.entry((lane.round, lane.copy, session)).or_insert_with(idlest);
         self.user_of.insert(lane, user);
         user
     }

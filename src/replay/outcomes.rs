@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 64 << 10;
 const PIECES_MAX: usize = 256;
 
 const HEAD: &str = "request,round,session,connection,endpoint,intended_us,written_us,first_byte_us,last_byte_us,status,\
-                    failure,captured_status,sent_bytes,received_bytes,measured\r\n";
+                    failure,captured_status,sent_bytes,received_bytes,measured,copy\r\n";
 
 /// Where a run's outcomes go.
 #[derive(Clone, Debug)]
@@ -60,6 +60,7 @@ impl Writer {
         let turn = &deal.turn;
         let captured = turn.expect.as_ref().map_or_else(String::new, |answer| answer.status.to_string());
         let endpoint = endpoint.replace('"', "\"\"");
+        let copy = deal.lane.copy;
         let begins = (turn.number, deal.lane.round, turn.session, turn.connection, us(outcome.intended));
         // Writing to memory cannot fail.
         let (number, round, session, connection, intended) = begins;
@@ -67,12 +68,12 @@ impl Writer {
         let _ = match outcome.end {
             End::Answered { status, written, first_byte, last_byte, sent, received } => write!(
                 self.piece,
-                "{:.3},{:.3},{:.3},{status},,{captured},{sent},{received},{measured}\r\n",
+                "{:.3},{:.3},{:.3},{status},,{captured},{sent},{received},{measured},{copy}\r\n",
                 us(written),
                 us(first_byte),
                 us(last_byte)
             ),
-            End::Failed(failure) => write!(self.piece, ",,,,{},{captured},,,{measured}\r\n", failure.name()),
+            End::Failed(failure) => write!(self.piece, ",,,,{},{captured},,,{measured},{copy}\r\n", failure.name()),
         };
         if self.piece.len() >= PIECE_BYTES {
             self.hand_on();

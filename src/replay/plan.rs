@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::workload::{Length, Request, fields, lengths};
 use super::deal::{Ahead, Deal, Dealer, Errand, Met};
 use super::edits::{Edits, covers};
 use super::feed::Feed;
+use super::identities::Identities;
 use super::profile::{Mode, Profile};
 use super::saturate::Saturate;
 use super::schedule::Intent;
@@ -24,12 +26,16 @@ pub struct PlannedRequest {
     pub number: u64,
     /// How often the capture was gone through before.
     pub round: u32,
+    /// Whose it is: of the people of the capture (0), or of one of their copies.
+    pub copy: u32,
     /// The first connection of its session.
     pub session: u32,
     /// Counts the connections of the capture.
     pub connection: u32,
     /// Milliseconds from the run's start; none when it waits for the response before it.
     pub at_ms: Option<f64>,
+    /// It belongs to the warm-up; none when that depends on when answers come.
+    pub warmup: Option<bool>,
     /// Milliseconds after that response.
     pub after_ms: Option<f64>,
     /// `GET /api/v1/orders/{}`.
@@ -48,7 +54,8 @@ pub struct PlannedReplacement {
     /// Its length as captured.
     pub len: usize,
     /// What takes its place: the response's field, `host`, `secret $VARIABLE`, `marker NAME`, what a rule does there, or
-    /// `content-length` and `chunk-size` (written anew only when what they count changes its length).
+    /// `identity` (what is personal in a copy of the captured people), `content-length` and `chunk-size` (written anew only
+    /// when what they count changes its length).
     pub with: String,
     /// The request's field that is replaced, or a word of; none where it is no value of a response.
     pub to: Option<String>,
@@ -61,6 +68,7 @@ pub struct PlannedReplacement {
 pub fn plan(
     feed: impl Into<Feed>,
     profile: &Profile,
+    identities: Option<&Identities>,
     each: &mut dyn FnMut(PlannedRequest) -> bool,
 ) -> Result<(), ReplayError> {
     let mut feed = feed.into();
@@ -78,12 +86,13 @@ pub fn plan(
     let met = Arc::default();
     let mut any = false;
     let mut hosts = |_: &str| Ok(());
-    let mut dealer = Dealer::new(&profile, &endpoints, Arc::<Ahead>::default(), Arc::clone(&met), &mut hosts)?;
+    let ahead = Arc::<Ahead>::default();
+    let mut dealer = Dealer::new(&profile, &endpoints, ahead, Arc::clone(&met), identities, &mut hosts)?;
     let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
     dealer.run(&mut feed, &Arc::<AtomicBool>::default(), &waits, &mut || {}, &mut |errand| match errand {
         Errand::Send(deal) => {
             any = true;
-            each(planned(&deal, &edits))
+            each(planned(&deal, &edits, profile.warmup.0))
         }
         Errand::Close(_) | Errand::Rounds(_) => true,
     })?;
@@ -93,7 +102,7 @@ pub fn plan(
 /// What a run would send; see [`plan`].
 pub fn dry_run(feed: impl Into<Feed>, profile: &Profile) -> Result<Vec<PlannedRequest>, ReplayError> {
     let mut all = Vec::new();
-    plan(feed, profile, &mut |request| {
+    plan(feed, profile, None, &mut |request| {
         all.push(request);
         true
     })?;
@@ -106,17 +115,23 @@ pub(super) fn nothing(met: &std::sync::Mutex<Met>) -> ReplayError {
     ReplayError::Nothing(requests > 0)
 }
 
-fn planned(deal: &Deal, edits: &Edits) -> PlannedRequest {
+fn planned(deal: &Deal, edits: &Edits, warmup: Duration) -> PlannedRequest {
     let turn = &*deal.turn;
     let ms = |ns: u64| Some(ns as f64 / 1e6);
+    let warmup = match deal.intent {
+        _ if warmup.is_zero() => Some(false),
+        Intent::At(at) => Some(Duration::from_nanos(at) < warmup),
+        Intent::After(_) => None,
+    };
     let (at_ms, after_ms) = match deal.intent {
         Intent::At(at) => (ms(at), None),
         Intent::After(think) => (None, ms(think)),
     };
     let edges = turn.edges.iter().zip(&deal.sources);
-    let edits = edits.of(&turn.request);
+    let request = deal.request();
+    let edits = edits.of(request);
     let kept = edges.filter(|(edge, _)| !covers(&edits, &edge.at));
-    let fields = if turn.edges.is_empty() { Vec::new() } else { fields(&turn.request) };
+    let fields = if turn.edges.is_empty() && deal.renamed.is_none() { Vec::new() } else { fields(request) };
     let field_at = |at: &Range<usize>| {
         let holds = |place: &&(Range<usize>, Box<str>)| place.0.start <= at.start && at.end <= place.0.end;
         fields.iter().find(holds).map(|(_, path)| path.to_string())
@@ -129,20 +144,43 @@ fn planned(deal: &Deal, edits: &Edits) -> PlannedRequest {
     });
     let by_the_profile = edits.iter().map(|edit| replaced(&edit.at, edit.why.to_string()));
     let mut replacements: Vec<_> = from_responses.chain(by_the_profile).collect();
-    replacements.extend(forced(&turn.request, &replacements));
+    let personal = deal.renamed.iter().flat_map(|renamed| renamed.places.iter());
+    let personal = personal.flat_map(|place| {
+        let to = field_at(place);
+        let identity = move |at| PlannedReplacement { to: to.clone(), ..replaced(&at, "identity".into()) };
+        uncovered(place, &replacements).into_iter().map(identity)
+    });
+    let personal: Vec<_> = personal.collect();
+    replacements.extend(personal);
+    replacements.extend(forced(request, &replacements));
     replacements.sort_by_key(|replacement| replacement.at);
-    let line = turn.request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    let line = request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
     PlannedRequest {
         number: turn.number,
         round: deal.lane.round,
+        copy: deal.lane.copy,
         session: turn.session,
         connection: turn.connection,
         at_ms,
+        warmup,
         after_ms,
         endpoint: endpoint(&turn.request),
         line: String::from_utf8_lossy(line).into_owned(),
         replacements,
     }
+}
+
+/// What of a place other replacements leave over.
+fn uncovered(place: &Range<usize>, others: &[PlannedReplacement]) -> Vec<Range<usize>> {
+    let mut covered: Vec<Range<usize>> = others.iter().map(|one| one.at..one.at + one.len).collect();
+    covered.sort_by_key(|at| at.start);
+    let (mut left, mut done) = (Vec::new(), place.start);
+    for at in covered.iter().filter(|at| at.start < place.end && at.end > place.start) {
+        left.extend((done < at.start).then_some(done..at.start));
+        done = done.max(at.end);
+    }
+    left.extend((done < place.end).then_some(done..place.end));
+    left
 }
 
 /// Lengths that something replaced counts in.
@@ -166,7 +204,6 @@ mod tests {
     use crate::workload::Workload;
     use crate::workload::hand::{Exchange, workload};
     use proptest::prelude::*;
-    use std::time::Duration;
 
     const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     const MODES: [Mode; 4] = [Mode::Captured, Mode::Sessions, Mode::Rate, Mode::Closed];

@@ -26,6 +26,9 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("rate", include_str!("../../replay-profiles/rate.yaml")),
 ];
 
+/// Copies of the captured people, themselves included. Each has a memory of its pseudonyms.
+pub const POPULATION_MAX: u32 = 1000;
+
 /// All knobs. `replay-profiles/README.md` says what they do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -48,6 +51,12 @@ pub struct Profile {
     pub arrivals: Arrivals,
     /// How the highest rate is searched for (`saturate`).
     pub saturate: Saturate,
+    /// So many times the captured people.
+    pub population: u32,
+    /// Time over which their copies begin (`captured`, `sessions`).
+    pub population_spread: Option<Span>,
+    /// Who the copies are.
+    pub identities: Who,
     /// Connections (`closed`).
     pub connections: u32,
     /// Requests after which the run ends.
@@ -127,6 +136,9 @@ impl Default for Profile {
             rate: None,
             curve: Curve::default(),
             saturate: Saturate::default(),
+            population: 1,
+            population_spread: None,
+            identities: Who::Other,
             arrivals: Arrivals::Poisson,
             connections: 8,
             requests: None,
@@ -179,6 +191,16 @@ pub enum Mode {
     Rate,
     /// The highest rate that keeps the objectives: one run of [`Mode::Rate`] after another.
     Saturate,
+}
+
+/// Who the copies of the captured people are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// Other people: what is personal in their requests has another pseudonym in each copy.
+    Other,
+    /// The captured ones again.
+    Same,
 }
 
 /// How a rate is spread over time.
@@ -310,6 +332,11 @@ impl Profile {
                 "saturate.precision",
                 positive(self.saturate.precision) && self.saturate.precision <= 1.0,
                 "must be greater than 0, and at most 1",
+            ),
+            (
+                "population",
+                (1..=POPULATION_MAX).contains(&self.population),
+                "must be from 1 (nobody but the captured people) to 1000",
             ),
             ("connections", self.connections > 0, "must be at least 1"),
             ("timeout", !self.timeout.0.is_zero(), "must be greater than 0"),

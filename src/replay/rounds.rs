@@ -53,7 +53,7 @@ impl Rounds {
     /// `count` rounds of all that a profile lets be sent, from round `first` on; none when it takes a dealer.
     pub fn of(cards: &[Card], profile: &Profile, first: u32, count: u64) -> Option<Rounds> {
         let whole = profile.shard.is_none_or(|Shard { of, .. }| of == 1);
-        if !whole || profile.mode != Mode::Closed {
+        if !whole || profile.mode != Mode::Closed || profile.population > 1 {
             return None;
         }
         let sessions = sessions(cards, profile);
@@ -83,7 +83,7 @@ impl Rounds {
 
 impl Exchange {
     fn deal(&self, walk: &mut Walk) -> Deal {
-        let lane = Lane { round: walk.round, connection: self.turn.connection };
+        let lane = Lane { round: walk.round, copy: 0, connection: self.turn.connection };
         let sources = self.sources.iter().map(|source| walk.lives.get(source.as_ref()?).cloned()).collect();
         self.forgets.iter().for_each(|place| drop(walk.lives.remove(place)));
         let live = self.tells.then(|| Arc::new(Live::new(self.turn.told.clone())));

@@ -1,17 +1,20 @@
 //! A run over time, as it stands in its result.
 
+use std::time::Duration;
+
 use crate::measure::{Times, Windows};
 use crate::run::{Point, PointHistograms};
 
 use super::RunResult;
 use super::felt::Felt;
 
-/// The windows of a run that began at `start`, with what the target felt in each.
-pub fn series(windows: &Windows, start: u64, felt: &Felt) -> Vec<Point> {
+/// The windows of a run that began at `start`, those that begin in its warm-up marked, with what the target felt in each.
+pub fn series(windows: &Windows, start: u64, warmup: Duration, felt: &Felt) -> Vec<Point> {
     let width = windows.width();
     let points = windows.iter().map(|(at, window)| Point {
         at_s: (at as f64 - start as f64) / 1e9,
         seconds: width as f64 / 1e9,
+        warmup: at.saturating_sub(start) < u64::try_from(warmup.as_nanos()).unwrap_or(u64::MAX),
         intended: window.intended,
         sent: window.sent,
         answered: window.answered,
@@ -45,7 +48,8 @@ pub fn merged(shards: &[(&RunResult, u64)]) -> Vec<Point> {
         window.response.merge(&Times::from_base64(&point.histograms.response));
         window.lateness.merge(&Times::from_base64(&point.histograms.lateness));
     }
-    let mut whole = series(&windows, BASE_NS, &Felt::default());
+    let warmup = shards.first().map_or(Duration::ZERO, |(run, _)| run.profile.warmup.0);
+    let mut whole = series(&windows, BASE_NS, warmup, &Felt::default());
     // They all saw the same target: one of them is enough.
     for point in &mut whole {
         let inside = |(seen, later): &(&Point, f64)| {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::measure::Histogram;
-use crate::run::Slo;
+use crate::run::{Requests, Slo, Warmup};
 
 use super::RunResult;
 use super::pattern::Pattern;
@@ -221,7 +221,7 @@ impl Unit {
     }
 }
 
-/// What objectives are about: all requests of a run, or those to some endpoints.
+/// What objectives are about: all requests of a run, or those to some endpoints; the warm-up left out.
 #[derive(Default)]
 pub struct Figures {
     /// Outcomes.
@@ -247,28 +247,33 @@ pub struct Figures {
 impl Figures {
     fn all(run: &RunResult) -> Figures {
         let histogram = |text: &str| Histogram::from_base64(text).unwrap_or_default();
+        let nothing = Warmup::default();
+        let warm = run.warmup.as_ref().unwrap_or(&nothing);
+        let over =
+            |requests: &Requests| requests.failed.values().fold(requests.answered, |all, n| all.saturating_add(*n));
         Figures {
-            requests: run.requests.failed.values().fold(run.requests.answered, |all, n| all.saturating_add(*n)),
-            errors: run.requests.errors,
-            answered: run.requests.answered,
-            compared: run.workload.compared,
-            agreed: run.workload.agreed,
+            requests: over(&run.requests).saturating_sub(over(&warm.requests)),
+            errors: run.requests.errors.saturating_sub(warm.requests.errors),
+            answered: run.requests.answered.saturating_sub(warm.requests.answered),
+            compared: run.workload.compared.saturating_sub(warm.compared),
+            agreed: run.workload.agreed.saturating_sub(warm.agreed),
             response: histogram(&run.histograms.response),
             service: histogram(&run.histograms.service),
             lateness: histogram(&run.histograms.lateness),
-            seconds: run.seconds,
+            seconds: measured_seconds(run),
         }
     }
 
     fn of(pattern: &Pattern, run: &RunResult) -> Figures {
-        let mut figures = Figures { seconds: run.seconds, ..Figures::default() };
+        let mut figures = Figures { seconds: measured_seconds(run), ..Figures::default() };
         for endpoint in run.endpoints.iter().filter(|endpoint| names(pattern, &endpoint.endpoint)) {
             let histogram = |text: &str| Histogram::from_base64(text).unwrap_or_default();
-            figures.requests = figures.requests.saturating_add(endpoint.requests);
-            figures.errors = figures.errors.saturating_add(endpoint.errors);
-            figures.answered = figures.answered.saturating_add(endpoint.answered);
-            figures.compared = figures.compared.saturating_add(endpoint.compared);
-            figures.agreed = figures.agreed.saturating_add(endpoint.agreed);
+            let warm = endpoint.warmup.unwrap_or_default();
+            figures.requests = figures.requests.saturating_add(endpoint.requests.saturating_sub(warm.requests));
+            figures.errors = figures.errors.saturating_add(endpoint.errors.saturating_sub(warm.errors));
+            figures.answered = figures.answered.saturating_add(endpoint.answered.saturating_sub(warm.answered));
+            figures.compared = figures.compared.saturating_add(endpoint.compared.saturating_sub(warm.compared));
+            figures.agreed = figures.agreed.saturating_add(endpoint.agreed.saturating_sub(warm.agreed));
             figures.response.merge(&histogram(&endpoint.histograms.response));
             figures.service.merge(&histogram(&endpoint.histograms.service));
         }
@@ -300,6 +305,11 @@ impl Figures {
             Metric::Throughput => (self.seconds > 0.0).then(|| self.answered as f64 / self.seconds),
         }
     }
+}
+
+/// From the end of the warm-up.
+fn measured_seconds(run: &RunResult) -> f64 {
+    run.seconds - run.warmup.as_ref().map_or(0.0, |warm| warm.seconds)
 }
 
 /// Whether a pattern names an endpoint (`GET /api/orders/{}`), with its method or without.

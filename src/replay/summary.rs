@@ -33,8 +33,8 @@ const MISSED_SHARE: f64 = 0.1;
 /// The result of a run, with what the target felt.
 pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt) -> RunResult {
     let seconds = tally.last.saturating_sub(run.start) as f64 / 1e9;
-    let (offered_rps, sent_rps) = rates(&tally);
-    let invalid_because = invalid_because(run, &tally, (offered_rps, sent_rps), seconds);
+    let offered_rps = rate(tally.planned, tally.intended);
+    let invalid_because = invalid_because(run, &tally, seconds);
     let mut result = RunResult {
         standin: env!("CARGO_PKG_VERSION").into(),
         schema: SCHEMA,
@@ -69,26 +69,53 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
         target_cgroup: felt.cgroup(tally.answered),
         target_runtime: felt.runtime(tally.answered),
         not_measured: felt.not_measured.clone(),
-        series: series(&tally.windows, run.start, felt),
-        histograms: Histograms {
-            response: tally.response.to_base64(),
-            service: tally.service.to_base64(),
-            lateness: tally.lateness.to_base64(),
-        },
+        series: series(&tally.windows, run.start, run.profile.warmup.0, felt),
+        histograms: histograms(&tally),
         endpoints: endpoints(run, &tally, dealt),
         capture_digest: dealt.met.digest.clone(),
         shards: Vec::new(),
-        requests: Requests {
-            planned: tally.planned,
-            sent: tally.sent,
-            answered: tally.answered,
-            held: tally.held,
-            errors: tally.errors,
-            failed: tally.failed,
-        },
+        warmup: warmup(run, &tally, seconds),
+        requests: requests(&tally),
     };
     result.slo = slo::judge(&result);
     result
+}
+
+fn requests(tally: &Tally) -> Requests {
+    Requests {
+        planned: tally.planned,
+        sent: tally.sent,
+        answered: tally.answered,
+        held: tally.held,
+        errors: tally.errors,
+        failed: tally.failed.clone(),
+    }
+}
+
+/// What came before the measured part, when the profile has a warm-up.
+fn warmup(run: &Run, tally: &Tally, seconds: f64) -> Option<Warmup> {
+    let lasts = run.profile.warmup.0.as_secs_f64();
+    let nothing = Tally::default();
+    let warm = tally.warm.as_deref().unwrap_or(&nothing);
+    (lasts > 0.0).then(|| Warmup {
+        seconds: lasts.min(seconds),
+        requests: requests(warm),
+        status: statuses(&warm.status),
+        compared: warm.compared,
+        agreed: warm.agreed,
+        response_time_us: warm.response.percentiles(),
+        service_time_us: warm.service.percentiles(),
+        lateness_us: warm.lateness.percentiles(),
+        histograms: histograms(warm),
+    })
+}
+
+fn histograms(tally: &Tally) -> Histograms {
+    Histograms {
+        response: tally.response.to_base64(),
+        service: tally.service.to_base64(),
+        lateness: tally.lateness.to_base64(),
+    }
 }
 
 /// A mode's name, as in profiles.
@@ -117,7 +144,9 @@ fn endpoints(run: &Run, tally: &Tally, dealt: &Dealt) -> Vec<Endpoint> {
     let numbers: BTreeSet<u32> = captured.keys().chain(tally.endpoints.keys()).copied().collect();
     let result = |n: u32| {
         let captured = captured.get(&n).copied().unwrap_or(0);
-        endpoint_result(&run.endpoints.name(n), captured, tally.endpoints.get(&n).unwrap_or(&nothing))
+        let result = endpoint_result(&run.endpoints.name(n), captured, tally.endpoints.get(&n).unwrap_or(&nothing));
+        let warm = tally.warm.as_ref().map(|warm| warm.endpoints.get(&n).unwrap_or(&nothing).warm());
+        Endpoint { warmup: warm, ..result }
     };
     numbers.into_iter().map(result).collect()
 }
@@ -134,6 +163,7 @@ fn endpoint_result(name: &str, captured: u64, tally: &EndpointTally) -> Endpoint
         compared: tally.compared,
         agreed: tally.agreed,
         captured,
+        warmup: None,
         response_time_us: tally.response.percentiles(),
         service_time_us: tally.service.percentiles(),
         histograms: EndpointHistograms { response: tally.response.to_base64(), service: tally.service.to_base64() },
@@ -147,24 +177,35 @@ fn unix_us(instant: u64) -> u64 {
     u64::try_from(at / 1000).unwrap_or(0)
 }
 
-/// Requests per second as intended, and as written.
-fn rates(tally: &Tally) -> (f64, f64) {
-    let rate = |n: u64, span: Option<(u64, u64)>| match span {
+/// So many things in a time, from the first to the last.
+fn rate(n: u64, span: Option<(u64, u64)>) -> f64 {
+    match span {
         Some((first, last)) if last > first && n > 1 => (n - 1) as f64 * 1e9 / (last - first) as f64,
         _ => 0.0,
-    };
-    let intended: u64 = tally.endpoints.values().map(|endpoint| endpoint.requests).sum();
-    (rate(intended, tally.intended), rate(tally.answered, tally.written))
+    }
 }
 
-fn invalid_because(run: &Run, tally: &Tally, (offered, sent): (f64, f64), seconds: f64) -> Vec<String> {
-    let capped = tally.failed.get(&Failure::Cap).copied().unwrap_or(0);
+/// What was measured of the counts, the warm-up left out.
+fn measured(tally: &Tally, of: fn(&Tally) -> u64) -> u64 {
+    of(tally) - tally.warm.as_deref().map_or(0, of)
+}
+
+fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
+    let capped = measured(tally, |tally| tally.failed.get(&Failure::Cap).copied().unwrap_or(0));
+    let unsent = measured(tally, |tally| tally.failed.get(&Failure::Unsent).copied().unwrap_or(0));
+    let failed = measured(tally, |tally| tally.failed.values().sum());
+    let planned = measured(tally, |tally| tally.planned);
     let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
-    let short =
-        open && tally.planned >= RATE_REQUESTS_MIN && tally.failed.is_empty() && sent < offered * RATE_SHARE_MIN;
+    let answered = measured(tally, |tally| tally.answered);
+    let (offered, sent) = (rate(planned, tally.intended_measured), rate(answered, tally.written));
+    let short = open && planned >= RATE_REQUESTS_MIN && failed == 0 && sent < offered * RATE_SHARE_MIN;
+    let unanswered = match tally.answered {
+        0 => "no request was answered",
+        _ => "no request was answered after the warm-up",
+    };
     let unread = share_of_connections(run, tally.unread_ns, seconds);
     let reasons = [
-        (tally.answered == 0, "no request was answered".to_owned()),
+        (answered == 0, unanswered.to_owned()),
         (
             run.governor.is_aborted(),
             format!("aborted: more than {:.0} % of the recent requests failed", run.profile.abort_error_rate * 100.0),
@@ -176,6 +217,7 @@ fn invalid_because(run: &Run, tally: &Tally, (offered, sent): (f64, f64), second
         (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
         (short, format!("the rate fell short: {sent:.1} requests/s written of {offered:.1} intended")),
         (capped > 0, format!("{capped} requests were not sent, for `max-in-flight` was reached")),
+        (unsent > 0, format!("{unsent} requests were not sent: the target was so far behind when `duration` was over")),
         (
             unread > STARVED_SHARE,
             format!(
@@ -202,6 +244,9 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
     let cut_short = dealt.cut_short.then(|| {
         "the capture came through a pipe and is too long to be kept: it was replayed once only; give a file".to_owned()
     });
+    let crowded = dealt.crowded.then(|| {
+        "the copies came closer together than `population-spread` says: so much of the capture is not kept for them to wait for".to_owned()
+    });
     let LeftOut { incomplete_requests, .. } = dealt.left_out;
     let incomplete = (incomplete_requests > 0).then(|| {
         format!("{incomplete_requests} requests were left out, for the capture does not hold them completely")
@@ -222,6 +267,7 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         .chain(missed)
         .chain(status)
         .chain(cut_short)
+        .chain(crowded)
         .chain(incomplete)
         .chain(idle)
         .collect()

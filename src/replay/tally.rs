@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
 use crate::measure::{Histogram, Windows};
+use crate::run::WarmupCounts;
 
 use super::checks::CheckTally;
 use super::health::Health;
@@ -44,8 +45,10 @@ pub struct Tally {
     pub arrivals: Vec<(u64, u64)>,
     /// First and last intended instant.
     pub intended: Option<(u64, u64)>,
-    /// First and last instant of a write, of the requests that were answered.
+    /// First and last instant of a write, of the requests after the warm-up that were answered.
     pub written: Option<(u64, u64)>,
+    /// First and last intended instant after the warm-up.
+    pub intended_measured: Option<(u64, u64)>,
     /// When the last outcome was known.
     pub last: u64,
     /// Time for which connections of a closed loop had nothing to send, nanoseconds.
@@ -54,6 +57,8 @@ pub struct Tally {
     pub unread_ns: u64,
     /// How fit the sending threads were.
     pub health: Health,
+    /// What of all this belongs to the warm-up, distributions too.
+    pub warm: Option<Box<Tally>>,
     /// What they did not get.
     pub warnings: BTreeSet<String>,
 }
@@ -98,6 +103,10 @@ pub fn is_error(end: End, expected: Option<u16>) -> bool {
 impl Tally {
     /// Counts an outcome.
     pub fn record(&mut self, outcome: &Outcome, about: About) {
+        if !about.counts {
+            self.warm.get_or_insert_default().record(outcome, About { counts: true, ..about });
+        }
+        self.planned += 1;
         let error = u64::from(is_error(outcome.end, about.expected));
         self.over_time(outcome, about.known_at, error);
         let endpoint = self.endpoints.entry(about.endpoint).or_default();
@@ -107,13 +116,15 @@ impl Tally {
         endpoint.compared += known;
         self.last = self.last.max(about.known_at);
         self.held += u64::from(outcome.was_held());
-        self.intended = both(self.intended, Some((outcome.intended, outcome.intended)));
+        let instant = Some((outcome.intended, outcome.intended));
+        self.intended = both(self.intended, instant);
+        self.intended_measured = both(self.intended_measured, instant.filter(|_| about.counts));
         self.errors += error;
         endpoint.errors += error;
         match outcome.end {
             End::Failed(failure) => {
                 *self.failed.entry(failure).or_default() += 1;
-                self.sent += u64::from(!matches!(failure, Failure::Connect | Failure::Cap));
+                self.sent += u64::from(!matches!(failure, Failure::Connect | Failure::Cap | Failure::Unsent));
                 endpoint.failed += 1;
             }
             End::Answered { status, written, sent, received, .. } => {
@@ -127,7 +138,7 @@ impl Tally {
                 endpoint.answered += 1;
                 *self.status.entry(status).or_default() += 1;
                 *endpoint.status.entry(status).or_default() += 1;
-                self.written = both(self.written, Some((written, written)));
+                self.written = both(self.written, Some((written, written)).filter(|_| about.counts));
                 if self.arrivals.len() < ARRIVALS_KEPT {
                     self.arrivals.push((written, about.captured_at));
                 }
@@ -193,12 +204,16 @@ impl Tally {
         self.arrivals.extend(other.arrivals);
         self.intended = both(self.intended, other.intended);
         self.written = both(self.written, other.written);
+        self.intended_measured = both(self.intended_measured, other.intended_measured);
         self.last = self.last.max(other.last);
         self.starved_ns += other.starved_ns;
         self.unread_ns += other.unread_ns;
         self.windows.merge(other.windows);
         CheckTally::merge(&mut self.checks, other.checks);
         self.health.merge(other.health);
+        if let Some(warm) = other.warm {
+            self.warm.get_or_insert_default().merge(*warm);
+        }
         self.warnings.extend(other.warnings);
         for (n, endpoint) in other.endpoints {
             self.endpoints.entry(n).or_default().merge(endpoint);
@@ -207,6 +222,12 @@ impl Tally {
 }
 
 impl EndpointTally {
+    /// As it stands in a result, when it belongs to the warm-up.
+    pub fn warm(&self) -> WarmupCounts {
+        let EndpointTally { requests, answered, failed, errors, compared, agreed, .. } = *self;
+        WarmupCounts { requests, answered, failed, errors, compared, agreed }
+    }
+
     fn merge(&mut self, other: EndpointTally) {
         self.requests += other.requests;
         self.answered += other.answered;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::run::{Ended, Saturation, Trial};
+use crate::run::{Ended, Requests, Saturation, Trial};
 
 use super::feed::Feed;
 use super::profile::{Mode, Profile, Span};
@@ -100,7 +100,7 @@ fn at(profile: &Profile, rate: f64, number: u64) -> Profile {
     Profile {
         mode: Mode::Rate,
         rate: Some(rate),
-        duration: Some(Span(profile.warmup.0 + profile.saturate.trial.0)),
+        duration: Some(Span(profile.warmup.0.saturating_add(profile.saturate.trial.0))),
         seed: profile.seed.wrapping_add(number),
         // A rate that is too high ends in failures: that is an answer, not an accident.
         abort_error_rate: 1.0,
@@ -117,7 +117,8 @@ fn judged(rate: f64, result: &RunResult) -> Trial {
         Some(actual) => format!("{} ({actual:.3} {})", slo.objective, slo.unit),
         None => format!("{} (not measured)", slo.objective),
     }));
-    let failed: u64 = result.requests.failed.values().sum();
+    let failed = |requests: &Requests| requests.failed.values().sum::<u64>();
+    let failed = failed(&result.requests) - result.warmup.as_ref().map_or(0, |warm| failed(&warm.requests));
     if failed > 0 {
         because.push(format!("{failed} requests failed"));
     }

@@ -13,6 +13,7 @@ use std::future::pending;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -62,13 +63,24 @@ pub struct Run {
 
 impl Run {
     fn end(&self) -> u64 {
-        let duration = self.profile.duration.map_or(u64::MAX, |span| span.0.as_nanos() as u64);
+        let duration = self.profile.duration.map_or(u64::MAX, |span| nanos(span.0));
         self.start.saturating_add(duration)
     }
 
-    fn warm(&self) -> u64 {
-        self.start + self.profile.warmup.0.as_nanos() as u64
+    /// When the last request is begun: those meant for the run's time may have waited for a slow target, but not for ever.
+    fn last(&self) -> u64 {
+        self.end().saturating_add(nanos(self.profile.timeout.0))
     }
+
+    /// When the warm-up is over.
+    pub fn warm(&self) -> u64 {
+        self.start.saturating_add(nanos(self.profile.warmup.0))
+    }
+}
+
+/// All of a length of time, or as much of it as a clock tells.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Replays the `n`th thread's part and says what it saw.

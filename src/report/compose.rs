@@ -2,6 +2,8 @@
 
 use crate::measure::{Histogram, Percentiles};
 
+use crate::run::Warmup;
+
 use super::data::{Audit, Inspect, Manifest, Results, Run};
 use super::document::{Block, Curve, Document, Part, Section, Table, Tone, Verdict};
 use super::over_time;
@@ -193,6 +195,20 @@ fn answers(runs: &[Run]) -> Section {
         line("substituted", &|run| count(run.correlation.substituted)),
         line("missed", &|run| count(run.correlation.missed)),
     ];
+    let warm = |label: &str, of: &dyn Fn(&Warmup) -> String| {
+        line(label, &|run| run.warmup.as_ref().map_or_else(|| "–".to_owned(), of))
+    };
+    let warmup = match runs.iter().any(|run| run.warmup.is_some()) {
+        false => Vec::new(),
+        true => vec![
+            warm("seconds", &|warm| format!("{:.1}", warm.seconds)),
+            warm("sent", &|warm| count(warm.requests.sent)),
+            warm("answered", &|warm| count(warm.requests.answered)),
+            warm("failed", &|warm| count(warm.requests.failed.values().fold(0, |all, n| all.saturating_add(*n)))),
+            warm("response time, p50", &|warm| micros(warm.response_time_us.p50 as f64)),
+            warm("response time, p99", &|warm| micros(warm.response_time_us.p99 as f64)),
+        ],
+    };
     let mut codes: Vec<&String> = runs.iter().flat_map(|run| run.status.keys()).collect();
     codes.sort();
     codes.dedup();
@@ -204,6 +220,7 @@ fn answers(runs: &[Run]) -> Section {
     let blocks = vec![
         Block::Notes(invalid.collect()),
         Block::Table(Table::new("Requests", &names, requests)),
+        Block::Table(Table::new("Of these, in the warm-up, which is in no response time above", &names, warmup)),
         Block::Table(Table::new("Answers by status", &names, statuses)),
     ];
     let lead = "Requests as they were planned from the capture, and what became of them.".to_owned();

@@ -116,8 +116,11 @@ pub fn course(run: &Run, runs: usize) -> Option<Section> {
     ];
     let heading = if runs > 1 { format!("Over time: {}", run.name) } else { "Over time".to_owned() };
     let width = run.series.first().map_or(0.0, |point| point.seconds);
-    let lead =
-        format!("In steps of {width} s. A stall shows where the requests were meant to leave that had to wait for it.");
+    let warm = run.warmup.as_ref().map(|warm| format!(" The first {:.1} s are the warm-up.", warm.seconds));
+    let lead = format!(
+        "In steps of {width} s. A stall shows where the requests were meant to leave that had to wait for it.{}",
+        warm.unwrap_or_default()
+    );
     Some(Section { heading: plain(&heading), lead, blocks })
 }
 

@@ -18,6 +18,8 @@ pub enum Failure {
     ClosedEarly,
     /// Not sent: too many requests were in flight.
     Cap,
+    /// Not sent: its connection was not free until long after the run's time was over.
+    Unsent,
 }
 
 impl Failure {
@@ -30,6 +32,7 @@ impl Failure {
             Failure::Protocol => "protocol",
             Failure::ClosedEarly => "closed_early",
             Failure::Cap => "cap",
+            Failure::Unsent => "unsent",
         }
     }
 }

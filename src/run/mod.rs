@@ -8,6 +8,7 @@ mod saturation;
 mod share;
 mod target;
 mod verdict;
+mod warmup;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub use saturation::{Ended, Saturation, Trial};
 pub use share::{Share, ShareError};
 pub use target::{TargetCgroup, TargetProcess, TargetRuntime};
 pub use verdict::{Because, Check, Slo};
+pub use warmup::{Warmup, WarmupCounts};
 
 /// Version of the JSON.
 pub const SCHEMA: u32 = 1;
@@ -63,6 +65,9 @@ pub struct RunResult<P = serde_json::Value> {
     pub intended_us: Option<Window>,
     /// How many.
     pub requests: Requests,
+    /// What of it came before the measured part, when the profile has a warm-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Warmup>,
     /// Answers by status code.
     pub status: BTreeMap<String, u64>,
     /// HTTP bytes, heads included.
@@ -270,6 +275,9 @@ pub struct Endpoint {
     pub agreed: u64,
     /// Requests to it in the capture (of a shard: in its part) that may be sent.
     pub captured: u64,
+    /// What of these counts belongs to the warm-up, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<WarmupCounts>,
     /// From the intended instant.
     pub response_time_us: Percentiles,
     /// From the write.

@@ -13,6 +13,9 @@ pub struct Point {
     pub at_s: f64,
     /// Its length: a quarter of a second, doubled as often as a long run needs.
     pub seconds: f64,
+    /// It begins in the warm-up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warmup: bool,
     /// Requests that were meant to be sent.
     pub intended: u64,
     /// Requests that were written.

@@ -11,6 +11,7 @@ mod history;
 mod hold;
 mod ledger;
 mod manifest;
+mod mapper;
 mod masking;
 mod output;
 mod packed;
@@ -22,14 +23,13 @@ use std::sync::Arc;
 
 use crate::capture::{CaptureError, ConvertError, Reader};
 use crate::mask::Key;
-use crate::protocol::{Encoding, Field, Role};
 use crate::rules::Policy;
 
 pub use ledger::{Because, Claim, Label, Ledger};
 pub use manifest::{Input, Kind, Labels, LimitHit, Manifest, Matched, NotUnderstood, Written};
+pub use mapper::Mapper;
 pub use masking::{Masking, Target};
 pub use output::Probe;
-use values::Values;
 
 /// What masking needs beside the capture.
 pub struct Options<'a> {
@@ -80,20 +80,4 @@ pub fn mask<'a>(
     let mut masking = Masking::new(policy, key);
     masking.file(reader, Target { sink: Box::new(sink), ledger, format }, stop)?;
     masking.finish()?.pop().ok_or(SanitizeError::Interrupted)
-}
-
-/// Values to the pseudonyms that they have in masked captures.
-pub struct Mapper(Values);
-
-impl Mapper {
-    /// As masking with this key and these rules.
-    pub fn new(key: &Key, policy: Arc<Policy>) -> Self {
-        Mapper(Values::new(policy, key))
-    }
-
-    /// Appends the pseudonym of one value.
-    pub fn map(&mut self, value: &[u8], out: &mut Vec<u8>) {
-        let field = Field { path: "value", name: "", raw: value, encoding: Encoding::Plain, role: Role::Value };
-        self.0.replace(&field, out);
-    }
 }

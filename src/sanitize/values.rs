@@ -150,6 +150,18 @@ impl Values {
         outcome
     }
 
+    /// The same, without counting it.
+    pub(super) fn stand_in(&mut self, field: &Field<'_>, out: &mut Vec<u8>) {
+        self.decide(field, Level::Full, out);
+    }
+
+    /// With so many bytes of memory for values seen before.
+    pub(super) fn remembering(mut self, bytes: usize) -> Self {
+        self.known = Memory::new(bytes / 2);
+        self.masker.remember(bytes / 2);
+        self
+    }
+
     /// Whether a rule is about this value as a whole.
     pub(super) fn is_ruled(&mut self, path: &str, value: &[u8]) -> bool {
         self.decider.ruling(path, value).is_some()

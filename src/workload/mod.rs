@@ -195,6 +195,12 @@ impl Request {
         Some(Request { method: 0..first, target, bytes, pause: 0, as_sent: OnceLock::new() })
     }
 
+    /// The same request with other bytes, as many of them and laid out alike: what is said in it differs.
+    pub fn with_bytes(&self, bytes: Vec<u8>) -> Request {
+        let (method, target) = (self.method.clone(), self.target.clone());
+        Request { bytes, method, target, pause: self.pause, as_sent: OnceLock::new() }
+    }
+
     /// A line without a version and nothing else: HTTP/0.9.
     pub fn is_simple(&self) -> bool {
         // Where nearly all have their version.

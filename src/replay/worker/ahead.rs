@@ -144,7 +144,7 @@ impl Worker {
     }
 
     /// A request without an answer.
-    fn fail(&self, deal: &Deal, due: &Sent, failure: Failure) -> u64 {
+    pub(super) fn fail(&self, deal: &Deal, due: &Sent, failure: Failure) -> u64 {
         let outcome = Outcome { intended: due.intended, free: due.free, end: End::Failed(failure) };
         self.over(deal, &outcome, Vec::new())
     }

@@ -9,6 +9,7 @@ use super::lanes::{Lanes, Queue};
 use super::{Inbox, Worker};
 use crate::replay::deal::Deal;
 use crate::replay::link::Link;
+use crate::replay::outcome::Failure;
 use crate::replay::pacer::now;
 use crate::replay::schedule::Intent;
 
@@ -51,13 +52,17 @@ impl Worker {
         while let Some(deal) = queue.next().await {
             let before = match (free, deal.opened) {
                 (Some(free), _) => free,
-                (None, Some(opened)) => self.opened(&mut link, self.run.start + opened).await,
+                (None, Some(opened)) => self.opened(&mut link, self.run.start.saturating_add(opened)).await,
                 (None, None) => 0,
             };
             let intended = self.intended(&deal, before).await;
             // What can be done before the instant is done before it.
             let early = self.is_told(&deal).then(|| self.render(&deal));
             let Some(sent) = self.due(&deal, intended, before).await else { return };
+            if sent.at > self.run.last() {
+                free = Some(self.fail(&deal, &sent, Failure::Unsent));
+                continue;
+            }
             free = Some(match queue.is_next_ahead(&deal.turn) {
                 true => {
                     drop(early);
@@ -71,7 +76,7 @@ impl Worker {
     /// When a request is meant to be sent; `before`: when its connection was free.
     pub(super) async fn intended(&self, deal: &Deal, before: u64) -> u64 {
         match deal.intent {
-            Intent::At(at) => self.run.start + at,
+            Intent::At(at) => self.run.start.saturating_add(at),
             Intent::After(think) => self.seen(deal, before).await.saturating_add(think),
         }
     }
@@ -91,7 +96,7 @@ impl Worker {
         self.pacer.until(instant).await;
         let begun = now();
         self.count(link.ready().await.ok());
-        instant + (now() - begun)
+        instant.saturating_add(now() - begun)
     }
 
     /// When the response was there that a request's sender had seen.

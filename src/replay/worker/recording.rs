@@ -13,7 +13,7 @@ impl Worker {
         let about = About {
             endpoint: deal.endpoint,
             expected,
-            captured_at: deal.turn.at,
+            captured_at: deal.captured,
             counts: outcome.intended >= self.run.warm(),
             known_at,
         };
@@ -22,14 +22,15 @@ impl Worker {
             outcomes.add(outcome, &Known { deal, endpoint: &self.run.endpoints.name(deal.endpoint), start, measured });
         }
         let mut tally = self.tally.borrow_mut();
-        tally.planned += 1;
         tally.record(outcome, about);
-        if let End::Answered { status, .. } = outcome.end {
+        if let End::Answered { status, .. } = outcome.end
+            && about.counts
+        {
             self.run.checks.look(about.endpoint, deal.turn.expect.as_ref(), status, response, &mut tally.checks);
         }
         let landing = match outcome.end {
             End::Failed(Failure::Connect) => Landing::Refused,
-            End::Failed(Failure::Cap) => Landing::Unsent,
+            End::Failed(Failure::Cap | Failure::Unsent) => Landing::Unsent,
             end if is_error(end, expected) => Landing::Bad,
             _ => Landing::Good,
         };

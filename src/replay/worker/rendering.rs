@@ -35,7 +35,7 @@ impl Worker {
 
     /// The bytes to send: the captured ones but for what the profile changes and the values that the target told.
     pub(super) fn render<'a>(&self, deal: &'a Deal) -> Rendered<'a> {
-        let request = &deal.turn.request;
+        let request = deal.request();
         if deal.turn.edges.is_empty() {
             let edited = || render(request, &merged(self.run.edits.of(request), Vec::new()));
             return Rendered { bytes: Cow::Borrowed(request.as_sent(edited)), made: 0, missed: 0 };
