@@ -169,6 +169,9 @@ pub const CHECK_REASONS_MAX: usize = 20;
 pub const ARRIVALS_KEPT: usize = 1 << 18;
 /// Informational responses before a final one; more is a protocol error.
 pub const RESPONSES_INFORMATIONAL_MAX: u32 = 100;
+/// HTTP/2 frames in a row that bring nothing (settings, pings, priorities, resets, empty data, unknown ones); more is a
+/// protocol error. Servers send some at a connection's beginning and one a minute.
+pub const FRAMES_IDLE_MAX: u32 = 10_000;
 /// Headers in a response; more is a protocol error.
 pub const RESPONSE_HEADERS_MAX: usize = 256;
 /// Distinct values that one pass of the audit looks for; more are left to further passes.

@@ -61,6 +61,7 @@ fn answer(at: u64, status: u16, waits: u64, lasts: u64, body: &[u8]) -> Response
         first_byte: at + waits,
         last_byte: at + waits + lasts,
         bytes: [head.as_bytes(), body].concat(),
+        grpc: None,
         facts: None,
     }
 }

@@ -1,12 +1,12 @@
-//! Processor time per request over 64 kept connections, counted at the service.
+//! Processor time per request over 64 kept connections, counted at the service: over HTTP/1, then over HTTP/2.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::server::{RESPONSE, Stamps, start};
-use super::{capture, median, tell};
+use super::server::{RESPONSE, Stamps};
+use super::{capture, median, server, server2, tell};
 
 const CONNECTIONS: usize = 64;
 /// Of one run.
@@ -15,24 +15,36 @@ const SECONDS: &str = "3s";
 const RATE_MAX: &str = "10000000";
 /// Most of what each may cost, as a multiple of another one.
 const BOUNDS: [(&str, f64); 2] = [("wrk", 1.15), ("oha", 0.6)];
+const BOUNDS_HTTP2: [(&str, f64); 1] = [("h2load", 1.3)];
+
+/// Name, program, arguments.
+type Tool = (&'static str, String, Vec<String>);
 
 pub fn run(standin: &str, rounds: usize) -> io::Result<bool> {
-    let (address, stamps) = start()?;
     let folder = std::env::temp_dir().join(format!("measure-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("cost.pcap");
     let instants: Vec<u64> = (0..CONNECTIONS as u64 * 20).map(|n| 1_000_000 * n).collect();
     capture::write(&path, CONNECTIONS, &instants, RESPONSE)?;
-    let tools = tools(standin, address, &path);
+    let (address, stamps) = server::start()?;
+    let kept = compare(&tools(standin, address, &path), &stamps, rounds, &BOUNDS)?;
+    let (address, stamps) = server2::start()?;
+    tell("\nHTTP/2");
+    let kept2 = compare(&tools_http2(standin, address, &path), &stamps, rounds, &BOUNDS_HTTP2)?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(kept && kept2)
+}
+
+/// Lets them run in turn and says what each took; whether ours kept to the bounds.
+fn compare(tools: &[Tool], stamps: &Stamps, rounds: usize, bounds: &[(&str, f64)]) -> io::Result<bool> {
     let mut costs = vec![Vec::new(); tools.len()];
     for _ in 0..rounds {
         for ((_, program, arguments), costs) in tools.iter().zip(&mut costs) {
-            if let Some(cost) = cost(program, arguments, &stamps)? {
+            if let Some(cost) = cost(program, arguments, stamps)? {
                 costs.push(cost);
             }
         }
     }
-    std::fs::remove_dir_all(&folder)?;
     let middle = |name: &str| {
         let (_, costs) = tools.iter().zip(&costs).find(|((known, ..), costs)| *known == name && !costs.is_empty())?;
         Some(median(costs.iter().map(|(cost, _)| *cost).collect()))
@@ -50,7 +62,7 @@ pub fn run(standin: &str, rounds: usize) -> io::Result<bool> {
         }
     }
     let Some(ours) = middle("standin") else { return Ok(false) };
-    Ok(BOUNDS.iter().fold(true, |kept, (name, bound)| {
+    Ok(bounds.iter().fold(true, |kept, (name, bound)| {
         let Some(theirs) = middle(name) else { return kept };
         let holds = ours <= theirs * bound;
         tell(&format!(
@@ -62,20 +74,33 @@ pub fn run(standin: &str, rounds: usize) -> io::Result<bool> {
     }))
 }
 
-/// Name, program, arguments.
-fn tools(standin: &str, address: SocketAddr, capture: &Path) -> Vec<(&'static str, String, Vec<String>)> {
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+/// What all of them say in every request.
+const HEADERS: &str = "-H Accept:application/json -H User-Agent:measure";
+
+fn tools_http2(standin: &str, address: SocketAddr, capture: &Path) -> Vec<Tool> {
+    let ours = format!(
+        "-q replay --allow-unmasked --protocol h2c --mode closed --connections {CONNECTIONS} --duration {SECONDS} --max-rate {RATE_MAX} --target http://{address} {}",
+        capture.display()
+    );
+    let theirs = format!("-t1 -c{CONNECTIONS} -m1 -D3 {HEADERS} http://{address}/r/0000000000");
+    vec![("standin", standin.to_owned(), words(&ours)), ("h2load", "h2load".into(), words(&theirs))]
+}
+
+fn tools(standin: &str, address: SocketAddr, capture: &Path) -> Vec<Tool> {
     let url = format!("http://{address}/r/0000000000");
-    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let oha = std::env::var("OHA").unwrap_or_else(|_| "oha".into());
     let ours = format!(
         "-q replay --allow-unmasked --mode closed --connections {CONNECTIONS} --duration {SECONDS} --max-rate {RATE_MAX} --target http://{address} {}",
         capture.display()
     );
-    let headers = "-H Accept:application/json -H User-Agent:measure";
     vec![
         ("standin", standin.to_owned(), words(&ours)),
-        ("wrk", "wrk".into(), words(&format!("-t1 -c{CONNECTIONS} -d{SECONDS} {headers} {url}"))),
-        ("oha", oha, words(&format!("--no-tui -c {CONNECTIONS} -z {SECONDS} {headers} {url}"))),
+        ("wrk", "wrk".into(), words(&format!("-t1 -c{CONNECTIONS} -d{SECONDS} {HEADERS} {url}"))),
+        ("oha", oha, words(&format!("--no-tui -c {CONNECTIONS} -z {SECONDS} {HEADERS} {url}"))),
     ]
 }
 

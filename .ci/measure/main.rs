@@ -1,7 +1,7 @@
 //! What the replay promises of itself, measured beside others in the same minutes.
 //!
 //! `measure pacing STANDIN [ROUNDS]`: how exactly requests leave, beside a plain epoll and timerfd loop;
-//! `measure cost STANDIN [ROUNDS]`: processor time per request, beside wrk and oha where they are installed;
+//! `measure cost STANDIN [ROUNDS]`: processor time per request, beside wrk, oha and, over HTTP/2, h2load where they are installed;
 //! `measure truth STANDIN [RATE] [MODE]`: figures against what the schedule and a misbehaving service make them.
 //!
 //! Each prints a table and ends with 1 when a promise is not kept. All traffic stays on the loopback.
@@ -13,6 +13,7 @@ mod pacing;
 #[path = "../../tests/replay/pathology.rs"]
 mod pathology;
 mod server;
+mod server2;
 mod truth;
 
 use std::io::{self, Write};

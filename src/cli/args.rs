@@ -411,7 +411,7 @@ pub(super) struct ReplayArgs {
     /// A host that is never a target (can be repeated)
     #[arg(long, value_name = "HOST")]
     pub(super) deny_host: Vec<String>,
-    /// The HTTP that is spoken to the target: http1, the only one
+    /// The HTTP that is spoken to the target: auto (as captured), http1, h2c (HTTP/2 without TLS), h2 (under TLS)
     #[arg(long, value_name = "NAME", value_parser = Protocol::from_str)]
     pub(super) protocol: Option<Protocol>,
     /// Connect to a socket of this machine; the target's URL still says what Host and TLS name it

@@ -88,6 +88,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
         offered_rps: rate(total(endpoints.iter().map(|endpoint| endpoint.requests)), intended),
         achieved_rps: if end > 0.0 { requests.answered as f64 / end } else { 0.0 },
         status: added(runs().map(|run| &run.status)),
+        grpc: added(runs().map(|run| &run.grpc)),
         bytes: Bytes { sent: sum(|run| run.bytes.sent), received: sum(|run| run.bytes.received) },
         connections: Connections {
             opened: sum(|run| run.connections.opened),

@@ -226,6 +226,7 @@ pub fn run(feed: impl Into<Feed>, options: Options) -> Result<RunResult, ReplayE
 /// One run against the target at `url`; gives the feed back, unless it is still being read.
 fn once(feed: Feed, url: &str, options: &Options) -> Result<(RunResult, Option<Feed>), ReplayError> {
     let target = Target::parse(url)?;
+    target.speaks(options.profile.protocol)?;
     let id = format!("{:016x}", rand::random::<u64>());
     let edits = Edits::new(&options.profile, &target.authority, &options.secrets, &id)?;
     let (wanted, profile) = (target.clone(), options.profile.clone());
@@ -291,7 +292,7 @@ fn aside<T: Send + 'static>(
 /// The way to the target, on which somebody answers.
 fn route(target: &Target, address: &Address, profile: &Profile) -> Result<Route, ReplayError> {
     let tls = target.secure.then(|| Tls::new(profile, &target.host)).transpose()?;
-    Route::to(address.clone(), tls, profile.timeout.0)
+    Route::to(address.clone(), &target.authority, tls, profile.timeout.0)
         .map_err(|error| ReplayError::Unreachable { url: target.url.clone(), error })
 }
 

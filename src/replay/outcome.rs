@@ -20,6 +20,8 @@ pub enum End {
     Answered {
         /// Status code.
         status: u16,
+        /// A gRPC call's status.
+        grpc: Option<u32>,
         /// Its first byte was about to be written.
         written: u64,
         /// The response's first byte was there.

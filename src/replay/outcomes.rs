@@ -66,7 +66,7 @@ impl Writer {
         let (number, round, session, connection, intended) = begins;
         let _ = write!(self.piece, "{number},{round},{session},{connection},\"{endpoint}\",{intended:.3},");
         let _ = match outcome.end {
-            End::Answered { status, written, first_byte, last_byte, sent, received } => write!(
+            End::Answered { status, written, first_byte, last_byte, sent, received, .. } => write!(
                 self.piece,
                 "{:.3},{:.3},{:.3},{status},,{captured},{sent},{received},{measured},{copy}\r\n",
                 us(written),

@@ -167,7 +167,7 @@ impl Default for Profile {
             rt: false,
             shard: None,
             max_lateness: Span(Duration::from_millis(50)),
-            protocol: Protocol::Http1,
+            protocol: Protocol::Auto,
             unix_socket: None,
             cacert: None,
             insecure: false,
@@ -217,8 +217,14 @@ pub enum Arrivals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", rename_all = "kebab-case")]
 pub enum Protocol {
+    /// As captured.
+    Auto,
     /// HTTP/1.x, byte for byte.
     Http1,
+    /// HTTP/2 without TLS, known beforehand.
+    H2c,
+    /// HTTP/2 under TLS, chosen by ALPN.
+    H2,
 }
 
 impl FromStr for Protocol {
@@ -226,11 +232,11 @@ impl FromStr for Protocol {
 
     fn from_str(text: &str) -> Result<Protocol, &'static str> {
         match text {
+            "auto" => Ok(Protocol::Auto),
             "http1" => Ok(Protocol::Http1),
-            "h2" | "h2c" => {
-                Err("replay does not speak HTTP/2; a target that speaks HTTP/1.1 too is asked with `http1`")
-            }
-            _ => Err("must be `http1`, the only one that replay speaks"),
+            "h2c" => Ok(Protocol::H2c),
+            "h2" => Ok(Protocol::H2),
+            _ => Err("must be `auto` (as captured), `http1`, `h2c` (HTTP/2 without TLS) or `h2` (under TLS)"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use crate::limits::{
     HEAD_BYTES_MAX, RESPONSE_BYTES_KEPT, RESPONSE_HEADERS_MAX, RESPONSES_BYTES_KEPT, RESPONSES_INFORMATIONAL_MAX,
 };
-use crate::workload::Request;
+use crate::workload::{Request, grpc_code};
 
 /// What the peer sent is no HTTP/1.x response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,7 @@ pub struct Reader {
     trailer: usize,
     reusable: bool,
     kept: Option<Vec<u8>>,
+    grpc: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +90,17 @@ impl Reader {
     pub fn new(asked: Asked, keep: bool) -> Reader {
         let state = if asked == Asked::Simple { State::Unversioned } else { State::Head };
         let kept = keep.then(Vec::new);
-        Reader { asked, state, line: Vec::new(), status: 0, informational: 0, trailer: 0, reusable: true, kept }
+        Reader {
+            asked,
+            state,
+            line: Vec::new(),
+            status: 0,
+            informational: 0,
+            trailer: 0,
+            reusable: true,
+            kept,
+            grpc: None,
+        }
     }
 
     /// Takes the next bytes; says how many of them belong to the response.
@@ -118,6 +129,35 @@ impl Reader {
         }
         self.reusable = false;
         self.is_done()
+    }
+
+    /// The final response's head came by other framing than HTTP/1's; `text` writes it.
+    pub fn begins(&mut self, status: u16, text: impl FnOnce() -> Vec<u8>) {
+        (self.state, self.status) = (State::ToClose, status);
+        if self.kept.is_some() {
+            self.keep(&text());
+        }
+    }
+
+    /// Content of such a response came.
+    pub fn content(&mut self, bytes: &[u8]) {
+        self.keep(bytes);
+    }
+
+    /// Such a response is complete.
+    pub fn ends(&mut self) {
+        self.state = State::Done;
+    }
+
+    /// Headers or trailers of such a response: a call's status may stand there.
+    pub fn grpc(&mut self, fields: &http::HeaderMap) {
+        let code = fields.get("grpc-status").map(|value| grpc_code(value.as_bytes()));
+        self.grpc = code.or(self.grpc);
+    }
+
+    /// What gRPC says of how the call went.
+    pub fn grpc_status(&self) -> Option<u32> {
+        self.grpc
     }
 
     /// The response is complete.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::ReplayError;
 use super::link::Address;
-use super::profile::Profile;
+use super::profile::{Profile, Protocol};
 
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,16 @@ impl Target {
         // With a dot at its end it is the same name (RFC 1034 §3.1), and is not to slip past what is said of that.
         let host = host.strip_suffix('.').unwrap_or(host);
         Ok(Target { url: url.into(), host: host.to_ascii_lowercase(), authority: authority.into(), port, secure })
+    }
+
+    /// Whether the HTTP that is wanted goes with TLS, or with none.
+    pub fn speaks(&self, protocol: Protocol) -> Result<(), ReplayError> {
+        let why = match (protocol, self.secure) {
+            (Protocol::H2c, true) => "`protocol: h2c` is HTTP/2 without TLS; to https:// it is `h2`",
+            (Protocol::H2, false) => "`protocol: h2` is HTTP/2 under TLS; to http:// it is `h2c`",
+            _ => return Ok(()),
+        };
+        Err(ReplayError::Target { url: self.url.clone(), why })
     }
 
     /// Where connections go, once everything that speaks against it was looked at.

@@ -55,6 +55,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
             last: last.saturating_sub(run.start) / 1000,
         }),
         status: statuses(&tally.status),
+        grpc: tally.grpc.iter().map(|(code, n)| (code.to_string(), *n)).collect(),
         bytes: Bytes { sent: tally.bytes_sent, received: tally.bytes_received },
         connections: Connections { opened: tally.connections_opened, reopened: tally.reconnects },
         offered_rps,
@@ -263,6 +264,7 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         .warnings
         .iter()
         .cloned()
+        .chain(run.route.notes.tell())
         .chain(own)
         .chain(missed)
         .chain(status)

@@ -24,6 +24,8 @@ pub struct Tally {
     /// Requests that failed, or were answered with a 5xx that the capture does not have.
     pub errors: u64,
     pub status: BTreeMap<u16, u64>,
+    /// gRPC calls by their status.
+    pub grpc: BTreeMap<u32, u64>,
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub response: Histogram,
@@ -82,8 +84,8 @@ pub struct EndpointTally {
 pub struct About {
     /// Number of its endpoint.
     pub endpoint: u32,
-    /// The captured status.
-    pub expected: Option<u16>,
+    /// How it was answered in the capture.
+    pub expected: Option<Expected>,
     /// The captured instant.
     pub captured_at: u64,
     /// It counts in the distributions (the warm-up is over).
@@ -92,11 +94,31 @@ pub struct About {
     pub known_at: u64,
 }
 
-/// No answer, or a 5xx where the capture has none.
-pub fn is_error(end: End, expected: Option<u16>) -> bool {
+/// A captured answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its status.
+    pub status: u16,
+    /// A gRPC call's, when it is known.
+    pub grpc: Option<u32>,
+}
+
+impl Expected {
+    /// Answered alike, as far as both are known.
+    fn is(self, status: u16, grpc: Option<u32>) -> bool {
+        self.status == status && self.grpc.zip(grpc).is_none_or(|(captured, live)| captured == live)
+    }
+}
+
+/// No answer, or a 5xx, or a gRPC call that failed, where the capture has no such thing.
+pub fn is_error(end: End, expected: Option<Expected>) -> bool {
     match end {
         End::Failed(_) => true,
-        End::Answered { status, .. } => status >= 500 && expected.is_none_or(|expected| expected < 500),
+        End::Answered { status, grpc, .. } => {
+            let call = expected.and_then(|expected| expected.grpc);
+            status >= 500 && expected.is_none_or(|expected| expected.status < 500)
+                || grpc.is_some_and(|grpc| grpc != 0) && call.is_none_or(|call| call == 0)
+        }
     }
 }
 
@@ -124,15 +146,16 @@ impl Tally {
         match outcome.end {
             End::Failed(failure) => {
                 *self.failed.entry(failure).or_default() += 1;
-                self.sent += u64::from(!matches!(failure, Failure::Connect | Failure::Cap | Failure::Unsent));
+                self.sent += u64::from(!matches!(failure, Failure::Connect | Failure::Cap | Failure::Unsent | Failure::Unsendable));
                 endpoint.failed += 1;
             }
-            End::Answered { status, written, sent, received, .. } => {
+            End::Answered { status, grpc, written, sent, received, .. } => {
                 self.sent += 1;
                 self.answered += 1;
                 self.bytes_sent += sent;
                 self.bytes_received += received;
-                let agreed = u64::from(about.expected == Some(status));
+                let agreed = u64::from(about.expected.is_some_and(|expected| expected.is(status, grpc)));
+                grpc.into_iter().for_each(|code| *self.grpc.entry(code).or_default() += 1);
                 self.agreed += agreed;
                 endpoint.agreed += agreed;
                 endpoint.answered += 1;
@@ -190,6 +213,7 @@ impl Tally {
         add(&mut self.failed, other.failed);
         self.errors += other.errors;
         add(&mut self.status, other.status);
+        add(&mut self.grpc, other.grpc);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.response.merge(&other.response);

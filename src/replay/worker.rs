@@ -7,6 +7,7 @@ mod closed;
 mod lanes;
 mod recording;
 mod rendering;
+mod streams;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::pending;

@@ -12,7 +12,7 @@ pub enum Failure {
     Reset,
     /// Not answered in time.
     Timeout,
-    /// The answer was no HTTP/1.x.
+    /// The answer was not the HTTP that is spoken.
     Protocol,
     /// The target closed the connection before the response was complete.
     ClosedEarly,
@@ -20,6 +20,8 @@ pub enum Failure {
     Cap,
     /// Not sent: its connection was not free until long after the run's time was over.
     Unsent,
+    /// Not sent: HTTP/2 has no way to say what stands in it.
+    Unsendable,
 }
 
 impl Failure {
@@ -33,6 +35,7 @@ impl Failure {
             Failure::ClosedEarly => "closed_early",
             Failure::Cap => "cap",
             Failure::Unsent => "unsent",
+            Failure::Unsendable => "unsendable",
         }
     }
 }

@@ -70,6 +70,9 @@ pub struct RunResult<P = serde_json::Value> {
     pub warmup: Option<Warmup>,
     /// Answers by status code.
     pub status: BTreeMap<String, u64>,
+    /// gRPC calls by `grpc-status`; empty when there were none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub grpc: BTreeMap<String, u64>,
     /// HTTP bytes, heads included.
     pub bytes: Bytes,
     /// TCP connections.

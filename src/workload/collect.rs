@@ -14,7 +14,7 @@ use crate::limits::{GAP_NANOS_MAX, HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_M
 use crate::protocol::{Mark, Side};
 
 use super::gather::Gather;
-use super::{LeftOut, Request, Response, TooLarge, Workload};
+use super::{LeftOut, Request, Response, TooLarge, Workload, grpc_status};
 
 /// Flows that were reset and forgotten which may stay noted, beside as many as are open.
 const RESET_MAX: usize = 1024;
@@ -347,7 +347,10 @@ impl<L: Listener> Collector<L> {
             if let Some(number) = begun.number {
                 let last_byte = time.max(begun.time);
                 let (status, first_byte) = (begun.status, begun.time);
-                listener.answers(number, Response { status, first_byte, last_byte, bytes, facts: None });
+                listener.answers(
+                    number,
+                    Response { status, grpc: grpc_status(&bytes), first_byte, last_byte, bytes, facts: None },
+                );
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Workloads written by hand, for tests and examples.
 
-use super::{Connection, Request, Response, Session, Step, Workload, correlate};
+use super::{Connection, Request, Response, Session, Step, Workload, correlate, grpc_status};
 
 /// One exchange on a connection, as plain text.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,7 @@ pub fn workload(exchanges: &[Exchange<'_>]) -> Workload {
             let at = exchange.at_ms * MS;
             let expect = status(exchange.response).map(|status| Response {
                 status,
+                grpc: grpc_status(exchange.response),
                 first_byte: at + MS,
                 last_byte: at + MS,
                 bytes: exchange.response.to_vec(),

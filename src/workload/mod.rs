@@ -11,6 +11,7 @@ mod facts;
 mod following;
 pub mod formats;
 mod gather;
+mod grpc;
 pub mod hand;
 mod known;
 mod line;
@@ -33,6 +34,7 @@ pub use correlate::{correlate, correlate_by};
 pub use facts::{Facts, Hash, Wanted, content, hash, note};
 pub use following::{Following, Forced};
 pub use gather::Gather;
+pub use grpc::{grpc_code, grpc_status};
 pub use line::{Place, Told};
 pub use lines::HeaderLine;
 pub use render::{Length, Replacement, lengths, render, replacement};
@@ -125,6 +127,8 @@ pub struct Request {
 pub struct Response {
     /// Status code.
     pub status: u16,
+    /// The status of a gRPC call, when it is one.
+    pub grpc: Option<u32>,
     /// Time of the first byte, nanoseconds from the capture's start.
     pub first_byte: u64,
     /// Time of the last byte.

@@ -245,13 +245,13 @@ fn a_body_that_got_no_leave_is_not_sent() {
 }
 
 /// An authority and those whom it vouches for, in files of a folder.
-struct Authority {
+pub struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub fn new() -> Authority {
         let (mut params, key) = (CertificateParams::default(), KeyPair::generate().unwrap());
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let folder = TempDir::new().unwrap();
@@ -259,12 +259,12 @@ impl Authority {
         Authority { folder, issuer: Issuer::new(params, key) }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes `NAME.pem` and `NAME.key`.
-    fn vouch(&self, name: &str) {
+    pub fn vouch(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();

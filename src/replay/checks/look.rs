@@ -12,6 +12,16 @@ fn seen(good: bool, what: impl FnOnce() -> String) -> Seen {
 }
 
 impl StatusRule {
+    /// A gRPC call's status is held against the captured one where both are known.
+    pub(super) fn look_at_call(&self, captured: Option<u32>, live: Option<u32>) -> Result<(), String> {
+        match (self, captured, live) {
+            (StatusRule::Captured, Some(captured), Some(live)) if captured != live => {
+                Err(format!("grpc-status {live} where {captured} was"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn look(&self, captured: Option<u16>, status: u16) -> Seen {
         match self {
             StatusRule::Any => None,

@@ -105,7 +105,7 @@ impl Checks {
         &self,
         endpoint: u32,
         expect: Option<&Response>,
-        status: u16,
+        (status, grpc): (u16, Option<u32>),
         answer: &[u8],
         tallies: &mut Vec<CheckTally>,
     ) {
@@ -119,7 +119,11 @@ impl Checks {
         let captured = expect.and_then(|expect| expect.facts.as_deref());
         for &n in of {
             let seen = match &self.list[n].1 {
-                Look::Status(rule) => rule.look(expect.map(|expect| expect.status), status),
+                Look::Status(rule) => {
+                    let seen = rule.look(expect.map(|expect| expect.status), status);
+                    let captured = expect.and_then(|expect| expect.grpc);
+                    seen.map(|seen| seen.and_then(|()| rule.look_at_call(captured, grpc)))
+                }
                 Look::Json { more } => json(captured, &live, *more),
                 Look::Header(at, rule) => rule.look(captured, &live, *at),
                 Look::Body(rule) => rule.look(captured, &live),
@@ -251,10 +255,16 @@ mod tests {
         let rules = rules(yaml);
         let checks = Checks::new(&rules, endpoints());
         let facts = Facts::of(captured, &wanted(&rules), &mut Shapes::default());
-        let expect =
-            Response { status: 200, first_byte: 0, last_byte: 0, bytes: Vec::new(), facts: Some(Arc::new(facts)) };
+        let expect = Response {
+            status: 200,
+            grpc: None,
+            first_byte: 0,
+            last_byte: 0,
+            bytes: Vec::new(),
+            facts: Some(Arc::new(facts)),
+        };
         let mut tallies = Vec::new();
-        checks.look(0, Some(&expect), status, live, &mut tallies);
+        checks.look(0, Some(&expect), (status, None), live, &mut tallies);
         let what = |check: &Check| check.because.first().map(|because| because.what.clone()).unwrap_or_default();
         checks.results(&tallies).iter().map(|check| (check.passed, check.failed, what(check))).collect()
     }
@@ -315,11 +325,11 @@ mod tests {
         let checks = Checks::new(&rules("{status: 200, allow: 25 %}"), endpoints());
         let mut tallies = Vec::new();
         for status in [200, 200, 200, 500] {
-            checks.look(0, None, status, &[], &mut tallies);
+            checks.look(0, None, (status, None), &[], &mut tallies);
         }
         assert!(checks.results(&tallies)[0].met);
         let mut more = Vec::new();
-        checks.look(0, None, 500, &[], &mut more);
+        checks.look(0, None, (500, None), &[], &mut more);
         let (one, two) = (checks.results(&tallies), checks.results(&more));
         CheckTally::merge(&mut tallies, more);
         assert_eq!(merged(&[&one, &two]), checks.results(&tallies));

@@ -1,5 +1,7 @@
 //! One connection to the target, and one exchange over it.
 
+mod h2;
+mod notes;
 mod pipe;
 mod route;
 mod stream;
@@ -16,14 +18,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use h2::Http2;
 pub use pipe::Pipe;
-pub use route::{Address, Route};
+pub use route::{Address, Route, Speaks};
 pub use tls::{Tls, TlsError};
 
 use super::outcome::Failure;
 use super::pacer::{Pacer, now};
 use super::response::Reader;
 use crate::workload::Request;
+use h2::Seat;
 use stream::Stream;
 
 /// Bytes read at a time.
@@ -41,6 +45,12 @@ pub struct Link {
     pacer: Rc<Pacer>,
     stream: Option<Stream>,
     opened_before: bool,
+    /// Where this is the way of one request after another over HTTP/2.
+    http2: Option<Rc<Http2>>,
+    /// There, the leave to open a stream.
+    seat: Option<Seat>,
+    /// How often the target said by now that it did nothing with the request.
+    unprocessed: u32,
 }
 
 /// When things happened, nanoseconds of the monotonic clock.
@@ -76,23 +86,35 @@ pub enum Readiness {
     Opened,
     /// The target had closed it; it was opened again.
     Reopened,
+    /// It was open, or somebody else opened it; the target took no further request on it until now.
+    Held,
 }
 
 impl Link {
     /// Not open yet.
     pub fn new(route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Link {
-        Link { route, timeout, pacer, stream: None, opened_before: false }
+        Link { route, timeout, pacer, stream: None, opened_before: false, http2: None, seat: None, unprocessed: 0 }
+    }
+
+    /// A way over an HTTP/2 connection, beside others.
+    pub fn over(http2: Rc<Http2>, route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Link {
+        Link { http2: Some(http2), ..Link::new(route, timeout, pacer) }
     }
 
     /// Makes sure that the connection is open.
     pub async fn ready(&mut self) -> Result<Readiness, Failure> {
+        if let Some(http2) = &self.http2 {
+            let (readiness, seat) = http2.ready().await?;
+            self.seat = Some(seat);
+            return Ok(readiness);
+        }
         if let Some(stream) = &mut self.stream
             && poll_fn(|cx| Poll::Ready(stream.is_silent(cx))).await
         {
             return Ok(Readiness::Open);
         }
         self.stream = None;
-        let opening = self.pacer.at_most(self.timeout, self.route.open());
+        let opening = self.pacer.at_most(self.timeout, self.route.open(Speaks::Http1));
         let Some(Ok(stream)) = opening.await else { return Err(Failure::Connect) };
         self.stream = Some(stream);
         let again = std::mem::replace(&mut self.opened_before, true);
@@ -107,6 +129,13 @@ impl Link {
         leave: Option<Duration>,
         reader: &mut Reader,
     ) -> Result<Timing, Failure> {
+        if let Some(http2) = self.http2.clone() {
+            let Some(seat) = self.seat.take() else { return Err(Failure::Connect) };
+            let done = http2.exchange(seat, request, leave, reader).await;
+            let unprocessed = done.as_ref().is_err_and(|ended| ended.unprocessed && !reader.has_begun());
+            self.unprocessed = if unprocessed { self.unprocessed + 1 } else { 0 };
+            return done.map_err(|ended| ended.failure);
+        }
         let Some(mut stream) = self.stream.take() else { return Err(Failure::Connect) };
         let mut timing = Timing { written: now(), first_byte: 0, last_byte: 0, received: 0 };
         let mut talk = Talk { unsent: request, reader, timing: &mut timing, awaits_leave: leave.is_some() };
@@ -128,6 +157,13 @@ impl Link {
             self.stream = Some(stream);
         }
         Ok(timing)
+    }
+}
+
+impl Link {
+    /// The last exchange failed, and the target said that it did nothing with the request: it may be sent once more.
+    pub fn may_try_again(&self) -> bool {
+        self.unprocessed == 1
     }
 }
 

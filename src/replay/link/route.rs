@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
+use super::notes::Notes;
 use super::stream::{Socket, Stream};
 use super::tls::Tls;
 
@@ -21,10 +22,23 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+/// Which HTTP is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Speaks {
+    /// HTTP/1.x.
+    Http1,
+    /// HTTP/2: chosen by ALPN under TLS, known beforehand without.
+    Http2,
+}
+
 /// The way to the target, the same for all connections of a run.
 pub struct Route {
     address: Address,
     tls: Option<Tls>,
+    /// What the target is called, with its port where that is not the usual one.
+    authority: String,
+    /// What it did.
+    pub notes: Notes,
     /// The connection that showed that somebody listens. It becomes the first one of the run: the target sees no
     /// connection that the capture has not.
     first: Mutex<Option<Knock>>,
@@ -38,7 +52,7 @@ enum Knock {
 
 impl Route {
     /// Connects once, to know that somebody listens.
-    pub fn to(address: Address, tls: Option<Tls>, timeout: Duration) -> io::Result<Route> {
+    pub fn to(address: Address, authority: &str, tls: Option<Tls>, timeout: Duration) -> io::Result<Route> {
         let first = match &address {
             Address::Tcp(address) => {
                 let stream = std::net::TcpStream::connect_timeout(address, timeout)?;
@@ -51,18 +65,29 @@ impl Route {
                 Knock::Unix(stream)
             }
         };
-        Ok(Route { address, tls, first: Mutex::new(Some(first)) })
+        let (authority, notes, first) = (authority.into(), Notes::default(), Mutex::new(Some(first)));
+        Ok(Route { address, tls, authority, notes, first })
     }
 
-    /// A new connection.
-    pub async fn open(&self) -> io::Result<Stream> {
+    /// Under TLS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// What the target is called.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// A new connection. Under TLS the target may have chosen to speak otherwise: see [`Stream::is_for`].
+    pub async fn open(&self, speaks: Speaks) -> io::Result<Stream> {
         let socket = match self.known().await {
             Some(socket) => socket,
             None => self.connect().await?,
         };
         match &self.tls {
             None => Ok(Stream::Plain(socket)),
-            Some(tls) => Ok(Stream::Tls(Box::new(tls.shake_hands(socket).await?))),
+            Some(tls) => Ok(Stream::Tls(Box::new(tls.shake_hands(socket, speaks).await?))),
         }
     }
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use super::route::Speaks;
+
 /// An open connection.
 pub enum Stream {
     /// As it is.
@@ -26,6 +28,15 @@ pub enum Socket {
 }
 
 impl Stream {
+    /// Whether that may be spoken on it: without TLS the peer has no say.
+    pub fn is_for(&self, speaks: Speaks) -> bool {
+        let chosen = match self {
+            Stream::Plain(_) => return true,
+            Stream::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+        };
+        (chosen == Some(b"h2")) == (speaks == Speaks::Http2)
+    }
+
     /// Whether the peer has kept silent: neither bytes nor an end.
     pub fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0; 1];

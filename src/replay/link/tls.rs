@@ -9,16 +9,18 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::route::Speaks;
 use super::stream::Socket;
 use crate::replay::profile::Profile;
 
 /// Whom to trust, who we are, and the target's name.
 pub struct Tls {
-    connector: TlsConnector,
+    http1: TlsConnector,
+    http2: TlsConnector,
     name: ServerName<'static>,
 }
 
@@ -63,18 +65,29 @@ impl Tls {
             (Some(cert), Some(key)) => builder.with_client_auth_cert(certificates("cert", cert)?, private(key)?)?,
             _ => return Err(TlsError::Half),
         };
-        // A target that prefers another is told that this is the only one we speak.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Each captured connection is some client's own: none gets a session from another.
         config.resumption = Resumption::disabled();
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.into()))?;
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), name })
+        // A target that prefers another is told that this is the only one we speak on the connection.
+        let connector = |protocol: &[u8]| {
+            let mut config = config.clone();
+            config.alpn_protocols = vec![protocol.to_vec()];
+            TlsConnector::from(Arc::new(config))
+        };
+        Ok(Tls { http1: connector(b"http/1.1"), http2: connector(b"h2"), name })
     }
 
     /// The handshake on a new connection.
-    pub async fn shake_hands(&self, socket: Socket) -> io::Result<TlsStream<Socket>> {
-        self.connector.connect(self.name.clone(), socket).await
+    pub async fn shake_hands(&self, socket: Socket, speaks: Speaks) -> io::Result<TlsStream<Socket>> {
+        let connector = if speaks == Speaks::Http2 { &self.http2 } else { &self.http1 };
+        connector.connect(self.name.clone(), socket).await
     }
+}
+
+/// The target has no protocol in common with what it was offered.
+pub fn is_no_protocol(error: &io::Error) -> bool {
+    let library = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(library, Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
 }
 
 /// Whom to trust: those that the profile names, or else those that this machine trusts.

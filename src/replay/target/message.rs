@@ -166,6 +166,15 @@ impl Reply {
         self
     }
 
+    /// The same for who wants no more than its head.
+    pub fn without_content(mut self) -> Reply {
+        if let Some(length) = self.body.size_hint().exact() {
+            self.headers.push(("content-length", length.to_string()));
+        }
+        self.body.pieces.clear();
+        self
+    }
+
     /// The same as the request wants it: 304 when it has it, compressed when it can.
     pub fn negotiated(self, request: &Request) -> Reply {
         let etag = self.headers.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.clone());

@@ -5,7 +5,7 @@
 //!
 //! # The API
 //!
-//! HTTP/1.1 with keep-alive; a `Date` header on every answer. JSON is `application/json`. Ids are decimal JSON numbers of six to nine digits,
+//! HTTP/1.1 with keep-alive, and HTTP/2 for who begins with its preface; a `Date` header on every answer. JSON is `application/json`. Ids are decimal JSON numbers of six to nine digits,
 //! tokens 32 lower-case hex digits. *auth*: cookie `session=TOKEN`, or `Authorization: Bearer TOKEN`, or
 //! `Authorization: Basic base64(email:password)`; without it 401 `{"error":"unauthorized"}` and `WWW-Authenticate: Bearer`.
 //! Query parameters not named here are ignored. Numbers may come as JSON numbers or as strings of digits.
@@ -55,10 +55,10 @@ use std::thread::JoinHandle;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{Method, Response, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -139,19 +139,25 @@ async fn accept(listener: std::net::TcpListener) -> io::Result<()> {
 }
 
 async fn connection(stream: TcpStream, shop: Arc<Mutex<Shop>>) {
-    let service = service_fn(|request| serve(request, &shop));
+    let service = service_fn(move |request| serve(request, shop.clone()));
+    let mut either = auto::Builder::new(TokioExecutor::new());
+    either.http1().timer(TokioTimer::new());
+    either.http2().timer(TokioTimer::new());
     // A connection's end, clean or not, is the client's affair.
-    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ = either.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn serve(request: hyper::Request<Incoming>, shop: &Mutex<Shop>) -> Result<Response<ReplyBody>, Infallible> {
+async fn serve(request: hyper::Request<Incoming>, shop: Arc<Mutex<Shop>>) -> Result<Response<ReplyBody>, Infallible> {
     let (head, body) = request.into_parts();
     let reply = match collect(body).await {
         None => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         Some(body) => {
             let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or("").to_owned());
             let request = Request { method: head.method, path, query, headers: head.headers, body };
-            routes::answer(&mut shop.lock().unwrap_or_else(PoisonError::into_inner), &request)
+            // HTTP/1 leaves it out by itself.
+            let left_out = head.version == Version::HTTP_2 && request.method == Method::HEAD;
+            let reply = routes::answer(&mut shop.lock().unwrap_or_else(PoisonError::into_inner), &request);
+            if left_out { reply.without_content() } else { reply }
         }
     };
     let mut response = Response::builder().status(reply.status);

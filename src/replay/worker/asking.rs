@@ -26,10 +26,6 @@ pub(super) struct Sent {
 }
 
 impl Worker {
-    pub(super) fn link(&self) -> Link {
-        Link::new(self.run.route.clone(), self.run.profile.timeout.0, self.pacer.clone())
-    }
-
     pub(super) fn count(&self, readiness: Option<Readiness>) {
         let mut tally = self.tally.borrow_mut();
         tally.connections_opened += u64::from(matches!(readiness, Some(Readiness::Opened | Readiness::Reopened)));
@@ -94,14 +90,23 @@ impl Worker {
         asked: u64,
         outcome: &mut Outcome,
     ) -> Result<End, Failure> {
-        let readiness = link.ready().await?;
-        if readiness != Readiness::Open {
-            self.count(Some(readiness));
-            // The target took that long to be connected to; that it was begun late is not its fault.
-            outcome.free = outcome.free.max(outcome.intended) + now().saturating_sub(asked);
+        let mut asked = asked;
+        loop {
+            let readiness = link.ready().await?;
+            if readiness != Readiness::Open {
+                self.count(Some(readiness));
+                // The target took that long to be connected to; that it was begun late is not its fault.
+                outcome.free = outcome.free.max(outcome.intended) + now().saturating_sub(asked);
+            }
+            match link.exchange(request, leave, reader).await {
+                Ok(timing) => return Ok(answered(reader, &timing, request.len())),
+                Err(_) if link.may_try_again() => {
+                    asked = now();
+                    outcome.free = asked;
+                }
+                Err(failure) => return Err(failure),
+            }
         }
-        let timing = link.exchange(request, leave, reader).await?;
-        Ok(answered(reader, &timing, request.len()))
     }
 }
 
@@ -114,6 +119,7 @@ pub(super) fn leave(deal: &Deal) -> Option<Duration> {
 pub(super) fn answered(reader: &Reader, timing: &Timing, sent: usize) -> End {
     End::Answered {
         status: reader.status(),
+        grpc: reader.grpc_status(),
         written: timing.written,
         first_byte: timing.first_byte,
         last_byte: timing.last_byte,

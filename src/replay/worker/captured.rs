@@ -8,7 +8,7 @@ use super::asking::Sent;
 use super::lanes::{Lanes, Queue};
 use super::{Inbox, Worker};
 use crate::replay::deal::Deal;
-use crate::replay::link::Link;
+use crate::replay::link::{Link, Speaks};
 use crate::replay::outcome::Failure;
 use crate::replay::pacer::now;
 use crate::replay::schedule::Intent;
@@ -42,12 +42,15 @@ impl Worker {
 
     /// One captured connection: its requests in their order.
     async fn connection(self: Rc<Self>, queue: Rc<Queue>) {
-        self.send_all(&queue).await;
+        match self.run.speaks(false) {
+            Speaks::Http1 => self.send_all(&queue).await,
+            Speaks::Http2 => self.clone().streams(&queue).await,
+        }
         queue.leave();
     }
 
     async fn send_all(&self, queue: &Queue) {
-        let mut link = self.link();
+        let mut link = self.link(Speaks::Http1);
         let mut free = None;
         while let Some(deal) = queue.next().await {
             let before = match (free, deal.opened) {
@@ -92,7 +95,7 @@ impl Worker {
 
     /// Opens a connection at its instant; says when it was there, but for what this thread was late. A refusal is reported
     /// by the first request.
-    async fn opened(&self, link: &mut Link, instant: u64) -> u64 {
+    pub(super) async fn opened(&self, link: &mut Link, instant: u64) -> u64 {
         self.pacer.until(instant).await;
         let begun = now();
         self.count(link.ready().await.ok());
@@ -100,7 +103,7 @@ impl Worker {
     }
 
     /// When the response was there that a request's sender had seen.
-    async fn seen(&self, deal: &Deal, free: u64) -> u64 {
+    pub(super) async fn seen(&self, deal: &Deal, free: u64) -> u64 {
         match &deal.after {
             Some(live) => live.over().await,
             None => free.max(self.run.start),

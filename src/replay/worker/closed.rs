@@ -54,7 +54,7 @@ impl Worker {
 
     /// One connection of a closed loop.
     async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>) {
-        let mut link = self.link();
+        let mut link = self.link(self.run.speaks(false));
         let in_turns = self.run.profile.connections as usize / self.run.threads >= TURNS_MIN;
         self.pacer.until(self.run.start).await;
         let mut free = now();

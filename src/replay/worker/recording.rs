@@ -5,11 +5,13 @@ use crate::replay::deal::Deal;
 use crate::replay::governor::Landing;
 use crate::replay::outcome::{End, Failure, Outcome};
 use crate::replay::outcomes::Known;
-use crate::replay::tally::{About, is_error};
+use crate::replay::tally::{About, Expected, is_error};
+use crate::workload::Response;
 
 impl Worker {
     pub(super) fn record(&self, outcome: &Outcome, deal: &Deal, response: &[u8], known_at: u64) {
-        let expected = deal.turn.expect.as_ref().map(|response| response.status);
+        let captured = |response: &Response| Expected { status: response.status, grpc: response.grpc };
+        let expected = deal.turn.expect.as_ref().map(captured);
         let about = About {
             endpoint: deal.endpoint,
             expected,
@@ -23,14 +25,20 @@ impl Worker {
         }
         let mut tally = self.tally.borrow_mut();
         tally.record(outcome, about);
-        if let End::Answered { status, .. } = outcome.end
+        if let End::Answered { status, grpc, .. } = outcome.end
             && about.counts
         {
-            self.run.checks.look(about.endpoint, deal.turn.expect.as_ref(), status, response, &mut tally.checks);
+            self.run.checks.look(
+                about.endpoint,
+                deal.turn.expect.as_ref(),
+                (status, grpc),
+                response,
+                &mut tally.checks,
+            );
         }
         let landing = match outcome.end {
             End::Failed(Failure::Connect) => Landing::Refused,
-            End::Failed(Failure::Cap | Failure::Unsent) => Landing::Unsent,
+            End::Failed(Failure::Cap | Failure::Unsent | Failure::Unsendable) => Landing::Unsent,
             end if is_error(end, expected) => Landing::Bad,
             _ => Landing::Good,
         };

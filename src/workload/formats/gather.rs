@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::limits::{RESPONSE_BYTES_KEPT, WORKLOAD_BYTES_MAX};
-use crate::workload::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload, host};
+use crate::workload::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload, grpc_status, host};
 
 /// One exchange. Times are nanoseconds since 1970, or since anything else that all of a file have in common.
 pub(super) struct Exchange {
@@ -99,7 +99,14 @@ impl Gathering {
             let expect = exchange.answer.map(|answer| {
                 let first_byte = since(answer.first_byte.max(exchange.at));
                 let last_byte = since(answer.last_byte).max(first_byte);
-                Response { status: answer.status, first_byte, last_byte, bytes: answer.bytes, facts: None }
+                Response {
+                    status: answer.status,
+                    grpc: grpc_status(&answer.bytes),
+                    first_byte,
+                    last_byte,
+                    bytes: answer.bytes,
+                    facts: None,
+                }
             });
             let (at, request) = (since(exchange.at), exchange.request);
             let step = Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() };
