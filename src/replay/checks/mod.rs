@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(merged(&[&one, &two]), checks.results(&tallies));
         let twice = Checks::new(&rules("{status: 200}, {status: 200}"), endpoints());
         let mut later = Vec::new();
-        twice.look(0, None, 500, &[], &mut later);
+        twice.look(0, None, (500, None), &[], &mut later);
         let shard = twice.results(&later);
         let counts: Vec<_> = merged(&[&shard, &shard]).iter().map(|check| check.failed).collect();
         assert_eq!(counts, [0, 2], "the first of two rules that say the same holds for nothing");
