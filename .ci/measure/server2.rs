@@ -16,19 +16,22 @@ pub fn start() -> io::Result<(SocketAddr, Stamps)> {
     listener.set_nonblocking(true)?;
     let (address, stamps) = (listener.local_addr()?, Stamps::default());
     let noted = stamps.clone();
-    std::thread::spawn(move || {
-        stay_on(1);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener)?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                tokio::spawn(serve(stream, noted.clone()));
-            }
-        })
-    });
+    std::thread::spawn(move || listen(listener, &noted));
     Ok((address, stamps))
+}
+
+/// Takes connections for ever.
+fn listen(listener: std::net::TcpListener, stamps: &Stamps) -> io::Result<()> {
+    stay_on(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::spawn(serve(stream, stamps.clone()));
+        }
+    })
 }
 
 /// Answers the requests of a connection, until its end.
