@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -361,7 +359,7 @@ fn a_target_that_goes_away_is_connected_to_again() {
 fn who_is_not_answered_in_time_does_not_keep_the_others() {
     let url = target(Builder::new(), |request, respond| async move {
         match request.number() {
-            2 => drop(pin!(poll_fn(|_| Poll::<()>::Pending)).await),
+            2 => std::future::pending().await,
             _ => give(respond, status(200), Bytes::new(), None).await,
         }
     });
