@@ -1,5 +1,9 @@
 //! WebSocket (RFC 6455): frames. Headers are kept; masking keys and payloads are opaque.
 
+pub mod deflate;
+pub mod frame;
+pub mod messages;
+
 use super::emit::Emit;
 use super::framed::{Framed, Framing, Header};
 
