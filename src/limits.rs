@@ -148,6 +148,16 @@ pub const LIVE_RESPONSE_BYTES_MAX: usize = 256 << 10;
 pub const RESPONSE_BYTES_KEPT: usize = 4 << 20;
 /// Bytes of all responses that a sending thread keeps at a time: a target that floods a thousand connections fills no memory.
 pub const RESPONSES_BYTES_KEPT: usize = 64 << 20;
+/// Bytes of one WebSocket message, all framing included: more is a protocol error. Services bound their own at a few MiB.
+pub const SOCKET_MESSAGE_BYTES_MAX: u64 = 1 << 30;
+/// Frames of one WebSocket message: who sends more means to send it for ever.
+pub const SOCKET_FRAMES_MAX: u64 = 1 << 16;
+/// Payload bytes of one captured WebSocket message that is sent again; a longer one is left out.
+pub const SOCKET_PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// Bytes on their way to a target over one WebSocket connection, beyond which no further message is begun.
+pub const SOCKET_UNSENT_BYTES_MAX: usize = 1 << 20;
+/// Messages of a target kept until it is known who takes values from them, on one connection.
+pub const SOCKET_UNCLAIMED_MAX: usize = 64;
 /// Bytes of a file's beginning that tell its format.
 pub const FORMAT_HEAD_BYTES: usize = 64 << 10;
 /// One exchange in a file of another format; a longer one is an error.

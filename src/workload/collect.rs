@@ -13,7 +13,10 @@ use crate::flow::{Datagram, Span};
 use crate::limits::{GAP_NANOS_MAX, HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
 use crate::protocol::{Mark, Side};
 
+use super::endpoint::is_websocket;
 use super::gather::Gather;
+use super::lines::headers;
+use super::socket::{Socket, Told};
 use super::{LeftOut, Request, Response, TooLarge, Workload, grpc_status};
 
 /// Flows that were reset and forgotten which may stay noted, beside as many as are open.
@@ -87,6 +90,10 @@ struct Dialogue {
     asking: Option<u64>,
     /// Numbers of the requests without a final response, oldest first.
     unanswered: VecDeque<u64>,
+    /// What messages are called after the upgrade that was asked for last.
+    upgrade: Option<Box<str>>,
+    /// It was upgraded.
+    socket: Option<Box<Socket>>,
 }
 
 /// One direction: the bytes of the message that is being read.
@@ -205,7 +212,8 @@ impl Dialogue {
 
     /// Bytes held for this connection.
     fn held(&self) -> usize {
-        self.requests.bytes.len() + self.responses.bytes.len()
+        let socket = self.socket.as_ref().map_or(0, |socket| socket.held());
+        self.requests.bytes.len() + self.responses.bytes.len() + socket
     }
 }
 
@@ -305,10 +313,8 @@ impl<L: Listener> Collector<L> {
             if dialogue.unanswered.len() > PIPELINE_MAX {
                 dialogue.unanswered.pop_front().into_iter().for_each(|oldest| listener.unanswered(oldest));
             }
-            let mut hasher = DefaultHasher::new();
-            dialogue.client.hash(&mut hasher);
-            let Dialogue { connection, opened, .. } = *dialogue;
-            listener.begins(number, &Asker { client: hasher.finish(), connection, opened, at: time });
+            let Dialogue { connection, opened, client, .. } = *dialogue;
+            listener.begins(number, &Asker { client: hashed(client), connection, opened, at: time });
         });
     }
 
@@ -322,6 +328,7 @@ impl<L: Listener> Collector<L> {
             bytes.shrink_to_fit();
             match Request::new(bytes).filter(|_| whole) {
                 Some(request) => {
+                    dialogue.upgrade = request.is_upgrade().then(|| request.message_path());
                     let pause = if let Body::After(pause) = begun.body { pause } else { 0 };
                     listener.asks(number, Request { pause, ..request });
                 }
@@ -341,9 +348,12 @@ impl<L: Listener> Collector<L> {
     }
 
     fn response_ends(&mut self, flow: u64, end: u64, time: u64) {
-        self.with(flow, |dialogue, listener| {
-            let Some(begun) = dialogue.responses.message.take() else { return };
+        let upgraded = self.with(flow, |dialogue, listener| {
+            let Some(begun) = dialogue.responses.message.take() else { return false };
             let (bytes, _) = dialogue.responses.take(&begun, end);
+            let path = dialogue.upgrade.take().filter(|_| begun.status == 101 && upgrades(&bytes));
+            let is_upgraded = path.is_some();
+            dialogue.socket = path.map(|path| Box::new(Socket::new(path, dialogue.requests.at, end)));
             if let Some(number) = begun.number {
                 let last_byte = time.max(begun.time);
                 let (status, first_byte) = (begun.status, begun.time);
@@ -352,8 +362,62 @@ impl<L: Listener> Collector<L> {
                     Response { status, grpc: grpc_status(&bytes), first_byte, last_byte, bytes, facts: None },
                 );
             }
+            is_upgraded
         });
+        if upgraded == Some(true) {
+            self.first_messages(flow);
+        }
     }
+
+    /// Reads what came behind the upgrade with its packets.
+    fn first_messages(&mut self, flow: u64) {
+        for side in [Side::Client, Side::Server] {
+            let rest = self.with(flow, |dialogue, _| {
+                let reading = if side == Side::Client { &mut dialogue.requests } else { &mut dialogue.responses };
+                (reading.at, std::mem::take(reading).bytes)
+            });
+            let Some((at, bytes)) = rest else { continue };
+            self.messages(flow, side, at, &bytes);
+        }
+    }
+
+    /// Reads bytes of an upgraded connection.
+    fn messages(&mut self, flow: u64, role: Side, at: u64, bytes: &[u8]) {
+        let (now, room) = (self.now, READING_BYTES_MAX.saturating_sub(self.held));
+        let mut begun = self.begun;
+        self.with(flow, |dialogue, listener| {
+            let Dialogue { connection, opened, client, .. } = *dialogue;
+            let asker = |at| Asker { client: hashed(client), connection, opened, at };
+            let Some(socket) = &mut dialogue.socket else { return };
+            let room = socket.held() + room;
+            socket.read((role, at), bytes, now, (&mut begun, room), &mut |told| tell(told, &asker, listener));
+        });
+        self.begun = begun;
+    }
+}
+
+/// Tells what a connection tells of its messages.
+fn tell(told: Told, asker: &dyn Fn(u64) -> Asker, listener: &mut impl Listener) {
+    match told {
+        Told::Begins(number, at) => listener.begins(number, &asker(at)),
+        Told::Is(number, request) => listener.asks(number, request),
+        Told::Lost(number) => listener.lost(number),
+        Told::Answered(number, response) => listener.answers(number, response),
+        Told::Unanswered(number) => listener.unanswered(number),
+    }
+}
+
+/// A client's address as a number.
+fn hashed(client: Option<IpAddr>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    client.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A response says that WebSocket frames follow.
+fn upgrades(response: &[u8]) -> bool {
+    let names = |at: std::ops::Range<usize>| response[at].eq_ignore_ascii_case(b"upgrade");
+    headers(response).into_iter().any(|line| names(line.name) && is_websocket(&response[line.value]))
 }
 
 impl<L: Listener> Visitor for Collector<L> {
@@ -383,6 +447,12 @@ impl<L: Listener> Visitor for Collector<L> {
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
         let (source, now) = (self.source, self.now);
         let room = READING_BYTES_MAX.saturating_sub(self.held);
+        let upgraded = self.open.get_mut(&stream.flow).filter(|dialogue| dialogue.socket.is_some());
+        if let Some(dialogue) = upgraded {
+            dialogue.heard = now;
+            let role = dialogue.role(stream.side);
+            return self.messages(stream.flow, role, at, bytes);
+        }
         self.with(stream.flow, |dialogue, _| {
             dialogue.heard = now;
             match dialogue.role(stream.side) {
@@ -449,6 +519,10 @@ impl<L: Listener> Visitor for Collector<L> {
         if let Some(next) = self.open.get(&flow).map(|dialogue| dialogue.responses.next) {
             self.response_ends(flow, next, self.now);
         }
+        self.with(flow, |dialogue, listener| {
+            let nobody = |at| Asker { client: 0, connection: dialogue.connection, opened: dialogue.opened, at };
+            dialogue.socket.iter_mut().for_each(|socket| socket.end(&mut |told| tell(told, &nobody, listener)));
+        });
         let Some(dialogue) = self.open.remove(&flow) else { return };
         self.held = self.held.saturating_sub(dialogue.held());
         dialogue.asking.iter().for_each(|number| self.listener.lost(*number));

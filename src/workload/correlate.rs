@@ -12,6 +12,7 @@ use crate::protocol::{Role, Side};
 use super::following::{Following, Latest};
 use super::known::{Field, Known, Origin};
 use super::line::{Line, Place, Telling};
+use super::stream::HEARD;
 use super::turn::Follows;
 use super::values::{Value, read, tokens};
 use super::{Edge, Request, Session, Source, Step, Workload};
@@ -201,8 +202,9 @@ impl Whole {
         for (n, session) in whole.sessions.iter().enumerate() {
             for (m, step) in session.steps.iter().enumerate() {
                 let at = StepRef { session: n, step: m };
+                // What a server says unasked has its number, too.
                 events.push((step.at, Event::Asks, at));
-                events.extend(step.expect.as_ref().map(|response| (response.last_byte, Event::Answers, at)));
+                events.extend(step.heard_at().map(|end| (end, Event::Answers, at)));
             }
         }
         events.sort_unstable();
@@ -220,8 +222,12 @@ impl Whole {
         let step = &session.steps[at.step];
         let line = &self.lines[at.session][step.connection as usize];
         let number = self.steps.len() as u64;
-        let edges = correlator.asks(&Asker { client: session.client.into(), line, at: step.at }, &step.request);
-        let seen = line.seen(step.at, number);
+        let is_heard = step.request.message.as_ref().is_some_and(|message| message.is_heard());
+        let (mut edges, mut seen) = (Vec::new(), None);
+        if !is_heard {
+            edges = correlator.asks(&Asker { client: session.client.into(), line, at: step.at }, &step.request);
+            seen = line.seen(step.at, number);
+        }
         let telling = Rc::new(Telling::new(number, line.clone(), &target(&step.request)));
         self.steps.push(at);
         self.found.insert(at, Found { number, telling, edges, seen });
@@ -231,6 +237,11 @@ impl Whole {
         let session = &mut self.sessions[at.session];
         let client = session.client.into();
         let step = &mut session.steps[at.step];
+        if let (Some(message), Some(found)) = (&step.request.message, self.found.get(&at)) {
+            let (answer, last_byte) = (step.request.as_answer(), message.last_byte);
+            correlator.answers(client, &found.telling, HEARD, &answer, last_byte);
+            return step.request.forget_payload();
+        }
         let Some((response, found)) = step.expect.as_mut().zip(self.found.get(&at)) else { return };
         let bytes = std::mem::take(&mut response.bytes);
         correlator.answers(client, &found.telling, step.request.method(), &bytes, response.last_byte);

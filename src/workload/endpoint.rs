@@ -7,13 +7,25 @@ const NAME_MAX: usize = 24;
 
 /// `GET /api/v1/orders/{}`: method and path of a request, segments that look like values as `{}`, without the query.
 pub fn endpoint(request: &Request) -> String {
+    let mut name = String::from_utf8_lossy(request.method()).into_owned();
+    name.push(' ');
+    name.push_str(&endpoint_path(request));
+    name
+}
+
+/// An `Upgrade` header's value asks for WebSocket, among others.
+pub(super) fn is_websocket(value: &[u8]) -> bool {
+    value.split(|b| matches!(b, b',' | b' ')).any(|word| word.eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The path of an endpoint.
+pub(super) fn endpoint_path(request: &Request) -> String {
     let target = request.target();
     let path = target.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default();
     let path = path
         .strip_prefix(b"http://".as_slice())
         .map_or(path, |rest| &rest[memchr::memchr(b'/', rest).unwrap_or(rest.len())..]);
-    let mut name = String::from_utf8_lossy(request.method()).into_owned();
-    name.push(' ');
+    let mut name = String::new();
     for (n, segment) in path.split(|&b| b == b'/').enumerate() {
         if n > 0 {
             name.push('/');

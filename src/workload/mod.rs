@@ -16,8 +16,10 @@ pub mod hand;
 mod known;
 mod line;
 mod lines;
+mod message;
 mod render;
 mod shape;
+mod socket;
 mod stream;
 mod turn;
 mod values;
@@ -37,6 +39,7 @@ pub use gather::Gather;
 pub use grpc::{grpc_code, grpc_status};
 pub use line::{Place, Told};
 pub use lines::HeaderLine;
+pub use message::{FrameEvent, FrameHead, Message, Messages, NoFrame, Opcode, Unpacker, Whole, heard, mask, pack};
 pub use render::{Length, Replacement, lengths, render, replacement};
 pub use shape::{Shape, Shapes};
 pub use stream::stream;
@@ -119,6 +122,8 @@ pub struct Request {
     pub target: Range<usize>,
     /// Nanoseconds that the client waited between the head and the body's first byte; 0 when they came together.
     pub pause: u64,
+    /// It is no HTTP request, but a message that [`message`] describes.
+    pub message: Option<Box<Message>>,
     as_sent: OnceLock<Box<[u8]>>,
 }
 
@@ -163,10 +168,20 @@ pub struct Source {
     pub token: Option<u32>,
 }
 
+impl Step {
+    /// When what it was answered was there, or what is heard in it.
+    pub(crate) fn heard_at(&self) -> Option<u64> {
+        match &self.request.message {
+            Some(message) => message.is_heard().then_some(message.last_byte),
+            None => self.expect.as_ref().map(|response| response.last_byte),
+        }
+    }
+}
+
 impl Session {
     /// Sets [`Step::after`] and [`Step::think`] from the times of requests and responses.
     fn pace(&mut self) {
-        let ends = self.steps.iter().zip(0..).filter_map(|(step, n)| Some((step.expect.as_ref()?.last_byte, n)));
+        let ends = self.steps.iter().zip(0..).filter_map(|(step, n)| Some((step.heard_at()?, n)));
         let mut ends: Vec<(u64, u32)> = ends.collect();
         ends.sort_unstable();
         for (n, step) in (0..).zip(&mut self.steps) {
@@ -191,12 +206,13 @@ impl Request {
                 target: line_end..line_end,
                 bytes,
                 pause: 0,
+                message: None,
                 as_sent: OnceLock::new(),
             });
         };
         let last = memchr::memrchr(b' ', line).filter(|&last| last > first).unwrap_or(line_end);
         let target = first + 1..last.max(first + 1);
-        Some(Request { method: 0..first, target, bytes, pause: 0, as_sent: OnceLock::new() })
+        Some(Request { method: 0..first, target, bytes, pause: 0, message: None, as_sent: OnceLock::new() })
     }
 
     /// The same request with other bytes, as many of them and laid out alike: what is said in it differs.
@@ -282,9 +298,10 @@ impl Workload {
         }
     }
 
-    /// Number of requests.
+    /// Number of requests, and of messages that clients sent.
     pub fn requests(&self) -> usize {
-        self.sessions.iter().map(|session| session.steps.len()).sum()
+        let steps = self.sessions.iter().flat_map(|session| &session.steps);
+        steps.filter(|step| step.request.message.as_ref().is_none_or(|message| !message.is_heard())).count()
     }
 
     /// Number of correlated values.

@@ -33,6 +33,9 @@ pub fn stream(
     Ok(LeftOut { incomplete_requests: teller.lost, ..left_out })
 }
 
+/// The method that what is heard is read as an answer to.
+pub(super) const HEARD: &[u8] = b"GET";
+
 /// Puts exchanges in order and follows their values.
 struct Teller<'a> {
     each: &'a mut dyn FnMut(Event),
@@ -175,19 +178,31 @@ impl Listener for Teller<'_> {
         self.pending.insert(number, Pending::Asking { asking, begun: self.position });
     }
 
-    fn asks(&mut self, number: u64, request: Request) {
+    fn asks(&mut self, number: u64, mut request: Request) {
         let Some(Asking { asker, answer }) = self.asking(number) else { return };
         let Some(line) = self.lines.get(&asker.connection).map(|spoken| spoken.line.clone()) else { return };
         let Asker { client, connection, opened, at } = asker;
-        let edges = self.correlator.asks(&correlate::Asker { client, line: &line, at }, &request);
-        let seen = line.seen(at, number);
         let telling = Rc::new(Telling::new(number, line.clone(), &correlate::target(&request)));
         let told = telling.told.clone();
-        self.open.insert(number, Open { client, method: request.method().into(), telling });
-        if self.open.len() > UNANSWERED_KEPT {
-            // Where only one direction was captured, none is ever answered.
-            let least = number.saturating_sub(UNANSWERED_KEPT as u64 / 2);
-            self.open.retain(|number, _| *number >= least);
+        let (mut edges, mut seen) = (Vec::new(), None);
+        let message = request.message.as_ref().map(|message| (message.is_heard(), message.opcode, message.last_byte));
+        match message {
+            Some((true, _, last_byte)) => {
+                self.correlator.answers(client, &telling, HEARD, &request.as_answer(), last_byte);
+                request.forget_payload();
+            }
+            _ => {
+                edges = self.correlator.asks(&correlate::Asker { client, line: &line, at }, &request);
+                seen = line.seen(at, number);
+            }
+        }
+        if message.is_none() {
+            self.open.insert(number, Open { client, method: request.method().into(), telling });
+            if self.open.len() > UNANSWERED_KEPT {
+                // Where only one direction was captured, none is ever answered.
+                let least = number.saturating_sub(UNANSWERED_KEPT as u64 / 2);
+                self.open.retain(|number, _| *number >= least);
+            }
         }
         self.waiting += request.bytes.len() + TURN_BYTES;
         let turn = Box::new(Turn {
@@ -204,7 +219,12 @@ impl Listener for Teller<'_> {
             edges,
             told,
         });
-        self.pending.insert(number, Pending::Asked { turn, begun: self.position });
+        let may_be_answered = message.is_none_or(|(is_heard, opcode, _)| !is_heard && !opcode.is_control());
+        let pending = match may_be_answered {
+            true => Pending::Asked { turn, begun: self.position },
+            false => Pending::Over(turn),
+        };
+        self.pending.insert(number, pending);
         if let Some(answer) = answer {
             self.answers(number, answer);
         }
@@ -220,7 +240,10 @@ impl Listener for Teller<'_> {
     fn answers(&mut self, number: u64, mut response: Response) {
         match self.pending.remove(&number) {
             Some(Pending::Asked { mut turn, .. }) => {
-                self.hear(number, &mut response);
+                // What answers a message is heard for itself.
+                if turn.request.message.is_none() {
+                    self.hear(number, &mut response);
+                }
                 turn.expect = Some(response);
                 self.pending.insert(number, Pending::Over(turn));
             }

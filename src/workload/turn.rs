@@ -43,6 +43,21 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// A request that was answered by an upgrade to WebSocket.
+    pub fn is_upgraded(&self) -> bool {
+        self.expect.as_ref().is_some_and(|answer| answer.status == 101) && self.request.is_upgrade()
+    }
+
+    /// A message of a server: it is not sent, but awaited.
+    pub fn is_heard(&self) -> bool {
+        self.request.message.as_ref().is_some_and(|message| message.is_heard())
+    }
+
+    /// A request, or a message that was answered; other messages are sent, and that is all.
+    pub fn is_asking(&self) -> bool {
+        self.request.message.is_none() || !self.is_heard() && self.expect.is_some()
+    }
+
     /// Whether this request was sent before the answer to `before`, the one before it on its connection, was complete.
     pub fn is_ahead_of_answer(&self, before: &Turn) -> bool {
         before.expect.as_ref().is_some_and(|answer| answer.last_byte > self.at)

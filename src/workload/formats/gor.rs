@@ -143,7 +143,7 @@ fn write(workload: &Workload, _manner: &Manner, out: &mut dyn Write) -> io::Resu
     let mut order = Vec::new();
     for (n, session) in workload.sessions.iter().enumerate() {
         let mut counts = vec![0_u64; session.connections.len()];
-        for step in &session.steps {
+        for step in session.steps.iter().filter(|step| step.request.message.is_none()) {
             let connection = first + u64::from(step.connection);
             let count =
                 counts.get_mut(step.connection as usize).map_or(0, |count| std::mem::replace(count, *count + 1));

@@ -218,7 +218,7 @@ fn write(workload: &Workload, manner: &Manner, out: &mut dyn Write) -> io::Resul
             let (connection, opened) = (n.to_string(), Instant(start + i128::from(connection.opened)));
             connections.push(Connection { connection, client: session.client.to_string(), opened });
         }
-        for step in &session.steps {
+        for step in session.steps.iter().filter(|step| step.request.message.is_none()) {
             entries.push((step.at, first + u64::from(step.connection), session.client, step));
         }
         first += session.connections.len() as u64;

@@ -97,7 +97,7 @@ fn write(workload: &Workload, manner: &Manner, out: &mut dyn Write) -> io::Resul
 }
 
 fn requests(session: &Session, written: &mut Written) -> Vec<Value> {
-    let requests = session.steps.iter().filter_map(|step| {
+    let requests = session.steps.iter().filter(|step| step.request.message.is_none()).filter_map(|step| {
         let request = request(step);
         match &request {
             Some(_) => written.requests += 1,

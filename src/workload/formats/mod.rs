@@ -210,9 +210,10 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The steps of all sessions, in order of time.
+/// The exchanges of all sessions, in order of time; no messages.
 fn in_order(workload: &Workload) -> Vec<&Step> {
-    let mut steps: Vec<&Step> = workload.sessions.iter().flat_map(|session| &session.steps).collect();
+    let steps = workload.sessions.iter().flat_map(|session| &session.steps);
+    let mut steps: Vec<&Step> = steps.filter(|step| step.request.message.is_none()).collect();
     steps.sort_by_key(|step| step.at);
     steps
 }
