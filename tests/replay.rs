@@ -8,6 +8,7 @@ mod taxonomy;
 mod transports;
 mod truth;
 mod warmup;
+mod websocket;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

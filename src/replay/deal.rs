@@ -159,6 +159,8 @@ pub struct Met {
     pub edges: u64,
     /// Requests that may be sent by endpoint; of all copies.
     pub mix: BTreeMap<u32, u64>,
+    /// WebSocket messages of clients that a closed loop does not send.
+    pub unsaid: u64,
     /// Of the whole capture, when this is a shard.
     pub digest: Option<String>,
 }
@@ -172,6 +174,8 @@ pub struct Dealer<'a> {
     /// Is told each host before the first request that names it; an error ends the run.
     hosts: &'a mut dyn FnMut(&str) -> Result<(), ReplayError>,
     seen_hosts: HashSet<String>,
+    /// Connections of which the request that upgrades them is not sent: neither are their messages.
+    passed: HashSet<u32>,
     /// By session, for shards.
     sessions: Option<HashMap<u32, u64>>,
     lives: Lives,
@@ -233,6 +237,7 @@ impl<'a> Dealer<'a> {
             ahead,
             hosts,
             seen_hosts: HashSet::new(),
+            passed: HashSet::new(),
             sessions: None,
             lives: Lives::new(profile.population),
             met,
@@ -334,7 +339,7 @@ impl<'a> Dealer<'a> {
     fn card(&mut self, card: Card, each: &mut dyn FnMut(Errand) -> bool) -> Result<bool, ReplayError> {
         let (bytes, what) = match card {
             Card::Turn(turn, endpoint) => {
-                let allowed = allowed(self.profile, &turn.request);
+                let allowed = self.is_allowed(&turn);
                 if self.round == 0 {
                     self.meet(&turn, endpoint, allowed)?;
                 }
@@ -344,7 +349,10 @@ impl<'a> Dealer<'a> {
                 }
                 (turn.request.bytes.len(), Dealt::Turn(turn, endpoint, allowed))
             }
-            Card::Closed(connection) => (0, Dealt::Closed(connection)),
+            Card::Closed(connection) => {
+                self.passed.remove(&connection);
+                (0, Dealt::Closed(connection))
+            }
         };
         let held = Held { round: self.round, base: self.base, what };
         if self.copies.is_alone() {
@@ -386,6 +394,9 @@ impl<'a> Dealer<'a> {
             self.lives.pass(lane, turn);
             return true;
         }
+        if turn.is_heard() {
+            return !self.is_mine(lane) || each(self.heard(turn, endpoint, lane));
+        }
         let origin = self.origin.unwrap_or(0);
         let at = turn.at.saturating_sub(origin);
         if held.round == 0 && copy == 0 {
@@ -398,21 +409,24 @@ impl<'a> Dealer<'a> {
             opened: since.saturating_add(turn.opened.saturating_sub(origin)),
             follows: turn.after.is_some(),
             think: turn.think,
+            counts: turn.is_asking(),
         };
         let (intent, opened) = match self.schedule.next(&captured) {
             Plan::Send { intent, opened } => (intent, opened),
             Plan::Skip => return true,
             Plan::Over => return false,
         };
-        self.dealt += 1;
+        self.dealt += u64::from(captured.counts);
         if !self.is_mine(lane) {
             return true;
         }
         let waited_for = self.profile.mode == Mode::Sessions;
-        let live = self.lives.add(lane, turn, waited_for);
+        // A message of ours is answered by one that is told for itself.
+        let is_message = turn.request.message.is_some();
+        let live = if is_message { None } else { self.lives.add(lane, turn, waited_for) };
         let after = turn.after.filter(|_| waited_for).and_then(|number| self.lives.seen(lane, number));
         let sources = turn.edges.iter().map(|edge| self.lives.teller(lane, edge.from)).collect();
-        let renamed = self.identities.filter(|_| copy > 0).and_then(|who| who.renamed(copy, &turn.request));
+        let renamed = self.identities.filter(|_| copy > 0 && !is_message).and_then(|who| who.renamed(copy, &turn.request));
         let own = if self.lives.all_known { 0 } else { turn.request.bytes.len() };
         let ticket = self.ahead.ticket(DEAL_BYTES + own + renamed.as_ref().map_or(0, |renamed| renamed.bytes()));
         each(Errand::Send(Box::new(Deal {
@@ -437,6 +451,30 @@ impl<'a> Dealer<'a> {
         self.copies.crowded
     }
 
+    /// Whether a request may be sent; a message, when the request may that its connection was upgraded by.
+    fn is_allowed(&mut self, turn: &Turn) -> bool {
+        if turn.request.message.is_some() {
+            let is_said = self.profile.mode != Mode::Closed;
+            if !is_said && !turn.is_heard() && self.round == 0 {
+                self.met.lock().unwrap_or_else(PoisonError::into_inner).unsaid += 1;
+            }
+            return is_said && !self.passed.contains(&turn.connection);
+        }
+        let allowed = allowed(self.profile, &turn.request);
+        if !allowed && turn.is_upgraded() {
+            self.passed.insert(turn.connection);
+        }
+        allowed
+    }
+
+    /// A message of a server: nothing to send, but who waits for it or takes values from it is to know.
+    fn heard(&mut self, turn: &Arc<Turn>, endpoint: u32, lane: Lane) -> Errand {
+        let live = self.lives.add(lane, turn, self.profile.mode == Mode::Sessions);
+        let asked = Asked::of(&turn.request);
+        let deal = Deal::undealt(turn.clone(), (endpoint, asked), lane, live, Box::default());
+        Errand::Send(Box::new(Deal { _ticket: Some(self.ahead.ticket(DEAL_BYTES)), ..deal }))
+    }
+
     /// Looks at a request of the first round.
     fn meet(&mut self, turn: &Turn, endpoint: u32, allowed: bool) -> Result<(), ReplayError> {
         if let Some(host) = host(&turn.request)
@@ -448,13 +486,14 @@ impl<'a> Dealer<'a> {
                 self.seen_hosts.insert(host);
             }
         }
-        self.allowed += u64::from(allowed);
+        let is_asking = turn.is_asking();
+        self.allowed += u64::from(allowed && is_asking);
         let lane = |copy| Lane { round: 0, copy, connection: turn.connection };
         let mine = (0..self.profile.population).filter(|copy| self.is_mine(lane(*copy))).count() as u64;
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        met.requests += 1;
+        met.requests += u64::from(is_asking);
         met.edges += mine * turn.edges.len() as u64;
-        if allowed && mine > 0 {
+        if allowed && is_asking && mine > 0 {
             *met.mix.entry(endpoint).or_default() += mine;
         }
         Ok(())

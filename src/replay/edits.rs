@@ -285,6 +285,14 @@ impl Edits {
     /// profile holds; secrets win over rules.
     pub fn of(&self, request: &Request) -> Vec<Edit<'_>> {
         let mut edits = Vec::new();
+        if request.message.is_some() {
+            // It has no head of its own.
+            for (rule, value) in self.secrets.iter().filter(|(rule, _)| rule.which.names(request)) {
+                rule.of_fields(request, value, &mut edits);
+            }
+            edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+            return edits;
+        }
         if let Some(at) = request.header("host") {
             edits.push(Edit { at, with: self.authority.clone(), why: Why::Host });
         }
@@ -329,6 +337,11 @@ impl SecretRule {
                 set(request, name, [before.as_bytes(), &value.0].concat(), why, edits);
             }
         }
+        self.of_fields(request, value, edits);
+    }
+
+    fn of_fields<'a>(&'a self, request: &Request, value: &EnvSecret, edits: &mut Vec<Edit<'a>>) {
+        let why = Why::Secret(&self.env);
         if let Some(pattern) = &self.field {
             for (at, encoding) in request.fields(&|path| pattern.matches(path.as_bytes())) {
                 let Replacement { at, with } = replacement(at, &value.0, encoding);

@@ -87,6 +87,7 @@ pub fn merge(shards: &[(String, RunResult)]) -> Result<RunResult, MergeError> {
         intended_us: intended,
         offered_rps: rate(total(endpoints.iter().map(|endpoint| endpoint.requests)), intended),
         achieved_rps: if end > 0.0 { requests.answered as f64 / end } else { 0.0 },
+        websocket: runs().filter_map(|run| run.websocket).reduce(|a, b| a.and(b)),
         status: added(runs().map(|run| &run.status)),
         grpc: added(runs().map(|run| &run.grpc)),
         bytes: Bytes { sent: sum(|run| run.bytes.sent), received: sum(|run| run.bytes.received) },

@@ -58,7 +58,9 @@ impl Writer {
         let Known { deal, endpoint, start, measured } = known;
         let us = |at: u64| (at as i128 - i128::from(*start)) as f64 / 1000.0;
         let turn = &deal.turn;
-        let captured = turn.expect.as_ref().map_or_else(String::new, |answer| answer.status.to_string());
+        // A message has no status.
+        let shown = |status: u16| if status > 0 { status.to_string() } else { String::new() };
+        let captured = turn.expect.as_ref().map_or_else(String::new, |answer| shown(answer.status));
         let endpoint = endpoint.replace('"', "\"\"");
         let copy = deal.lane.copy;
         let begins = (turn.number, deal.lane.round, turn.session, turn.connection, us(outcome.intended));
@@ -68,10 +70,11 @@ impl Writer {
         let _ = match outcome.end {
             End::Answered { status, written, first_byte, last_byte, sent, received, .. } => write!(
                 self.piece,
-                "{:.3},{:.3},{:.3},{status},,{captured},{sent},{received},{measured},{copy}\r\n",
+                "{:.3},{:.3},{:.3},{},,{captured},{sent},{received},{measured},{copy}\r\n",
                 us(written),
                 us(first_byte),
-                us(last_byte)
+                us(last_byte),
+                shown(status)
             ),
             End::Failed(failure) => write!(self.piece, ",,,,{},{captured},,,{measured},{copy}\r\n", failure.name()),
         };

@@ -90,6 +90,7 @@ pub fn plan(
     let mut dealer = Dealer::new(&profile, &endpoints, ahead, Arc::clone(&met), identities, &mut hosts)?;
     let waits: Arc<dyn Fn() + Send + Sync> = Arc::new(|| {});
     dealer.run(&mut feed, &Arc::<AtomicBool>::default(), &waits, &mut || {}, &mut |errand| match errand {
+        Errand::Send(deal) if deal.turn.is_heard() => true,
         Errand::Send(deal) => {
             any = true;
             each(planned(&deal, &edits, profile.warmup.0))
@@ -152,9 +153,20 @@ fn planned(deal: &Deal, edits: &Edits, warmup: Duration) -> PlannedRequest {
     });
     let personal: Vec<_> = personal.collect();
     replacements.extend(personal);
-    replacements.extend(forced(request, &replacements));
-    replacements.sort_by_key(|replacement| replacement.at);
     let line = request.bytes.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    let line = match request.message {
+        // The head that it is kept with is not sent.
+        Some(_) => {
+            let head = Request::head_len(&request.bytes);
+            replacements.iter_mut().for_each(|replacement| replacement.at = replacement.at.saturating_sub(head));
+            line.strip_suffix(b" HTTP/1.1").unwrap_or(line)
+        }
+        None => {
+            replacements.extend(forced(request, &replacements));
+            line
+        }
+    };
+    replacements.sort_by_key(|replacement| replacement.at);
     PlannedRequest {
         number: turn.number,
         round: deal.lane.round,

@@ -110,7 +110,7 @@ fn sessions(cards: &[Card], profile: &Profile) -> Vec<Vec<Exchange>> {
     let mut sessions: Vec<Vec<Exchange>> = Vec::new();
     let mut of_group = HashMap::new();
     let mut place_of = HashMap::new();
-    for (turn, endpoint) in turns.into_iter().filter(|(turn, _)| allowed(profile, &turn.request)) {
+    for (turn, endpoint) in turns.into_iter().filter(|(turn, _)| is_sent(turn, profile)) {
         let mine = *of_group.entry(first(&mut groups, turn.connection)).or_insert(sessions.len());
         if mine == sessions.len() {
             sessions.push(Vec::new());
@@ -125,6 +125,11 @@ fn sessions(cards: &[Card], profile: &Profile) -> Vec<Vec<Exchange>> {
     }
     sessions.iter_mut().for_each(|session| forget(session));
     sessions
+}
+
+/// A closed loop sends no messages.
+fn is_sent(turn: &Turn, profile: &Profile) -> bool {
+    turn.request.message.is_none() && allowed(profile, &turn.request)
 }
 
 /// Sets which answers are not needed after which exchange.

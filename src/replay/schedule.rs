@@ -24,6 +24,8 @@ pub struct Captured {
     pub follows: bool,
     /// How long before.
     pub think: u64,
+    /// It is one of those that a number of requests asks for.
+    pub counts: bool,
 }
 
 /// What a schedule says about a request.
@@ -87,7 +89,7 @@ impl Schedule {
             },
             Mode::Closed => Plan::Send { intent: Intent::After(0), opened: None },
         };
-        self.left -= u64::from(matches!(plan, Plan::Send { .. }));
+        self.left -= u64::from(request.counts && matches!(plan, Plan::Send { .. }));
         plan
     }
 

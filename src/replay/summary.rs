@@ -58,6 +58,7 @@ pub fn summary(run: &Run, url: String, tally: Tally, dealt: &Dealt, felt: &Felt)
         grpc: tally.grpc.iter().map(|(code, n)| (code.to_string(), *n)).collect(),
         bytes: Bytes { sent: tally.bytes_sent, received: tally.bytes_received },
         connections: Connections { opened: tally.connections_opened, reopened: tally.reconnects },
+        websocket: tally.websocket.result(),
         offered_rps,
         achieved_rps: if seconds > 0.0 { tally.answered as f64 / seconds } else { 0.0 },
         response_time_us: tally.response.percentiles(),
@@ -252,6 +253,10 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
     let incomplete = (incomplete_requests > 0).then(|| {
         format!("{incomplete_requests} requests were left out, for the capture does not hold them completely")
     });
+    let unsaid = (dealt.met.unsaid > 0).then(|| {
+        let unsaid = dealt.met.unsaid;
+        format!("{unsaid} WebSocket messages were not sent: a closed loop sends requests only; the other modes send messages")
+    });
     let starved = share_of_connections(run, tally.starved_ns - tally.unread_ns, seconds);
     let idle = (starved > STARVED_SHARE).then(|| {
         format!(
@@ -271,6 +276,7 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         .chain(cut_short)
         .chain(crowded)
         .chain(incomplete)
+        .chain(unsaid)
         .chain(idle)
         .collect()
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::limits::{ARRIVALS_KEPT, ENDPOINTS_MAX};
 use crate::measure::{Histogram, Windows};
-use crate::run::WarmupCounts;
+use crate::run::{WarmupCounts, WebSocket};
 
 use super::checks::CheckTally;
 use super::health::Health;
@@ -39,6 +39,8 @@ pub struct Tally {
     pub compared: u64,
     pub agreed: u64,
     pub endpoints: BTreeMap<u32, EndpointTally>,
+    /// WebSocket messages.
+    pub websocket: WebSocket,
     /// What the profile's checks saw, in their order.
     pub checks: Vec<CheckTally>,
     /// The run over time.
@@ -159,8 +161,11 @@ impl Tally {
                 self.agreed += agreed;
                 endpoint.agreed += agreed;
                 endpoint.answered += 1;
-                *self.status.entry(status).or_default() += 1;
-                *endpoint.status.entry(status).or_default() += 1;
+                // A message has none.
+                if status > 0 {
+                    *self.status.entry(status).or_default() += 1;
+                    *endpoint.status.entry(status).or_default() += 1;
+                }
                 self.written = both(self.written, Some((written, written)).filter(|_| about.counts));
                 if self.arrivals.len() < ARRIVALS_KEPT {
                     self.arrivals.push((written, about.captured_at));
@@ -211,6 +216,7 @@ impl Tally {
         self.held += other.held;
         self.restrained += other.restrained;
         add(&mut self.failed, other.failed);
+        self.websocket.merge(other.websocket);
         self.errors += other.errors;
         add(&mut self.status, other.status);
         add(&mut self.grpc, other.grpc);

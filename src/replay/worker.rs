@@ -3,6 +3,7 @@
 mod ahead;
 mod asking;
 mod captured;
+mod chat;
 mod closed;
 mod lanes;
 mod recording;

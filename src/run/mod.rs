@@ -9,6 +9,7 @@ mod share;
 mod target;
 mod verdict;
 mod warmup;
+mod websocket;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub use share::{Share, ShareError};
 pub use target::{TargetCgroup, TargetProcess, TargetRuntime};
 pub use verdict::{Because, Check, Slo};
 pub use warmup::{Warmup, WarmupCounts};
+pub use websocket::WebSocket;
 
 /// Version of the JSON.
 pub const SCHEMA: u32 = 1;
@@ -77,6 +79,9 @@ pub struct RunResult<P = serde_json::Value> {
     pub bytes: Bytes,
     /// TCP connections.
     pub connections: Connections,
+    /// WebSocket messages, when there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<WebSocket>,
     /// Requests per second as intended.
     pub offered_rps: f64,
     /// Answers per second.

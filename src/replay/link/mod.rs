@@ -6,6 +6,7 @@ mod pipe;
 mod route;
 mod stream;
 mod tls;
+mod websocket;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -22,6 +23,7 @@ pub use h2::Http2;
 pub use pipe::Pipe;
 pub use route::{Address, Route, Speaks};
 pub use tls::{Tls, TlsError};
+pub use websocket::{Arrival, Socket, agreed};
 
 use super::outcome::Failure;
 use super::pacer::{Pacer, now};
@@ -51,6 +53,8 @@ pub struct Link {
     seat: Option<Seat>,
     /// How often the target said by now that it did nothing with the request.
     unprocessed: u32,
+    /// The connection, after the target has said that it speaks another protocol from here on; with what came behind that.
+    upgraded: Option<(Stream, Vec<u8>)>,
 }
 
 /// When things happened, nanoseconds of the monotonic clock.
@@ -93,7 +97,7 @@ pub enum Readiness {
 impl Link {
     /// Not open yet.
     pub fn new(route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Link {
-        Link { route, timeout, pacer, stream: None, opened_before: false, http2: None, seat: None, unprocessed: 0 }
+        Link { route, timeout, pacer, stream: None, opened_before: false, http2: None, seat: None, unprocessed: 0, upgraded: None }
     }
 
     /// A way over an HTTP/2 connection, beside others.
@@ -113,12 +117,17 @@ impl Link {
         {
             return Ok(Readiness::Open);
         }
-        self.stream = None;
+        (self.stream, self.upgraded) = (None, None);
         let opening = self.pacer.at_most(self.timeout, self.route.open(Speaks::Http1));
         let Some(Ok(stream)) = opening.await else { return Err(Failure::Connect) };
         self.stream = Some(stream);
         let again = std::mem::replace(&mut self.opened_before, true);
         Ok(if again { Readiness::Reopened } else { Readiness::Opened })
+    }
+
+    /// The connection that the last response upgraded.
+    pub fn upgraded(&mut self) -> Option<(Stream, Vec<u8>)> {
+        self.upgraded.take()
     }
 
     /// Sends a request and reads its response. The connection is closed unless another request may follow. With `leave`,
@@ -138,7 +147,9 @@ impl Link {
         }
         let Some(mut stream) = self.stream.take() else { return Err(Failure::Connect) };
         let mut timing = Timing { written: now(), first_byte: 0, last_byte: 0, received: 0 };
-        let mut talk = Talk { unsent: request, reader, timing: &mut timing, awaits_leave: leave.is_some() };
+        let mut rest = Vec::new();
+        let mut talk =
+            Talk { unsent: request, reader, timing: &mut timing, awaits_leave: leave.is_some(), rest: &mut rest };
         if let Some(most) = leave {
             talk.unsent = &request[..Request::head_len(request)];
             let answered = self.pacer.at_most(most, poll_fn(|cx| talk.poll(&mut stream, cx))).await;
@@ -155,6 +166,8 @@ impl Link {
         let sent_all = result.ok_or(Failure::Timeout)??;
         if sent_all && reader.is_reusable() {
             self.stream = Some(stream);
+        } else if sent_all && reader.is_done() && reader.status() == 101 {
+            self.upgraded = Some((stream, rest));
         }
         Ok(timing)
     }
@@ -174,6 +187,8 @@ struct Talk<'a> {
     timing: &'a mut Timing,
     /// The target's leave to send the body is all that is waited for.
     awaits_leave: bool,
+    /// What came behind a response that upgrades the connection.
+    rest: &'a mut Vec<u8>,
 }
 
 impl Talk<'_> {
@@ -226,6 +241,9 @@ impl Talk<'_> {
         let taken = self.reader.read(bytes).map_err(|_| Failure::Protocol)?;
         self.timing.heard(taken, self.reader.has_begun(), at);
         if taken < bytes.len() {
+            if self.reader.status() == 101 {
+                self.rest.extend_from_slice(&bytes[taken..]);
+            }
             // More than was asked for: whatever it is, no further request can be told from it.
             self.reader.close();
         }

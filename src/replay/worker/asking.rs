@@ -82,7 +82,7 @@ impl Worker {
     }
 
     /// `asked`: when the connection is first needed.
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         link: &mut Link,
         (request, leave): (&[u8], Option<Duration>),

@@ -53,6 +53,11 @@ impl Worker {
         let mut link = self.link(Speaks::Http1);
         let mut free = None;
         while let Some(deal) = queue.next().await {
+            if deal.turn.request.message.is_some() {
+                // Of a connection whose upgrade is not replayed.
+                queue.put_back(deal);
+                return Box::pin(self.chat(queue, None, self.run.start)).await;
+            }
             let before = match (free, deal.opened) {
                 (Some(free), _) => free,
                 (None, Some(opened)) => self.opened(&mut link, self.run.start.saturating_add(opened)).await,
@@ -65,6 +70,13 @@ impl Worker {
             if sent.at > self.run.last() {
                 free = Some(self.fail(&deal, &sent, Failure::Unsent));
                 continue;
+            }
+            if deal.turn.is_upgraded() {
+                // Boxed: other connections need no room for it.
+                let (known_at, socket) = Box::pin(self.upgrade(&deal, &mut link, sent)).await;
+                drop(early);
+                drop(deal);
+                return Box::pin(self.chat(queue, socket, known_at)).await;
             }
             free = Some(match queue.is_next_ahead(&deal.turn) {
                 true => {

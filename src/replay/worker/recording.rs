@@ -11,7 +11,8 @@ use crate::workload::Response;
 impl Worker {
     pub(super) fn record(&self, outcome: &Outcome, deal: &Deal, response: &[u8], known_at: u64) {
         let captured = |response: &Response| Expected { status: response.status, grpc: response.grpc };
-        let expected = deal.turn.expect.as_ref().map(captured);
+        let is_message = deal.turn.request.message.is_some();
+        let expected = deal.turn.expect.as_ref().map(captured).filter(|_| !is_message);
         let about = About {
             endpoint: deal.endpoint,
             expected,
@@ -27,6 +28,7 @@ impl Worker {
         tally.record(outcome, about);
         if let End::Answered { status, grpc, .. } = outcome.end
             && about.counts
+            && !is_message
         {
             self.run.checks.look(
                 about.endpoint,
