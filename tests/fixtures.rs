@@ -20,6 +20,8 @@ const CAPTURES: [&str; 5] =
 const TWIN: &str = "shop-demo-twin.pcap";
 /// Another API with other people, who stand in `make/people.tsv`.
 const CLINIC: &str = "clinic.pcap";
+/// WebSocket.
+const CHAT: &str = "chat.pcap";
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -95,7 +97,8 @@ fn planted() -> Vec<[String; 3]> {
 
 #[test]
 fn captures_are_small() {
-    let sizes: Vec<u64> = CAPTURES.iter().chain([&TWIN, &CLINIC]).map(|name| capture(name).len() as u64).collect();
+    let sizes: Vec<u64> =
+        CAPTURES.iter().chain([&TWIN, &CLINIC, &CHAT]).map(|name| capture(name).len() as u64).collect();
     assert!(sizes.iter().all(|&size| size < CAPTURE_BYTES_MAX), "{sizes:?}");
     assert!(sizes.iter().sum::<u64>() <= TOTAL_BYTES_MAX, "{sizes:?}");
     assert!(sizes[0] < DEMO_BYTES_MAX, "the demo capture has {} bytes", sizes[0]);
@@ -110,7 +113,7 @@ fn no_capture_is_left_out_of_these_tests() {
         .filter(|path| is_capture(path))
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(found, CAPTURES.iter().chain([&TWIN, &CLINIC]).map(|name| name.to_string()).collect());
+    assert_eq!(found, CAPTURES.iter().chain([&TWIN, &CLINIC, &CHAT]).map(|name| name.to_string()).collect());
 }
 
 #[test]

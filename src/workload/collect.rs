@@ -416,7 +416,7 @@ fn hashed(client: Option<IpAddr>) -> u64 {
 
 /// A response says that WebSocket frames follow.
 fn upgrades(response: &[u8]) -> bool {
-    let names = |at: std::ops::Range<usize>| response[at].eq_ignore_ascii_case(b"upgrade");
+    let names = |at: Range<usize>| response[at].eq_ignore_ascii_case(b"upgrade");
     headers(response).into_iter().any(|line| names(line.name) && is_websocket(&response[line.value]))
 }
 

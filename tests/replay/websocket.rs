@@ -421,6 +421,7 @@ fn values_go_from_answers_to_messages() {
 #[test]
 fn compressed_messages_are_compressed_where_the_target_agrees() {
     const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+    const AGREED: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=9\r\n";
     // `Hello` as RFC 7692 §7.2.3.1 packs it, and again within the same window.
     let packed = [&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..], &[0xf2, 0x00, 0x11, 0x00, 0x00]];
     let key = Some([5, 6, 7, 8]);
@@ -429,7 +430,7 @@ fn compressed_messages_are_compressed_where_the_target_agrees() {
         .client(frame(0xc0 | TEXT, key, packed[0]))
         .client(frame(0xc0 | TEXT, key, packed[1]))
         .server(frame(0xc0 | TEXT, None, packed[0]));
-    for more in [OFFER, ""] {
+    for more in [AGREED, ""] {
         let (url, heard) = target(more, "", |_, frame, stream| {
             stream.write_all(&self::frame(frame.first, None, &frame.payload)).is_ok()
         });
@@ -567,4 +568,21 @@ fn a_target_that_does_not_upgrade_gets_no_messages() {
         let expected = WebSocket { unsent: 3, unheard: 2, ..WebSocket::default() };
         assert_eq!(result.websocket, Some(expected));
     }
+}
+
+/// What members of the recorded chat say takes tokens, tickets and ids from what they were told, over HTTP and in messages.
+#[test]
+fn values_of_the_recorded_chat_are_followed() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/chat.pcap");
+    let feed = Feed::capture(Box::new(move || Ok(Box::new(std::fs::File::open(path)?))));
+    let plan = dry_run(feed, &profile(Mode::Sessions)).unwrap();
+    let messages: Vec<_> = plan.iter().filter(|one| one.endpoint == "WS /api/v1/rooms/{}/live").collect();
+    let takes = |what: &str| {
+        let from = format!("http.response.body.json.{what}[0]");
+        messages.iter().filter(|one| one.replacements.iter().any(|made| made.with == from)).count()
+    };
+    // Of each of four members: one token; five messages with a ticket, two of them with an id; and a close.
+    assert_eq!((plan.len(), messages.len()), (12 + 28, 28));
+    assert_eq!((takes("token"), takes("ticket"), takes("message_id")), (4, 20, 8));
+    assert!(messages.iter().all(|one| one.after_ms.is_some()));
 }

@@ -50,6 +50,8 @@ const BOUNDS: &[(&str, Told)] = &[
     ("PROBE_BYTES_MAX", NotUnderstood("tcp payload")),
     ("HOLD_NANOS_MAX", Nowhere("what there is of a message is read as it stands")),
     ("GAP_NANOS_MAX", Nowhere("what is behind the gap is read; what cannot be is told as behind a gap")),
+    ("SOCKET_MESSAGE_BYTES_MAX", Nowhere("masking reads frames, whatever message they belong to")),
+    ("SOCKET_FRAMES_MAX", Nowhere("masking reads frames, whatever message they belong to")),
     ("HEAD_BYTES_MAX", NotUnderstood("http head too long")),
     ("VALUE_BYTES_MAX", Nowhere("longer values are masked in parts")),
     ("NESTING_MAX", Nowhere("what is deeper is masked as text")),

@@ -52,16 +52,23 @@ pub fn agreed(request: &[u8], response: Vec<u8>) -> Result<Agreed, Failure> {
         if !is_deflate || agreed.deflate.is_some() || !asked.offers_deflate() {
             return Err(Failure::Protocol);
         }
-        agreed.deflate = Some(WINDOW_BITS);
-        for part in parts {
-            let (name, value) = part.split_at(part.iter().position(|&b| b == b'=').unwrap_or(part.len()));
-            if name.trim_ascii_end().eq_ignore_ascii_case(b"client_max_window_bits") {
-                let digits = value.iter().copied().filter(u8::is_ascii_digit);
-                agreed.deflate = Some(digits.fold(0_u8, |sum, b| sum.saturating_mul(10).saturating_add(b - b'0')));
-            }
-        }
+        agreed.deflate = Some(parts.try_fold(WINDOW_BITS, window)?);
     }
     Ok(agreed)
+}
+
+/// The window that a parameter of permessage-deflate leaves us (RFC 7692 §7.1): those that are not known, or make no
+/// sense, must not be agreed to.
+fn window(bits: u8, parameter: &[u8]) -> Result<u8, Failure> {
+    let text = String::from_utf8_lossy(parameter).to_ascii_lowercase();
+    let (name, value) = text.split_once('=').map_or((text.as_str(), None), |(name, value)| (name, Some(value)));
+    let stated = value.map(|value| value.trim().trim_matches('"').parse().ok().filter(|bits| (8..=15).contains(bits)));
+    match (name.trim(), stated) {
+        ("client_max_window_bits", Some(Some(bits))) => Ok(bits),
+        ("server_max_window_bits", Some(Some(_))) => Ok(bits),
+        ("server_no_context_takeover" | "client_no_context_takeover", None) => Ok(bits),
+        _ => Err(Failure::Protocol),
+    }
 }
 
 /// The headers of a request or response.
@@ -342,6 +349,10 @@ mod tests {
         let small =
             "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits=10\r\n";
         assert_eq!(deflate(offer, small), Ok(Some(10)));
+        for odd in ["client_max_window_bits", "client_max_window_bits=7", "server_no_context_takeover=1", "x"] {
+            let odd = format!("Sec-WebSocket-Extensions: permessage-deflate; {odd}\r\n");
+            assert_eq!(deflate(offer, &odd), Err(Failure::Protocol), "{odd}");
+        }
         assert_eq!(deflate("", small), Err(Failure::Protocol), "nobody asked");
         assert_eq!(deflate(offer, "Sec-WebSocket-Extensions: x\r\n"), Err(Failure::Protocol));
         assert_eq!(deflate("", "Sec-WebSocket-Protocol: chat\r\n"), Err(Failure::Protocol));

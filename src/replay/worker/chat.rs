@@ -220,7 +220,7 @@ impl<'a> Chat<'a> {
         let written = now();
         let bytes = socket.send(message, text);
         // Whatever goes wrong is noticed when it is read next.
-        std::future::poll_fn(|cx| Poll::Ready(drop(socket.write(cx)))).await;
+        let _ = std::future::poll_fn(|cx| Poll::Ready(socket.write(cx))).await;
         let (made, missed) = (rendered.made, rendered.missed);
         drop(rendered);
         let mut tally = worker.tally.borrow_mut();
@@ -335,9 +335,9 @@ impl<'a> Chat<'a> {
     /// The message that comes next was waited for long enough, and so were those that came with it.
     fn give_up(&mut self) {
         let said = self.awaited.front().map(|first| first.said);
-        while let Some(first) = self.awaited.pop_front_if(|first| Some(first.said) == said) {
-            self.miss(first, Failure::Timeout);
-        }
+        let count = self.awaited.iter().take_while(|awaited| Some(awaited.said) == said).count();
+        let missed: Vec<Awaited<'_>> = self.awaited.drain(..count).collect();
+        missed.into_iter().for_each(|awaited| self.miss(awaited, Failure::Timeout));
         self.since = now();
     }
 
