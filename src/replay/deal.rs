@@ -471,8 +471,9 @@ impl<'a> Dealer<'a> {
     fn heard(&mut self, turn: &Arc<Turn>, endpoint: u32, lane: Lane) -> Errand {
         let live = self.lives.add(lane, turn, self.profile.mode == Mode::Sessions);
         let asked = Asked::of(&turn.request);
-        let deal = Deal::undealt(turn.clone(), (endpoint, asked), lane, live, Box::default());
-        Errand::Send(Box::new(Deal { _ticket: Some(self.ahead.ticket(DEAL_BYTES)), ..deal }))
+        let mut deal = Box::new(Deal::undealt(turn.clone(), (endpoint, asked), lane, live, Box::default()));
+        deal._ticket = Some(self.ahead.ticket(DEAL_BYTES));
+        Errand::Send(deal)
     }
 
     /// Looks at a request of the first round.
