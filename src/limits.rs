@@ -44,6 +44,15 @@ pub const HOLD_NANOS_MAX: i128 = 30_000_000_000;
 pub const GAP_NANOS_MAX: i128 = 2_000_000_000;
 /// One HTTP start line or header block; longer ones are blanked.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Dynamic table of HTTP/2's header compression, of one direction: browsers ask for so much. Where a peer asks for more, its
+/// later headers are not understood.
+pub const HEADER_TABLE_BYTES_MAX: usize = 64 << 10;
+/// What one block of compressed headers may unpack to; one that says more is not understood, nor are those behind it.
+pub const HEADER_LIST_BYTES_MAX: usize = 256 << 10;
+/// Longest frame of HTTP/2 that is read: peers are allowed 16 KiB unless they say otherwise. What claims more is damage.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 1 << 20;
+/// Messages of one direction of an HTTP/2 connection that are told at once; beyond it the oldest is given up.
+pub const HTTP2_STREAMS_MAX: usize = 1024;
 /// One value inside a body (a JSON string, a form value); longer ones are masked in parts or blanked.
 pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Nesting of JSON and of encodings.

@@ -1,6 +1,7 @@
 //! protocol: conversations as events, every byte once, however they are split.
 
 mod framed;
+mod http2;
 
 use std::ops::Range;
 
@@ -17,6 +18,9 @@ struct Seen {
     fields: Vec<String>,
     plain: Vec<u8>,
     side: usize,
+    lanes: [u32; 2],
+    /// What was told of messages in lanes, in the form that HTTP/1 gives them.
+    texts: std::collections::BTreeMap<(usize, u32), Vec<u8>>,
 }
 
 impl Seen {
@@ -64,7 +68,9 @@ impl Sink for Seen {
     }
 
     fn field(&mut self, at: &[Range<u64>], field: &Field<'_>) {
-        assert_eq!(at.iter().map(|at| at.end - at.start).sum::<u64>(), field.raw.len() as u64);
+        // What stands nowhere is said again.
+        let len = at.iter().map(|at| at.end - at.start).sum::<u64>();
+        assert!(at.is_empty() || len == field.raw.len() as u64);
         assert!(field.path.contains(field.name), "{} {}", field.path, field.name);
         let told = format!("{}={}", field.path, field.raw.escape_ascii());
         for at in at {
@@ -103,8 +109,18 @@ impl Sink for Seen {
             }
             Mark::Response { status, at } => format!("{side:?} {status} at {at}"),
             Mark::End { end } => format!("{side:?} end {end}"),
+            Mark::Cut => format!("{side:?} cut"),
+            Mark::Lane(lane) => return self.lanes[index(side)] = lane,
+            Mark::Text(text) => {
+                let lane = self.lanes[index(side)];
+                return self.texts.entry((index(side), lane)).or_default().extend_from_slice(text);
+            }
         });
     }
+}
+
+fn index(side: Side) -> usize {
+    usize::from(side == Side::Server)
 }
 
 /// A conversation, in turns.
@@ -283,6 +299,7 @@ fn talks() -> Vec<(&'static str, Talk)> {
     ]
     .into_iter()
     .chain(framed::talks())
+    .chain(http2::talks())
     .collect()
 }
 
@@ -623,7 +640,12 @@ fn probes_go_by_bytes() {
     assert_eq!(probe(b"HTTP/1.1 200"), [("http1", Probe::Certain(Side::Server))]);
     assert_eq!(probe(b"GE"), [("http1", Probe::Undecided)]);
     assert_eq!(probe(b"USER anna\r\n"), []);
-    assert_eq!(probe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), []);
+    assert_eq!(probe(http2::PREFACE), [("http2", Probe::Certain(Side::Client))]);
+    assert_eq!(probe(&http2::PREFACE[..20]), [("http2", Probe::Undecided)]);
+    assert_eq!(probe(b"PRI * HTTP/2.0\r\n\r\nSN"), []);
+    assert_eq!(probe(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64"), [("http2", Probe::Certain(Side::Server))]);
+    assert_eq!(probe(b"\0\0\x06\x04\0\0\0\0\0\0\x7f\0\0\0\x64"), []);
+    assert_eq!(probe(b"\0\0\x07\x04\0\0\0\0\0\0\x03\0\0\0\x64"), []);
     assert_eq!(probe(&client_hello()), [("tls", Probe::Certain(Side::Client))]);
     assert_eq!(probe(&server_hello()), [("tls", Probe::Certain(Side::Server))]);
     assert_eq!(probe(b"\x16\x03"), [("tls", Probe::Undecided)]);

@@ -13,7 +13,7 @@ use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Span};
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
 use crate::protocol::encoding::{Decoded, decode};
-use crate::protocol::{Encoding, Field, PartKind, Role, Window};
+use crate::protocol::{Codec, Encoding, Field, PartKind, Role, Window};
 
 /// A visitor of the original that collects one partition of its values.
 pub struct Collector<'a> {
@@ -219,6 +219,14 @@ pub fn view_of(encoding: Encoding) -> &'static [&'static str] {
         Encoding::Json => &["json"],
         Encoding::Markup => &["markup"],
         Encoding::Base64 => &["base64"],
+    }
+}
+
+/// Likewise, of what compresses.
+pub fn view_of_codec(codec: Codec) -> &'static [&'static str] {
+    match codec {
+        Codec::Gzip | Codec::Zlib | Codec::Deflate => &["gzip"],
+        Codec::Huffman => &["huffman"],
     }
 }
 

@@ -312,7 +312,7 @@ impl Visitor for Inspector<'_> {
         match mark {
             Mark::Request { method, target, .. } => self.request(method, target),
             Mark::Response { .. } => self.result.http.responses += 1,
-            Mark::End { .. } => return,
+            Mark::End { .. } | Mark::Lane(_) | Mark::Text(_) | Mark::Cut => return,
         }
         self.connections.insert(stream.flow);
         if self.last_http != self.result.packets {

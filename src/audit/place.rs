@@ -165,6 +165,7 @@ impl<S: Side> Visitor for Watch<S> {
             Mark::Request { method, at, .. } => (What::Request, at, self.hasher.hash_one(method)),
             Mark::Response { status, at } => (What::Response, at, u64::from(status)),
             Mark::End { end } => (What::End, end, 0),
+            Mark::Lane(_) | Mark::Text(_) | Mark::Cut => return,
         };
         self.side.mark(Spot { stream, what, at }, Sight { digest, packet: self.packet });
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
 
-use super::collect::view_of;
+use super::collect::{view_of, view_of_codec};
 use super::frames::{Frame, Frames};
 use super::gather::{Gather, Piece};
 use super::hits::{Hits, Place, way};
@@ -245,7 +245,7 @@ impl Visitor for Probe<'_, '_> {
                 PartKind::Opaque(_) => self.scope == Scope::All,
                 PartKind::Field { path, name, encoding, role } => {
                     let field = Field { path, name, raw, encoding: *encoding, role: *role };
-                    self.take(&field, &["gzip"], stream.flow, packet)
+                    self.take(&field, view_of_codec(window.codec), stream.flow, packet)
                 }
             };
             text.extend_from_slice(if kept { raw } else { &[] });

@@ -457,7 +457,7 @@ impl<V: Visitor> Sink for Report<'_, '_, V> {
         self.tell_kept();
         let begins = match mark {
             Mark::Request { at, .. } | Mark::Response { at, .. } => self.cover.packet_at(at),
-            Mark::End { .. } => None,
+            Mark::End { .. } | Mark::Lane(_) | Mark::Text(_) | Mark::Cut => None,
         };
         let time = begins.and_then(|packet| self.scene.waiting.time_of(packet)).unwrap_or(self.scene.now);
         self.scene.visitor.mark(self.stream, mark, time);

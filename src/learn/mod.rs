@@ -61,11 +61,26 @@ pub struct Learner {
 #[derive(Default)]
 struct Dialogue {
     client: Option<IpAddr>,
-    asking: Option<Asking>,
-    /// Who waits for a response, in order.
-    waiting: VecDeque<Who>,
-    /// Whose response is being read.
-    answering: Option<Who>,
+    /// Which lane the client and the server speak in ([`Mark::Lane`]).
+    lanes: [u32; 2],
+    /// Requests being read, by lane.
+    asking: HashMap<u32, Asking>,
+    /// Who waits for a response, and in which lane, in order.
+    waiting: VecDeque<(u32, Who)>,
+    /// Whose responses are being read, by lane.
+    answering: HashMap<u32, Who>,
+}
+
+impl Dialogue {
+    fn lane(&self, side: Side) -> u32 {
+        self.lanes[usize::from(side == Side::Server)]
+    }
+
+    /// Who waits for the response that begins in a lane. The first one behind an upgrade answers what was asked before it.
+    fn answered(&mut self, lane: u32) -> Option<Who> {
+        let place = self.waiting.iter().position(|(waits_in, _)| *waits_in == lane || *waits_in == 0)?;
+        self.waiting.remove(place).map(|(_, who)| who)
+    }
 }
 
 impl Learner {
@@ -106,7 +121,8 @@ impl Learner {
         let text = decode(field.raw, field.encoding, &mut self.decoded);
         match stream.side {
             Side::Client => {
-                let Some(asking) = &mut dialogue.asking else { return };
+                let lane = dialogue.lane(Side::Client);
+                let Some(asking) = dialogue.asking.get_mut(&lane) else { return };
                 asking.identify(field, text, &self.hasher, &self.credentials);
                 if field.role == Role::Segment && field.path == "http.request.path" {
                     asking.segment(text);
@@ -118,7 +134,7 @@ impl Learner {
                 }
             }
             Side::Server => {
-                let Some(who) = dialogue.answering else { return };
+                let Some(&who) = dialogue.answering.get(&dialogue.lane(Side::Server)) else { return };
                 self.credentials.hand_out(field, text, who, &self.hasher);
                 if !known(&mut self.decider, field, text)
                     && !self.decider.policy().name_like(field.name)
@@ -130,14 +146,14 @@ impl Learner {
         }
     }
 
-    /// The request is complete: whoever sent it said all that.
-    fn asked(&mut self, flow: u64) {
+    /// The request in a lane is complete: whoever sent it said all that.
+    fn asked(&mut self, flow: u64, lane: u32) {
         let Some(dialogue) = self.open.get_mut(&flow) else { return };
-        let Some(asking) = dialogue.asking.take() else { return };
+        let Some(asking) = dialogue.asking.remove(&lane) else { return };
         let address = self.hasher.hash_one(("address", dialogue.client));
         let who = asking.who(address);
         if dialogue.waiting.len() < PIPELINE_MAX {
-            dialogue.waiting.push_back(who);
+            dialogue.waiting.push_back((lane, who));
         }
         self.requests += 1;
         self.clients.add(who);
@@ -192,29 +208,39 @@ impl Visitor for Learner {
     }
 
     fn mark(&mut self, stream: Stream, mark: Mark<'_>, _time_ns: i128) {
+        let Some(dialogue) = self.open.get_mut(&stream.flow) else { return };
+        let lane = dialogue.lane(stream.side);
         match (stream.side, mark) {
             (_, Mark::Request { .. }) => {
-                self.asked(stream.flow);
-                if let Some(dialogue) = self.open.get_mut(&stream.flow) {
-                    dialogue.asking = Some(Asking::new(LEARN_REQUEST_BYTES));
+                self.asked(stream.flow, lane);
+                if let Some(dialogue) = self.open.get_mut(&stream.flow)
+                    && dialogue.asking.len() < PIPELINE_MAX
+                {
+                    dialogue.asking.insert(lane, Asking::new(LEARN_REQUEST_BYTES));
                 }
             }
-            (Side::Client, Mark::End { .. }) => self.asked(stream.flow),
+            (Side::Client, Mark::End { .. }) => self.asked(stream.flow, lane),
             (_, Mark::Response { .. }) => {
-                if let Some(dialogue) = self.open.get_mut(&stream.flow) {
-                    dialogue.answering = dialogue.waiting.pop_front();
+                dialogue.answering.remove(&lane);
+                if let Some(who) = dialogue.answered(lane) {
+                    dialogue.answering.insert(lane, who);
                 }
             }
-            (Side::Server, Mark::End { .. }) => {
-                if let Some(dialogue) = self.open.get_mut(&stream.flow) {
-                    dialogue.answering = None;
-                }
+            (Side::Server, Mark::End { .. }) => drop(dialogue.answering.remove(&lane)),
+            (side, Mark::Lane(lane)) => dialogue.lanes[usize::from(side == Side::Server)] = lane,
+            (_, Mark::Text(_)) => {}
+            (_, Mark::Cut) => {
+                dialogue.asking.remove(&lane);
+                dialogue.answering.remove(&lane);
+                dialogue.waiting.retain(|(waits_in, _)| *waits_in != lane);
             }
         }
     }
 
     fn close(&mut self, flow: u64) {
-        self.asked(flow);
+        let lanes: Vec<u32> =
+            self.open.get(&flow).iter().flat_map(|dialogue| dialogue.asking.keys().copied()).collect();
+        lanes.into_iter().for_each(|lane| self.asked(flow, lane));
         self.open.remove(&flow);
     }
 }

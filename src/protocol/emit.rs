@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::path::Path;
-use super::{Encoding, Field, Part, PartKind, Role, Sink};
+use super::{Encoding, Field, Part, PartKind, Role, Sink, Window};
 
 /// What a run of bytes is.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +142,12 @@ impl<'a> Gathered<'a> {
         Gathered { ranges, sink, passed: 0, found: Vec::new() }
     }
 
+    /// Reports the next bytes as a window of their own.
+    pub fn window(&mut self, window: &Window<'_>) {
+        self.take(window.packed.len() as u64);
+        self.sink.window(&self.found, window);
+    }
+
     /// Moves the next `len` bytes' ranges to `found`.
     fn take(&mut self, mut len: u64) {
         self.found.clear();
@@ -167,6 +173,17 @@ impl Out for Gathered<'_> {
             What::Keep => self.found.drain(..).for_each(|at| self.sink.keep(at)),
             What::Opaque(why) => self.found.drain(..).for_each(|at| self.sink.opaque(at, why)),
             What::Field(path, encoding, role) => self.sink.field(&self.found, &field(path, raw, encoding, role)),
+        }
+    }
+}
+
+/// Bytes that were told before and are meant again: their values have no place.
+pub struct Again<'a>(pub &'a mut dyn Sink);
+
+impl Out for Again<'_> {
+    fn put(&mut self, _at: Range<usize>, raw: &[u8], what: What<'_>) {
+        if let What::Field(path, encoding, role) = what {
+            self.0.field(&[], &field(path, raw, encoding, role));
         }
     }
 }

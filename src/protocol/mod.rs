@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod enip;
 pub mod framed;
 pub mod http1;
+pub mod http2;
 pub mod kerberos;
 pub mod mysql;
 pub mod name;
@@ -25,7 +26,7 @@ pub mod window;
 /// Every protocol that is read. Each is asked for its [`Probe`] of a stream's first bytes; the first that is certain
 /// gets the stream.
 pub const ALL: &[&dyn Protocol] =
-    &[&http1::Http1, &tls::Tls, &socks::Socks, &mysql::MySql, &enip::EtherNetIp, &kerberos::Kerberos];
+    &[&http1::Http1, &http2::Http2, &tls::Tls, &socks::Socks, &mysql::MySql, &enip::EtherNetIp, &kerberos::Kerberos];
 
 /// A protocol that can be recognised by its first bytes, never by a port.
 pub trait Protocol: Sync {
@@ -117,7 +118,8 @@ pub trait Sink {
     }
     /// Grammar and protocol constants: kept as they are.
     fn keep(&mut self, at: Range<u64>);
-    /// A value; `at` are the stream ranges that hold `field.raw`, in order.
+    /// A value; `at` are the stream ranges that hold `field.raw`, in order. None: it was told before, where it stands, and
+    /// is only referred to here.
     fn field(&mut self, at: &[Range<u64>], field: &Field<'_>);
     /// Bytes that are not understood. `what` is a short constant for the manifest ("http body application/pdf").
     fn opaque(&mut self, at: Range<u64>, what: &'static str);
@@ -148,7 +150,7 @@ pub struct Window<'a> {
     pub last: bool,
 }
 
-/// Framing of deflate data.
+/// How bytes are compressed: the framing of deflate data, or another code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// RFC 1952.
@@ -157,6 +159,8 @@ pub enum Codec {
     Zlib,
     /// RFC 1951 alone.
     Deflate,
+    /// No deflate data at all: one header literal in the code of RFC 7541 §5.2.
+    Huffman,
 }
 
 /// A part of a window's plain bytes.
@@ -212,6 +216,14 @@ pub enum Mark<'a> {
         /// Behind the last byte.
         end: u64,
     },
+    /// The side speaks in several messages at once (HTTP/2): what follows, marks and fields, belongs to the one of this
+    /// number. A response has its request's. Before the first such mark everything is message 0's.
+    Lane(u32),
+    /// More of the lane's message as HTTP/1 says it: first the head, then pieces of the body with its framing. Only in
+    /// lanes: elsewhere the bytes say so themselves.
+    Text(&'a [u8]),
+    /// The lane's message and its counterpart will not be complete, if they are not yet.
+    Cut,
 }
 
 /// A reader of both directions of one connection.

@@ -251,7 +251,7 @@ impl Inflating {
         match self.codec {
             Codec::Gzip => 8,
             Codec::Zlib => 4,
-            Codec::Deflate => 0,
+            Codec::Deflate | Codec::Huffman => 0,
         }
     }
 
@@ -260,7 +260,7 @@ impl Inflating {
         let data = &self.packed.data;
         match self.codec {
             Codec::Gzip => gzip_header(data),
-            Codec::Deflate => Some(0),
+            Codec::Deflate | Codec::Huffman => Some(0),
             Codec::Zlib if is_zlib_header(data) => Some(2),
             Codec::Zlib => {
                 // Many servers send bare deflate data under the name of "deflate".

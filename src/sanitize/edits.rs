@@ -1,6 +1,6 @@
 //! The visitor that edits: each event becomes bytes and claims in the packets that hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Part, Span};
-use crate::protocol::{Encoding, Field, PartKind, Role, Side, Window};
+use crate::protocol::{Encoding, Field, Mark, PartKind, Role, Side, Window};
 use crate::rules::Payload;
 
 /// Edits held packets as the loop tells.
@@ -25,6 +25,8 @@ pub(super) struct Editor<'a> {
     pub(super) payload: Payload,
     history: History,
     bodies: Bodies,
+    /// Flows that speak HTTP/2.
+    lanes: HashSet<u64>,
     pub(super) tally: Tally,
     pub(super) scratch: Vec<u8>,
     /// The first error of the output; nothing is written after it.
@@ -58,6 +60,7 @@ impl<'a> Editor<'a> {
             payload,
             history: History::new(),
             bodies: Bodies::default(),
+            lanes: HashSet::new(),
             tally: Tally::default(),
             scratch: Vec::new(),
             failed: None,
@@ -241,7 +244,17 @@ impl Visitor for Editor<'_> {
         }
     }
 
+    fn mark(&mut self, stream: Stream, mark: Mark<'_>, _time_ns: i128) {
+        if let Mark::Lane(_) = mark {
+            self.lanes.insert(stream.flow);
+        }
+    }
+
     fn field(&mut self, stream: Stream, field: &Field<'_>, at: &[Range<u64>], spans: &[Span]) {
+        if at.is_empty() {
+            return;
+        }
+        self.values.even = self.lanes.contains(&stream.flow);
         let mut new = std::mem::take(&mut self.scratch);
         new.clear();
         let outcome = self.values.replace(field, &mut new);
@@ -258,6 +271,7 @@ impl Visitor for Editor<'_> {
     }
 
     fn window(&mut self, stream: Stream, window: &Window<'_>, at: &[Range<u64>], spans: &[Span]) {
+        self.values.even = self.lanes.contains(&stream.flow);
         let mut new = std::mem::take(&mut self.scratch);
         new.clear();
         if self.bodies.mask(stream, window, &mut self.values, &mut new) {
@@ -295,6 +309,7 @@ impl Visitor for Editor<'_> {
 
     fn close(&mut self, flow: u64) {
         self.bodies.close(flow);
+        self.lanes.remove(&flow);
         for side in [Side::Client, Side::Server] {
             self.history.close(Stream { flow, side });
         }

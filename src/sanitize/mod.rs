@@ -10,6 +10,7 @@ mod headers;
 mod history;
 mod hold;
 mod ledger;
+mod literals;
 mod manifest;
 mod mapper;
 mod masking;

@@ -11,9 +11,10 @@ use hashbrown::HashMap;
 
 use super::deflate::{Deflaters, Fit, adler32, deflate_to};
 use super::ledger::Label;
+use super::literals;
 use super::values::{Level, Outcome, Values};
 use crate::dissect::Stream;
-use crate::protocol::{Codec, Field, Part, PartKind, Side, Window};
+use crate::protocol::{Codec, Field, Part, PartKind, Window};
 
 const DICTIONARY_BYTES: usize = 32 << 10;
 
@@ -37,17 +38,16 @@ const STEPS: [[Level; 4]; 10] = [
     [Level::Blank, Level::Blank, Level::Blank, Level::Blank],
 ];
 
-/// The compressed bodies that have begun and not ended: at most one in each stream, for one follows another.
+/// The compressed bodies that have begun and not ended: at most one in each stream, for one follows another; several where
+/// a stream tells several messages at once.
 #[derive(Default)]
 pub(super) struct Bodies {
-    open: HashMap<Stream, Body>,
+    open: HashMap<(Stream, u64), Body>,
     plain: Vec<u8>,
     deflaters: Deflaters,
 }
 
 struct Body {
-    /// As [`Window::body`].
-    id: u64,
     /// The last masked plain bytes.
     dictionary: Vec<u8>,
     crc: flate2::Crc,
@@ -58,28 +58,29 @@ struct Body {
     broken: bool,
 }
 
-impl Body {
-    fn new(id: u64) -> Self {
-        Body { id, dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
+impl Default for Body {
+    fn default() -> Self {
+        Body { dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
     }
 }
 
 impl Bodies {
     /// The flow is over.
     pub(super) fn close(&mut self, flow: u64) {
-        for side in [Side::Client, Side::Server] {
-            self.open.remove(&Stream { flow, side });
-        }
+        self.open.retain(|(stream, _), _| stream.flow != flow);
     }
 
     /// Appends to `out` what stands instead of `window.packed`, of the same length. False if it must be blanked.
     pub(super) fn mask(&mut self, stream: Stream, window: &Window<'_>, values: &mut Values, out: &mut Vec<u8>) -> bool {
-        let begun = self.open.remove(&stream).filter(|body| body.id == window.body);
-        let mut body = begun.unwrap_or_else(|| Body::new(window.body));
+        if window.codec == Codec::Huffman {
+            return literals::mask(window, values, out);
+        }
+        let key = (stream, window.body);
+        let mut body = self.open.remove(&key).unwrap_or_default();
         let done = !body.broken && body.mask(window, values, &mut self.plain, &mut self.deflaters, out);
         body.broken = !done;
         if !window.last {
-            self.open.insert(stream, body);
+            self.open.insert(key, body);
         }
         done
     }
@@ -138,7 +139,7 @@ impl Body {
         let trailer = match window.codec {
             Codec::Gzip => [self.crc.sum().to_le_bytes(), self.crc.amount().to_le_bytes()].concat(),
             Codec::Zlib => self.adler.to_be_bytes().to_vec(),
-            Codec::Deflate => Vec::new(),
+            Codec::Deflate | Codec::Huffman => Vec::new(),
         };
         // A trailer that the capture cut off is cut off here too.
         out.extend_from_slice(&trailer[..window.trailer.min(trailer.len())]);
@@ -244,7 +245,8 @@ impl Masked {
     }
 }
 
-fn field<'a>(part: &'a Part, raw: &'a [u8]) -> Option<Field<'a>> {
+/// A part as the field that it is.
+pub(super) fn field<'a>(part: &'a Part, raw: &'a [u8]) -> Option<Field<'a>> {
     match &part.what {
         PartKind::Field { path, name, encoding, role } => {
             Some(Field { path, name, raw, encoding: *encoding, role: *role })

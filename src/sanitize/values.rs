@@ -14,6 +14,7 @@ use crate::mask::memory::Memory;
 use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
 use crate::protocol::http1::words::is_known as is_header_word;
+use crate::protocol::http2::huffman;
 use crate::protocol::{Field, Role};
 use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
 
@@ -81,6 +82,8 @@ pub(super) struct Values {
     seen: Vec<u8>,
     /// The value at hand was remembered, and so was counted before.
     remembered: bool,
+    /// Pseudonyms are to take as many bits as their values, where there are such, in the code of HTTP/2's headers.
+    pub(super) even: bool,
     /// Of this run only: tells distinct values apart.
     hasher: DefaultHashBuilder,
     /// Values counted, of all kinds, each as a hash with its kind.
@@ -94,6 +97,9 @@ struct Count {
     distinct: u64,
     occurrences: u64,
 }
+
+/// Steps of a walk to an even pseudonym: of a token of 43 characters every twelfth is.
+const WALK_MAX: usize = 128;
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +137,7 @@ impl Values {
             known: Memory::new(limits::KNOWN_VALUES_BYTES_MAX),
             seen: Vec::new(),
             remembered: false,
+            even: false,
             hasher: DefaultHashBuilder::default(),
             counted: HashSet::new(),
             uncounted: 0,
@@ -203,11 +210,13 @@ impl Values {
         let decision = if conditional { Some(decision.clone()) } else { None };
         let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
         if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX {
-            return self.compute(field, name_like, certain.map(|ruling| (ruling.action, ruling.rule)), level, out);
+            let ruling = certain.map(|ruling| (ruling.action, ruling.rule));
+            return self.compute_evenly(field, name_like, ruling, level, out);
         }
         self.seen.clear();
         self.seen.extend_from_slice(field.raw);
-        let setting = [field.encoding as u8, field.role as u8, u8::from(name_like), level as u8];
+        let flags = u8::from(name_like) | u8::from(self.even) << 1;
+        let setting = [field.encoding as u8, field.role as u8, flags, level as u8];
         self.seen.extend_from_slice(&setting);
         if let Some((masked, outcome)) = self.known.get(&self.seen) {
             out.extend_from_slice(masked);
@@ -215,8 +224,40 @@ impl Values {
             return outcome;
         }
         let start = out.len();
-        let outcome = self.compute(field, name_like, None, level, out);
+        let outcome = self.compute_evenly(field, name_like, None, level, out);
         self.known.insert(&self.seen, &out[start..], outcome);
+        outcome
+    }
+
+    /// As [`Values::compute`]. To be even, a pseudonym is masked again and again, until it is: what is told apart stays so,
+    /// for masking is a permutation, and so is going along it from one even value to the next.
+    fn compute_evenly(
+        &mut self,
+        field: &Field<'_>,
+        name_like: bool,
+        ruling: Option<(Action, RuleId)>,
+        level: Level,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let start = out.len();
+        let outcome = self.compute(field, name_like, ruling, level, out);
+        if !self.even || outcome.label != Label::Pseudonym {
+            return outcome;
+        }
+        let bits = |text: &[u8]| text.iter().map(|byte| huffman::bits(*byte)).sum::<usize>();
+        let mut walked = out[start..].to_vec();
+        for _ in 0..WALK_MAX {
+            if bits(&walked) == bits(field.raw) {
+                out[start..].copy_from_slice(&walked);
+                break;
+            }
+            let mut next = Vec::with_capacity(walked.len());
+            let again = self.compute(&Field { raw: &walked, ..*field }, name_like, ruling, level, &mut next);
+            if again.label != Label::Pseudonym || next == field.raw {
+                break;
+            }
+            walked = next;
+        }
         outcome
     }
 

@@ -15,6 +15,7 @@ use crate::protocol::{Mark, Side};
 
 use super::endpoint::is_websocket;
 use super::gather::Gather;
+use super::lanes::Lanes;
 use super::lines::headers;
 use super::socket::{Socket, Told};
 use super::{LeftOut, Request, Response, TooLarge, Workload, grpc_status};
@@ -49,6 +50,8 @@ pub struct Asker {
     pub connection: u32,
     /// When the connection was opened (or first seen), nanoseconds from the capture's start.
     pub opened: u64,
+    /// It speaks HTTP/2.
+    pub http2: bool,
     /// When the request's first byte was captured.
     pub at: u64,
 }
@@ -86,6 +89,8 @@ struct Dialogue {
     responses: Reading,
     /// When bytes came last, on any side.
     heard: u64,
+    /// What it says in several messages at once, since it does.
+    lanes: Lanes,
     /// The request that is not complete yet.
     asking: Option<u64>,
     /// Numbers of the requests without a final response, oldest first.
@@ -207,13 +212,19 @@ impl Dialogue {
             self.guessed_wrong = !self.guessed_wrong;
             std::mem::swap(&mut self.client, &mut self.server);
             std::mem::swap(&mut self.requests, &mut self.responses);
+            self.lanes.swap();
         }
+    }
+
+    fn asker(&self, at: u64) -> Asker {
+        let http2 = self.lanes.spoken(Side::Client) > 0;
+        Asker { client: hashed(self.client), connection: self.connection, opened: self.opened, http2, at }
     }
 
     /// Bytes held for this connection.
     fn held(&self) -> usize {
         let socket = self.socket.as_ref().map_or(0, |socket| socket.held());
-        self.requests.bytes.len() + self.responses.bytes.len() + socket
+        self.requests.bytes.len() + self.responses.bytes.len() + self.lanes.held() + socket
     }
 }
 
@@ -299,6 +310,45 @@ impl<L: Listener> Collector<L> {
         });
     }
 
+    /// What a mark says about a message in a lane. False when it is in none.
+    fn mark_in_lane(&mut self, stream: Stream, mark: Mark<'_>, time: u64) -> bool {
+        let (now, begun, room) = (self.now, self.begun, READING_BYTES_MAX.saturating_sub(self.held));
+        let told = self.with(stream.flow, |dialogue, listener| {
+            let side = dialogue.role(stream.side);
+            let lane = dialogue.lanes.spoken(side);
+            match mark {
+                Mark::Lane(lane) => {
+                    dialogue.lanes.speak(side, lane);
+                    // The bytes say nothing any more that is not told.
+                    (dialogue.requests.bytes, dialogue.responses.bytes) = Default::default();
+                }
+                _ if lane == 0 => return None,
+                Mark::Request { .. } => {
+                    let asker = dialogue.asker(time);
+                    dialogue.lanes.request(lane, begun, &asker, now, listener);
+                }
+                Mark::Response { status, .. } => {
+                    // Behind an upgrade, the request before it is answered in lane 1.
+                    if !dialogue.lanes.has(lane)
+                        && let Some(number) = dialogue.unanswered.pop_front()
+                    {
+                        dialogue.lanes.adopt(lane, number, listener);
+                    }
+                    dialogue.lanes.response(lane, status, time);
+                    return Some(u64::from(!dialogue.lanes.has(lane)));
+                }
+                Mark::Text(text) => dialogue.lanes.text(side, text, now, room),
+                Mark::End { .. } => dialogue.lanes.end(side, now, listener),
+                Mark::Cut => dialogue.lanes.cut(lane, now, listener),
+            }
+            Some(0)
+        });
+        let Some(orphans) = told.flatten() else { return false };
+        self.left_out.orphan_responses += orphans;
+        self.begun += u64::from(matches!(mark, Mark::Request { .. }));
+        true
+    }
+
     fn request_begins(&mut self, flow: u64, at: u64, time: u64) {
         let number = self.begun;
         self.begun += 1;
@@ -313,8 +363,7 @@ impl<L: Listener> Collector<L> {
             if dialogue.unanswered.len() > PIPELINE_MAX {
                 dialogue.unanswered.pop_front().into_iter().for_each(|oldest| listener.unanswered(oldest));
             }
-            let Dialogue { connection, opened, client, .. } = *dialogue;
-            listener.begins(number, &Asker { client: hashed(client), connection, opened, at: time });
+            listener.begins(number, &dialogue.asker(time));
         });
     }
 
@@ -387,7 +436,7 @@ impl<L: Listener> Collector<L> {
         let mut begun = self.begun;
         self.with(flow, |dialogue, listener| {
             let Dialogue { connection, opened, client, .. } = *dialogue;
-            let asker = |at| Asker { client: hashed(client), connection, opened, at };
+            let asker = |at| Asker { client: hashed(client), connection, opened, http2: false, at };
             let Some(socket) = &mut dialogue.socket else { return };
             let room = socket.held() + room;
             socket.read((role, at), bytes, now, (&mut begun, room), &mut |told| tell(told, &asker, listener));
@@ -458,6 +507,9 @@ impl<L: Listener> Visitor for Collector<L> {
             match dialogue.role(stream.side) {
                 Side::Client => {
                     dialogue.client = dialogue.client.or(source);
+                    if dialogue.lanes.are_spoken() {
+                        return;
+                    }
                     dialogue.requests.idle();
                     dialogue.requests.goes_on(now);
                     let most = dialogue.requests.bytes.len() + room;
@@ -465,6 +517,9 @@ impl<L: Listener> Visitor for Collector<L> {
                 }
                 Side::Server => {
                     dialogue.server = dialogue.server.or(source);
+                    if dialogue.lanes.are_spoken() {
+                        return;
+                    }
                     dialogue.responses.idle();
                     let most = (dialogue.responses.bytes.len() + room).min(RESPONSE_BYTES_KEPT);
                     dialogue.responses.push(at, bytes, most);
@@ -486,17 +541,21 @@ impl<L: Listener> Visitor for Collector<L> {
         let begins = match mark {
             Mark::Request { .. } => Some(Side::Client),
             Mark::Response { .. } => Some(Side::Server),
-            Mark::End { .. } => None,
+            Mark::End { .. } | Mark::Lane(_) | Mark::Text(_) | Mark::Cut => None,
         };
         let role = self.with(stream.flow, |dialogue, _| {
             begins.into_iter().for_each(|role| dialogue.begins(stream.side, role));
             dialogue.role(stream.side)
         });
+        if self.mark_in_lane(stream, mark, time) {
+            return;
+        }
         match (role.unwrap_or(stream.side), mark) {
             (_, Mark::Request { at, .. }) => self.request_begins(stream.flow, at, time),
             (_, Mark::Response { status, at }) => self.response_begins(stream.flow, at, time, status),
             (Side::Client, Mark::End { end }) => self.request_ends(stream.flow, end),
             (Side::Server, Mark::End { end }) => self.response_ends(stream.flow, end, time),
+            (_, Mark::Lane(_) | Mark::Text(_) | Mark::Cut) => {}
         }
     }
 
@@ -520,9 +579,12 @@ impl<L: Listener> Visitor for Collector<L> {
             self.response_ends(flow, next, self.now);
         }
         self.with(flow, |dialogue, listener| {
-            let nobody = |at| Asker { client: 0, connection: dialogue.connection, opened: dialogue.opened, at };
+            let (connection, opened) = (dialogue.connection, dialogue.opened);
+            let nobody = |at| Asker { client: 0, connection, opened, http2: false, at };
             dialogue.socket.iter_mut().for_each(|socket| socket.end(&mut |told| tell(told, &nobody, listener)));
         });
+        let now = self.now;
+        self.with(flow, |dialogue, listener| dialogue.lanes.close(now, listener));
         let Some(dialogue) = self.open.remove(&flow) else { return };
         self.held = self.held.saturating_sub(dialogue.held());
         dialogue.asking.iter().for_each(|number| self.listener.lost(*number));

@@ -44,10 +44,11 @@ impl Gather {
             let place = *sessions.entry(asker.connection).or_insert_with(|| {
                 let next = clients.len() as u32;
                 let client = *clients.entry(asker.client).or_insert(next);
-                let connections = vec![Connection { opened: asker.opened }];
+                let connections = vec![Connection { opened: asker.opened, http2: false }];
                 workload.sessions.push(Session { client, connections, ..Session::default() });
                 workload.sessions.len() - 1
             });
+            workload.sessions[place].connections[0].http2 |= asker.http2;
             let step = Step { connection: 0, at: asker.at, after: None, think: 0, request, expect, edges: Vec::new() };
             workload.sessions[place].steps.push(step);
         }

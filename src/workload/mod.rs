@@ -14,6 +14,7 @@ mod gather;
 mod grpc;
 pub mod hand;
 mod known;
+mod lanes;
 mod line;
 mod lines;
 mod message;
@@ -90,6 +91,8 @@ pub struct Session {
 pub struct Connection {
     /// When it was opened (or first seen), nanoseconds from the capture's start.
     pub opened: u64,
+    /// It spoke HTTP/2: its exchanges may overlap, and stand here in the form that HTTP/1 gives them.
+    pub http2: bool,
 }
 
 /// One exchange: a request and what it was answered.
@@ -218,7 +221,7 @@ impl Request {
     /// The same request with other bytes, as many of them and laid out alike: what is said in it differs.
     pub fn with_bytes(&self, bytes: Vec<u8>) -> Request {
         let (method, target) = (self.method.clone(), self.target.clone());
-        Request { bytes, method, target, pause: self.pause, as_sent: OnceLock::new() }
+        Request { bytes, method, target, pause: self.pause, message: self.message.clone(), as_sent: OnceLock::new() }
     }
 
     /// A line without a version and nothing else: HTTP/0.9.

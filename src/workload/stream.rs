@@ -181,7 +181,7 @@ impl Listener for Teller<'_> {
     fn asks(&mut self, number: u64, mut request: Request) {
         let Some(Asking { asker, answer }) = self.asking(number) else { return };
         let Some(line) = self.lines.get(&asker.connection).map(|spoken| spoken.line.clone()) else { return };
-        let Asker { client, connection, opened, at } = asker;
+        let Asker { client, connection, opened, http2, at } = asker;
         let telling = Rc::new(Telling::new(number, line.clone(), &correlate::target(&request)));
         let told = telling.told.clone();
         let (mut edges, mut seen) = (Vec::new(), None);
@@ -211,6 +211,7 @@ impl Listener for Teller<'_> {
             session: line.first().connection(),
             connection,
             opened,
+            http2,
             at,
             after: seen.map(|(_, by)| by),
             think: at.saturating_sub(seen.map_or(opened, |(end, _)| end)),

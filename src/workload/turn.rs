@@ -25,6 +25,8 @@ pub struct Turn {
     pub connection: u32,
     /// When that was opened (or first seen), nanoseconds from the capture's start.
     pub opened: u64,
+    /// The connection speaks HTTP/2: its exchanges may overlap, and stand here in the form that HTTP/1 gives them.
+    pub http2: bool,
     /// Time of the request's first byte, likewise.
     pub at: u64,
     /// The response that was the last to be complete before this request, on any connection that belongs together with
@@ -125,6 +127,7 @@ impl Workload {
                     .connections
                     .get(step.connection as usize)
                     .map_or(step.at, |connection| connection.opened),
+                http2: session.connections.get(step.connection as usize).is_some_and(|connection| connection.http2),
                 at: step.at,
                 after: step.after.and_then(|after| numbers.get(&(n, after as usize)).copied()),
                 think: step.think,

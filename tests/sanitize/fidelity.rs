@@ -67,6 +67,9 @@ impl Visitor for Messages {
             }
             Mark::Response { status, at } => format!("{status} at {at}"),
             Mark::End { end } => format!("end {end}"),
+            Mark::Lane(lane) => format!("lane {lane}"),
+            Mark::Cut => "cut".to_owned(),
+            Mark::Text(_) => return,
         };
         self.0.push(format!("{stream:?} {time_ns} {what}"));
     }

@@ -67,6 +67,8 @@ pub struct Facts {
     pub media: Media,
     /// Upgrade names WebSocket.
     pub websocket: bool,
+    /// Upgrade names HTTP/2 without TLS (RFC 7540 §3.2).
+    pub http2: bool,
     /// Expect: 100-continue.
     pub expects: bool,
 }
@@ -83,7 +85,8 @@ impl Facts {
         facts
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) {
+    /// Reads a header.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let names = |word: &str| contains_word(value, word.as_bytes());
         match name.len() {
@@ -94,7 +97,10 @@ impl Facts {
             }
             16 if is("content-encoding") => self.add_codings(value),
             12 if is("content-type") && self.media.essence.is_empty() => self.media = Media::parse(value),
-            7 if is("upgrade") => self.websocket |= names("websocket"),
+            7 if is("upgrade") => {
+                self.websocket |= names("websocket");
+                self.http2 |= names("h2c");
+            }
             6 if is("expect") => self.expects |= names("100-continue"),
             _ => {}
         }

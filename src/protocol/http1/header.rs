@@ -196,20 +196,49 @@ pub fn line(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
 
 fn header_name(emit: &mut Emit<'_>, at: Range<usize>, kind: Kind, path: &mut Path) {
     let name = &emit.bytes()[at.clone()];
+    if go_down(name, kind, path) {
+        emit.keep_to(at.end);
+    } else {
+        emit.field_to(at.end, path, Encoding::Plain, Role::Name);
+    }
+}
+
+/// Goes down to the header `name`; whether the name may be told.
+fn go_down(name: &[u8], kind: Kind, path: &mut Path) -> bool {
     match kind {
         Kind::Cookie => path.push_unnamed(".cookie"),
         Kind::SetCookie => path.push_unnamed(".set-cookie"),
         _ => path.push_unnamed(".header"),
     }
-    if matches!(kind, Kind::Cookie | Kind::SetCookie) || is_identifier(name) {
-        if !matches!(kind, Kind::Cookie | Kind::SetCookie) {
-            path.push_lower(name);
-        }
-        emit.keep_to(at.end);
-    } else {
-        path.push_secret();
-        emit.field_to(at.end, path, Encoding::Plain, Role::Name);
+    let cookies = matches!(kind, Kind::Cookie | Kind::SetCookie);
+    let told = cookies || is_identifier(name);
+    match told {
+        true if cookies => {}
+        true => path.push_lower(name),
+        false => path.push_secret(),
     }
+    told
+}
+
+/// Reports a name that stands alone: all of the bytes. `path` is its message's.
+pub fn name(emit: &mut Emit<'_>, path: &mut Path) {
+    let (level, name) = (path.level(), emit.bytes());
+    header_name(emit, 0..name.len(), kind(name), path);
+    path.back(level);
+}
+
+/// Reports the value of the header `name`, which stands alone: all of the bytes. `path` is its message's.
+pub fn value(emit: &mut Emit<'_>, name: &[u8], path: &mut Path) {
+    let (level, kind, bytes) = (path.level(), kind(name), emit.bytes());
+    go_down(name, kind, path);
+    let start = bytes.len() - bytes.trim_ascii_start().len();
+    let end = bytes.trim_ascii_end().len().max(start);
+    emit.keep_to(start);
+    read_value(emit, kind, start..end, path);
+    // No reader leaves bytes; should one, they are not understood.
+    emit.opaque_to(end, "http header value");
+    emit.keep_to(bytes.len());
+    path.back(level);
 }
 
 /// Goes on with a folded line (RFC 9112 §5.2): more of a value, whatever its kind.

@@ -55,6 +55,11 @@ const STUCK_VERSION: usize = "HTTP/1.1".len();
 /// A line with an unknown method is one by its end; this far it is looked for.
 const LINE_MAX: usize = 8 << 10;
 
+/// Whether this is a method that is known.
+pub fn is_method(word: &[u8]) -> bool {
+    METHODS.contains(&word)
+}
+
 /// Looks at the line that begins `bytes`.
 pub fn look(bytes: &[u8]) -> Look {
     let status = starts_like(bytes, b"HTTP/").or(starts_like(bytes, b"HTTP ")).or(starts_like(bytes, b"ICY "));

@@ -6,7 +6,8 @@
 mod body;
 pub mod head;
 pub mod header;
-mod line;
+pub mod line;
+pub mod payload;
 pub mod url;
 mod value;
 pub mod words;
@@ -17,6 +18,7 @@ use self::body::{Body, Chunk, Framing, Turn};
 use self::head::Facts;
 use self::line::{Look, look};
 use super::emit::{Emit, Together};
+use super::http2::Http2;
 use super::path::Path;
 use super::tunnel::Tunnel;
 use super::websocket::WebSocket;
@@ -344,6 +346,12 @@ impl Connection {
         let line = head::lines(head, 0).next().map_or(&[][..], |(line, _)| &head[line]);
         let status = line::status_line(line).status;
         let facts = Facts::of(head);
+        if status == 101 && facts.http2 {
+            // The request is answered in HTTP/2, on stream 1.
+            self.report_head(input, len, Look::Status, sink);
+            self.through = Some(Http2.open(self.depth));
+            return Step::wait(len);
+        }
         if (100..200).contains(&status) && status != 101 {
             self.report_head(input, len, Look::Status, sink);
             return self.turn_to(input.side, State::Start, len);

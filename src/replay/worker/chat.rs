@@ -300,7 +300,7 @@ impl<'a> Chat<'a> {
         let answers = asking.is_some();
         if let Some(Asking { deal, due, written, bytes, .. }) = asking {
             let Arrival { first_byte, last_byte, framed, .. } = arrival;
-            let end = End::Answered { status: 0, written, first_byte, last_byte, sent: bytes as u64, received: framed };
+            let end = End::Answered { status: 0, grpc: None, written, first_byte, last_byte, sent: bytes as u64, received: framed };
             self.worker.over(&deal, &Outcome { intended: due.intended, free: due.free, end }, Vec::new());
         }
         match deal {

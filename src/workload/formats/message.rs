@@ -198,6 +198,7 @@ impl Sink for Marks {
             }
             Mark::End { end } => self.end = self.end.or(Some(end)),
             Mark::Response { .. } => self.begun += 2,
+            Mark::Lane(_) | Mark::Text(_) | Mark::Cut => {}
         }
     }
 }

@@ -212,7 +212,7 @@ fn of_what_is_never_answered_the_latest_is_remembered() {
     let mut each = |event| told += u64::from(matches!(event, Event::Turn(_)));
     let wanted = Wanted::default();
     let mut teller = Teller::new(&mut each, &wanted);
-    let asker = Asker { client: 1, connection: 0, opened: 0, at: 0 };
+    let asker = Asker { client: 1, connection: 0, opened: 0, http2: false, at: 0 };
     let many = UNANSWERED_KEPT as u64 * 3 / 2;
     for number in 0..many {
         teller.begins(number, &asker);
