@@ -13,8 +13,8 @@ const CAPTURE_BYTES_MAX: u64 = 1 << 20;
 /// The one that is part of the binary.
 const DEMO_BYTES_MAX: u64 = 250 << 10;
 
-const CAPTURES: [&str; 5] =
-    ["shop-demo.pcap", "shop-ipv6.pcapng", "shop-keepalive.pcap", "shop-lossy.pcap", "shop-ns.pcap"];
+const CAPTURES: [&str; 6] =
+    ["shop-demo.pcap", "shop-ipv6.pcapng", "shop-keepalive.pcap", "shop-lossy.pcap", "shop-ns.pcap", "shop-http2.pcap"];
 
 /// The first capture with other secrets.
 const TWIN: &str = "shop-demo-twin.pcap";

@@ -6,6 +6,7 @@ mod consistency;
 mod determinism;
 mod fidelity;
 mod fragments;
+mod http2;
 mod ledger;
 mod limits;
 mod odd;
@@ -28,8 +29,8 @@ use standin::rules::Policy;
 use standin::sanitize::{self, Container, Manifest, Options};
 
 /// The captures with people in them.
-const CAPTURES: [&str; 5] =
-    ["shop-demo.pcap", "shop-ipv6.pcapng", "shop-keepalive.pcap", "shop-lossy.pcap", "shop-ns.pcap"];
+const CAPTURES: [&str; 6] =
+    ["shop-demo.pcap", "shop-ipv6.pcapng", "shop-keepalive.pcap", "shop-lossy.pcap", "shop-ns.pcap", "shop-http2.pcap"];
 
 /// Packs, compiled once.
 static POLICIES: LazyLock<Vec<(&str, Arc<Policy>)>> = LazyLock::new(|| {

@@ -37,7 +37,21 @@ fn disguises(value: &str) -> Vec<Vec<u8>> {
         let end = (phase + bytes.len()) * 8 / 6;
         all.push(encoded[(phase * 8).div_ceil(6)..end].to_owned());
     }
-    all.into_iter().map(String::into_bytes).collect()
+    let mut all: Vec<Vec<u8>> = all.into_iter().map(String::into_bytes).collect();
+    all.extend((0..8).filter_map(|phase| huffman(bytes, phase)));
+    all
+}
+
+/// The bytes that hold nothing but the value in the code of HTTP/2's headers, where it begins so many bits into a byte.
+/// Nothing when they are too few to tell anything.
+fn huffman(value: &[u8], phase: usize) -> Option<Vec<u8>> {
+    // Letters of five bits bring the value to its place.
+    let before = (0..8).find(|n| 5 * n % 8 == phase)?;
+    let mut code = Vec::new();
+    standin::protocol::http2::huffman::encode(&[&b"aaaaaaa"[..before], value].concat(), &mut code);
+    let bits: usize = value.iter().map(|byte| standin::protocol::http2::huffman::bits(*byte)).sum();
+    let inner = (5 * before).div_ceil(8)..(5 * before + bits) / 8;
+    code.get(inner).filter(|inner| inner.len() >= 6).map(<[u8]>::to_vec)
 }
 
 /// A capture in every form in which something could be read in it: as a file, frame by frame, as streams, without
