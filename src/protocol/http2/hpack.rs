@@ -130,27 +130,24 @@ impl Decoder {
     }
 
     fn indexed(&self, index: usize) -> Result<Header, Damaged> {
-        let (name, value) = self.entry(index)?;
+        let Entry { name, value } = self.entry(index)?;
         Ok(Header { name, value, name_at: None, value_at: None, again: index > STATIC.len() })
     }
 
     fn literal(&self, cursor: &mut Cursor<'_>, prefix: u32) -> Result<Header, Damaged> {
         let (name, name_at) = match cursor.integer(prefix)? {
             0 => cursor.string().map(|(name, at)| (name, Some(at)))?,
-            index => (self.entry(index)?.0, None),
+            index => (self.entry(index)?.name, None),
         };
         let (value, value_at) = cursor.string()?;
         Ok(Header { name, value, name_at, value_at: Some(value_at), again: false })
     }
 
-    fn entry(&self, index: usize) -> Result<(Arc<[u8]>, Arc<[u8]>), Damaged> {
+    fn entry(&self, index: usize) -> Result<Entry, Damaged> {
         let index = index.checked_sub(1).ok_or(Damaged)?;
         match STATIC.get(index) {
-            Some((name, value)) => Ok((name.as_bytes().into(), value.as_bytes().into())),
-            None => {
-                let entry = self.table.get(index - STATIC.len()).ok_or(Damaged)?;
-                Ok((entry.name.clone(), entry.value.clone()))
-            }
+            Some((name, value)) => Ok(Entry { name: name.as_bytes().into(), value: value.as_bytes().into() }),
+            None => self.table.get(index - STATIC.len()).cloned().ok_or(Damaged),
         }
     }
 }

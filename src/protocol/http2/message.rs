@@ -15,7 +15,7 @@ pub fn report(block: &[u8], headers: &[Header], path: &mut Path, bodies: &mut u6
     let mut report = Report { block, done: 0, path, bodies, out };
     for header in headers {
         if let Some(at) = &header.name_at {
-            report.literal(at, &header.name, |emit, path| name(emit, path));
+            report.literal(at, &header.name, name);
         }
         if let Some(at) = &header.value_at {
             report.literal(at, &header.value, |emit, path| value(emit, &header.name, path));

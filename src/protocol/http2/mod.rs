@@ -68,7 +68,7 @@ fn probe_settings(bytes: &[u8]) -> Probe {
         return Probe::Decline;
     }
     let Ok(Some(head)) = Head::read(bytes) else { return Probe::Undecided };
-    if head.len % SETTING != 0 || head.len > SETTINGS_MAX * SETTING {
+    if !head.len.is_multiple_of(SETTING) || head.len > SETTINGS_MAX * SETTING {
         return Probe::Decline;
     }
     let settings = &bytes[HEAD..bytes.len().min(HEAD + head.len)];
@@ -479,7 +479,7 @@ impl Connection {
                 half.table = None;
                 (HEAD, NO_HEADERS)
             }
-            kind::SETTINGS if head.len <= SETTINGS_MAX * SETTING && head.len % SETTING == 0 => {
+            kind::SETTINGS if head.len <= SETTINGS_MAX * SETTING && head.len.is_multiple_of(SETTING) => {
                 return half.settings(input, head, sink);
             }
             kind::PING if head.len == 8 => (HEAD, PING),
