@@ -16,6 +16,7 @@ mod mapper;
 mod masking;
 mod output;
 mod packed;
+mod squeeze;
 mod told;
 mod values;
 

@@ -2,7 +2,7 @@
 //!
 //! Pseudonyms carry more entropy than the words they replace, so a window may not fit. Then values *degrade*, words
 //! and prose first, values without a detector's kind next, then those of a kind, and last tokens and ids, to which later
-//! messages refer: full pseudonym, 12-bit tag, filler.
+//! messages refer: full pseudonym, 12-bit tag, filler. Before a token or id degrades, a small window is [squeezed](squeeze_to).
 //! The step depends on the masked text and the room only.
 
 use std::ops::Range;
@@ -12,7 +12,8 @@ use hashbrown::HashMap;
 use super::deflate::{Deflaters, Fit, adler32, deflate_to};
 use super::ledger::Label;
 use super::literals;
-use super::values::{Level, Outcome, Values};
+use super::squeeze::squeeze_to;
+use super::values::{Class, Level, Outcome, Values};
 use crate::dissect::Stream;
 use crate::protocol::{Codec, Field, Part, PartKind, Window};
 
@@ -22,21 +23,34 @@ const DICTIONARY_BYTES: usize = 32 << 10;
 const OTHER_FILLERS: &[u8] = b"qjzkvwg";
 /// How many of them are tried.
 const VARIANTS_MAX: usize = 24;
+/// Texts that are squeezed before their fillers are varied: it takes less time.
+const SQUEEZED_AT_ONCE: usize = 1 << 10;
 
 /// How far each class of values has degraded; tried in order until the window fits.
-const STEPS: [[Level; 4]; 10] = [
-    // words, values without a kind, those of a kind, tokens and ids
-    [Level::Full, Level::Full, Level::Full, Level::Full],
-    [Level::Tag, Level::Full, Level::Full, Level::Full],
-    [Level::Filler, Level::Full, Level::Full, Level::Full],
-    [Level::Filler, Level::Tag, Level::Full, Level::Full],
-    [Level::Filler, Level::Filler, Level::Full, Level::Full],
-    [Level::Filler, Level::Filler, Level::Tag, Level::Full],
-    [Level::Filler, Level::Filler, Level::Filler, Level::Full],
-    [Level::Filler, Level::Filler, Level::Filler, Level::Tag],
-    [Level::Filler, Level::Filler, Level::Filler, Level::Filler],
-    [Level::Blank, Level::Blank, Level::Blank, Level::Blank],
-];
+const STEPS: [[Level; 7]; 13] = {
+    const F: Level = Level::Full;
+    const T: Level = Level::Tag;
+    const O: Level = Level::Filler;
+    const B: Level = Level::Blank;
+    [
+        // words, values without a kind, those of a kind; tokens and ids: the last quarter of them in the window first
+        [F, F, F, F, F, F, F],
+        [T, F, F, F, F, F, F],
+        [O, F, F, F, F, F, F],
+        [O, T, F, F, F, F, F],
+        [O, O, F, F, F, F, F],
+        [O, O, T, F, F, F, F],
+        [O, O, O, F, F, F, F],
+        [O, O, O, T, F, F, F],
+        [O, O, O, T, T, F, F],
+        [O, O, O, T, T, T, F],
+        [O, O, O, T, T, T, T],
+        [O, O, O, O, O, O, O],
+        [B, B, B, B, B, B, B],
+    ]
+};
+/// The last step at which tokens and ids stay as they are.
+const ALL_IDENTIFIERS: usize = 6;
 
 /// The compressed bodies that have begun and not ended: at most one in each stream, for one follows another; several where
 /// a stream tells several messages at once.
@@ -52,7 +66,8 @@ struct Body {
     dictionary: Vec<u8>,
     crc: flate2::Crc,
     adler: u32,
-    /// The step that the last window needed: the next begins there, for bodies are alike from end to end.
+    /// The step that the last window needed: the next begins there, for bodies are alike from end to end. But no token
+    /// degrades because one before it did.
     step: usize,
     /// A window could not be deflated: the rest of the body is blank.
     broken: bool,
@@ -99,18 +114,14 @@ impl Body {
         let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
         write_header(window, out);
         let mut masked = Masked::new(window, values, std::mem::take(plain));
-        let first = std::mem::replace(&mut self.step, STEPS.len());
+        let first = std::mem::replace(&mut self.step, STEPS.len()).min(ALL_IDENTIFIERS);
         for (step, levels) in STEPS.iter().enumerate().skip(first) {
-            masked.degrade(window, levels, values);
-            let mut fit = deflate_to(&masked.plain, &self.dictionary, room, window.last, deflaters, out);
-            let mut fillers = masked.fillers().into_iter().zip(OTHER_FILLERS.iter().cycle()).take(VARIANTS_MAX);
-            while fit == Fit::NotQuite
-                && let Some((at, other)) = fillers.next()
-            {
-                masked.plain[at] = *other;
-                fit = deflate_to(&masked.plain, &self.dictionary, room, window.last, deflaters, out);
+            let changed = masked.degrade(window, levels, values);
+            let squeeze = step >= ALL_IDENTIFIERS;
+            if !changed && step != first && step != ALL_IDENTIFIERS {
+                continue;
             }
-            if fit == Fit::Exactly {
+            if self.deflate(&mut masked, room, window.last, squeeze, deflaters, out) {
                 self.step = step;
                 break;
             }
@@ -125,6 +136,33 @@ impl Body {
         }
         *plain = masked.plain;
         fits && out.len() - start == window.packed.len()
+    }
+
+    /// Compresses what is masked into exactly `room` bytes. What is too short for that by a few bytes is varied in its
+    /// fillers; with `squeeze`, nothing that could be made to fit is given up.
+    fn deflate(
+        &self,
+        masked: &mut Masked,
+        room: usize,
+        last: bool,
+        squeeze: bool,
+        deflaters: &mut Deflaters,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let mut fit = deflate_to(&masked.plain, &self.dictionary, room, last, deflaters, out);
+        // Where fillers are few their letters change little, and what is small is squeezed sooner than varied.
+        let squeeze = squeeze || (fit == Fit::NotQuite && masked.plain.len() <= SQUEEZED_AT_ONCE);
+        if fit != Fit::Exactly && squeeze && squeeze_to(&masked.plain, &self.dictionary, room, last, out) {
+            return true;
+        }
+        let mut fillers = masked.fillers().into_iter().zip(OTHER_FILLERS.iter().cycle()).take(VARIANTS_MAX);
+        while fit == Fit::NotQuite
+            && let Some((at, other)) = fillers.next()
+        {
+            masked.plain[at] = *other;
+            fit = deflate_to(&masked.plain, &self.dictionary, room, last, deflaters, out);
+        }
+        fit == Fit::Exactly
     }
 
     fn advance(&mut self, plain: &[u8]) {
@@ -191,12 +229,15 @@ struct Piece {
     level: Level,
     /// Of a field.
     outcome: Option<Outcome>,
+    /// Its place in a step.
+    class: usize,
 }
 
 impl Masked {
     /// Everything in full, in `plain`.
     fn new(window: &Window<'_>, values: &mut Values, mut plain: Vec<u8>) -> Self {
         plain.clear();
+        let mut identifiers = 0;
         let piece = |part: &Part| {
             let (start, raw) = (plain.len(), &window.plain[part.at.clone()]);
             let outcome = field(part, raw).map(|field| values.replace(&field, &mut plain));
@@ -205,19 +246,27 @@ impl Masked {
                 PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
                 PartKind::Field { .. } => {}
             }
-            Piece { at: start..plain.len(), level: Level::Full, outcome }
+            let class = outcome.map_or(Class::Prose, |outcome| outcome.class());
+            identifiers += usize::from(class == Class::Identifier);
+            Piece { at: start..plain.len(), level: Level::Full, outcome, class: class as usize }
         };
-        let pieces = window.parts.iter().map(piece).collect();
+        let mut pieces: Vec<Piece> = window.parts.iter().map(piece).collect();
+        let of_identifiers = pieces.iter_mut().filter(|piece| piece.class == Class::Identifier as usize);
+        for (n, piece) in of_identifiers.enumerate() {
+            piece.class += 3 - 4 * n / identifiers;
+        }
         Masked { plain, pieces }
     }
 
-    /// Brings every pseudonym to its class's level.
-    fn degrade(&mut self, window: &Window<'_>, levels: &[Level; 4], values: &mut Values) {
-        let wanted = |outcome: &Outcome| levels[outcome.class() as usize];
+    /// Brings every pseudonym to its class's level; whether there were any at another one.
+    fn degrade(&mut self, window: &Window<'_>, levels: &[Level; 7], values: &mut Values) -> bool {
+        let mut changed = false;
         let mut scratch = Vec::new();
         for (piece, part) in self.pieces.iter_mut().zip(window.parts) {
-            let Some(outcome) = piece.outcome.filter(|outcome| outcome.label == Label::Pseudonym) else { continue };
-            let level = wanted(&outcome);
+            if piece.outcome.is_none_or(|outcome| outcome.label != Label::Pseudonym) {
+                continue;
+            }
+            let level = levels[piece.class];
             // A variant of the step before may have changed a filler.
             if level == Level::Full || (level == piece.level && level != Level::Filler) {
                 continue;
@@ -227,10 +276,12 @@ impl Masked {
                 values.degrade(&field, level, &mut scratch);
                 if scratch.len() == piece.at.len() {
                     self.plain[piece.at.clone()].copy_from_slice(&scratch);
+                    changed |= piece.level != level;
                     piece.level = level;
                 }
             }
         }
+        changed
     }
 
     /// Where the fillers' letters stand.

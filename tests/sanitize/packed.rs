@@ -199,6 +199,63 @@ fn what_does_not_fit_is_counted() {
     assert!(kinds >= 125, "{kinds} values counted");
 }
 
+/// A form of 300 packed bytes: the token in it is what a replay has to follow, and it always finds room.
+#[test]
+fn a_token_in_a_small_page_never_degrades() {
+    for n in 0..60u64 {
+        let token: String =
+            (0..4u64).map(|part| format!("{:08x}", (n * 4 + part + 1).wrapping_mul(0x9E37_79B9) as u32)).collect();
+        let page = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Sign in</title></head>\n<body>\n\
+             <h1>Sign in</h1>\n<form method=\"post\" action=\"/login\">\n<input type=\"hidden\" name=\"csrf\" \
+             value=\"{token}\">\n<label>E-mail <input type=\"email\" name=\"email\"></label>\n<button \
+             type=\"submit\">Sign in</button>\n</form>\n</body>\n</html>\n"
+        );
+        for level in [1, 6, 9] {
+            let mut wire = Wire::connected();
+            wire.say(From::Client, format!("GET /login HTTP/1.1\r\nHost: shop.example\r\nX-Token: {token}\r\n\r\n"));
+            let packed = pack(Codec::Gzip, page.as_bytes(), level);
+            wire.say(From::Server, answer("200 OK", encoding(Codec::Gzip), "text/html", &packed));
+            let masked = mask(&wire.close().file);
+            let stream = said(&masked.bytes, From::Server);
+            let head = memchr::memmem::find(&stream, b"\r\n\r\n").unwrap() + 4;
+            let body = unpack(Codec::Gzip, &stream[head..]).unwrap();
+            let asked = said(&masked.bytes, From::Client);
+            let at = memchr::memmem::find(&asked, b"X-Token: ").unwrap() + 9;
+            let pseudonym = &asked[at..at + token.len()];
+            assert_ne!(pseudonym, token.as_bytes());
+            assert!(memchr::memmem::find(&body, pseudonym).is_some(), "token {n}, level {level}");
+            assert_eq!(masked.manifest.degraded.get("token"), None, "token {n}, level {level}");
+        }
+    }
+}
+
+/// Many ids in a little too little room: those at the beginning stay as they are elsewhere.
+#[test]
+fn the_last_ids_of_a_page_degrade_first() {
+    // The first hundred count up, and pack to a third of what their pseudonyms need.
+    let id =
+        |n: u64| if n < 100 { 7_000_000 + n } else { 1_000_000 + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 9_000_000 };
+    let items: Vec<String> = (0..400).map(|n| format!("{{\"id\":{}}}", id(n))).collect();
+    let plain = format!("[{}]", items.join(","));
+    let mut wire = Wire::connected();
+    let asked = format!("GET /items/{}/{} HTTP/1.1\r\nHost: shop.example\r\n\r\n", id(0), id(399));
+    wire.say(From::Client, &asked);
+    let packed = pack(Codec::Gzip, plain.as_bytes(), 6);
+    wire.say(From::Server, answer("200 OK", encoding(Codec::Gzip), "application/json", &packed));
+    let masked = mask(&wire.close().file);
+    let asked = String::from_utf8(said(&masked.bytes, From::Client)).unwrap();
+    let path: Vec<&str> = asked.split(' ').nth(1).unwrap().split('/').collect();
+    let stream = said(&masked.bytes, From::Server);
+    let head = memchr::memmem::find(&stream, b"\r\n\r\n").unwrap() + 4;
+    let body = unpack(Codec::Gzip, &stream[head..]).unwrap();
+    let body: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap();
+    let degraded: u64 = masked.manifest.degraded.values().sum();
+    assert!((50..400).contains(&degraded), "{degraded} of 400");
+    assert_eq!(body[0]["id"].to_string(), path[2]);
+    assert_ne!(body[399]["id"].to_string(), path[3]);
+}
+
 /// Several members, a file name, and what stands behind the end.
 #[test]
 fn gzip_as_it_may_come() {
