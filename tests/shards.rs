@@ -84,6 +84,29 @@ fn shards(addr: SocketAddr, profile: &Profile, of: u64) -> Vec<(String, RunResul
 }
 
 #[test]
+fn merge_ends_as_the_whole_run_would_have() {
+    let (addr, _) = recorder();
+    let folder = tempfile::TempDir::new().unwrap();
+    // Of the captured statuses four of five come again.
+    for (objective, expected) in [("status agreement >= 50 %", 0), ("status agreement >= 99 %", 1)] {
+        let profile = Profile { slo: vec![objective.parse().unwrap()], ..profile(Mode::Captured) };
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_standin"));
+        command.arg("merge").arg("-o").arg(folder.path().join("whole.json"));
+        for (name, shard) in shards(addr, &profile, 2) {
+            std::fs::write(folder.path().join(&name), serde_json::to_vec(&shard).unwrap()).unwrap();
+            command.arg(folder.path().join(name));
+        }
+        let ended = command.output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let whole = std::fs::read(folder.path().join("whole.json")).unwrap();
+        let whole: RunResult = serde_json::from_slice(&whole).unwrap();
+        assert!(whole.valid, "{:?}", whole.invalid_because);
+        assert_eq!(ended.status.code(), Some(expected), "{said}");
+        assert_eq!(said.contains(&format!("objective not met: {objective}")), expected == 1, "{said}");
+    }
+}
+
+#[test]
 fn four_shards_merged_are_one_run() {
     for mode in [Mode::Sessions, Mode::Captured, Mode::Rate, Mode::Closed] {
         let (addr, lines) = recorder();

@@ -33,7 +33,13 @@ pub(super) fn run(args: &MergeArgs, talk: &Talk) -> Result<Exit, Failure> {
     for why in &whole.invalid_because {
         talk.warn(&format!("the run is not valid: {why}"));
     }
-    Ok(if whole.valid { Exit::Clean } else { Exit::Negative })
+    for check in whole.checks.iter().filter(|check| !check.met) {
+        talk.warn(&format!("check not met: {}", check.name));
+    }
+    for slo in whole.slo.iter().filter(|slo| !slo.met) {
+        talk.warn(&format!("objective not met: {}", slo.objective));
+    }
+    Ok(if whole.is_good() { Exit::Clean } else { Exit::Negative })
 }
 
 fn failure(error: MergeError) -> Failure {
