@@ -132,6 +132,36 @@ fn every_outcome_has_a_line() {
     assert!(!folder.path().join("none.csv").exists());
 }
 
+/// A target that takes requests and hangs up: they were written, and nothing came back.
+#[test]
+fn a_failed_outcome_tells_when_it_was_written() {
+    let folder = masked();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            std::thread::spawn(move || {
+                let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+            });
+        }
+    });
+    let arguments = ["replay", "safe.pcap", "--target", &target, "--outcomes", "all.csv", "--requests", "5"];
+    let (code, _, said) = standin(&folder, &arguments);
+    assert_eq!(code, 1, "{said}");
+    let text = fs::read_to_string(folder.path().join("all.csv")).unwrap();
+    let mut lines = text.split_terminator("\r\n").map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let column = |name: &str| head.iter().position(|known| *known == name).unwrap();
+    let failed: Vec<_> = lines.filter(|line| ["reset", "closed_early"].contains(&line[column("failure")])).collect();
+    assert!(!failed.is_empty(), "{text}");
+    for line in failed {
+        assert_eq!(line.len(), head.len());
+        let number = |name: &str| line[column(name)].parse::<f64>().unwrap();
+        assert!(number("written_us") + 50.0 >= number("intended_us"), "{line:?}");
+        assert!(line[column("first_byte_us")].is_empty() && line[column("last_byte_us")].is_empty());
+    }
+}
+
 #[test]
 fn a_run_is_told_to_other_tools() {
     let folder = masked();

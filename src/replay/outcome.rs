@@ -9,6 +9,8 @@ pub struct Outcome {
     pub intended: u64,
     /// When nothing of the target's kept it from being sent any more: its connection was there and free, the values it needs were told.
     pub free: u64,
+    /// When its first byte was about to be written, if it came to that, whatever became of it then.
+    pub written: Option<u64>,
     /// How it ended.
     pub end: End,
 }

@@ -76,7 +76,10 @@ impl Writer {
                 us(last_byte),
                 shown(status)
             ),
-            End::Failed(failure) => write!(self.piece, ",,,,{},{captured},,,{measured},{copy}\r\n", failure.name()),
+            End::Failed(failure) => {
+                let written = outcome.written.map_or_else(String::new, |at| format!("{:.3}", us(at)));
+                write!(self.piece, "{written},,,,{},{captured},,,{measured},{copy}\r\n", failure.name())
+            }
         };
         if self.piece.len() >= PIECE_BYTES {
             self.hand_on();

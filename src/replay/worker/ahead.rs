@@ -19,6 +19,7 @@ struct Asking<'a> {
     deal: Box<Deal>,
     due: Sent,
     bytes: usize,
+    written: u64,
     _flight: Flight<'a>,
 }
 
@@ -35,7 +36,7 @@ impl Worker {
     pub(super) async fn ahead(&self, queue: &Queue, link: &mut Link, first: Box<Deal>, due: Sent) -> u64 {
         let Some(mut cleared) = self.cleared(due).await else { return now() };
         if cleared.flight.is_none() {
-            return self.fail(&first, &due, Failure::Cap);
+            return self.fail(&first, &due, None, Failure::Cap);
         }
         let asked = now();
         let readiness = link.ready().await;
@@ -45,7 +46,7 @@ impl Worker {
         }
         let mut pipe = match readiness.and_then(|_| Pipe::on(link).ok_or(Failure::Connect)) {
             Ok(pipe) => pipe,
-            Err(failure) => return self.fail(&first, &cleared.due, failure),
+            Err(failure) => return self.fail(&first, &cleared.due, None, failure),
         };
         let mut sent = VecDeque::new();
         // Thinking without an answer to think about is counted from here.
@@ -115,8 +116,9 @@ impl Worker {
         deal: Box<Deal>,
         Cleared { due, flight }: Cleared<'a>,
     ) -> u64 {
-        let Some(flight) = flight else { return self.fail(&deal, &due, Failure::Cap) };
+        let Some(flight) = flight else { return self.fail(&deal, &due, None, Failure::Cap) };
         let request = self.render(&deal);
+        let written = now();
         pipe.send(&request.bytes, leave(&deal), self.reader(&deal));
         let bytes = request.bytes.len();
         let mut tally = self.tally.borrow_mut();
@@ -124,7 +126,7 @@ impl Worker {
         tally.missed += request.missed;
         drop(request);
         drop(tally);
-        sent.push_back(Asking { deal, due, bytes, _flight: flight });
+        sent.push_back(Asking { deal, due, bytes, written, _flight: flight });
         now()
     }
 
@@ -135,17 +137,20 @@ impl Worker {
             // A body went out that had waited for leave.
             Ok(None) => return now(),
             Err(failure) => {
-                return sent.drain(..).map(|one| self.fail(&one.deal, &one.due, failure)).last().unwrap_or(0);
+                let failed = sent.drain(..).map(|one| self.fail(&one.deal, &one.due, Some(one.written), failure));
+                return failed.last().unwrap_or(0);
             }
         };
         let Some(one) = sent.pop_front() else { return now() };
         let end = answered(&reader, &timing, one.bytes);
-        self.over(&one.deal, &Outcome { intended: one.due.intended, free: one.due.free, end }, reader.into_bytes())
+        let Sent { intended, free, .. } = one.due;
+        let outcome = Outcome { intended, free, written: Some(timing.written), end };
+        self.over(&one.deal, &outcome, reader.into_bytes())
     }
 
     /// A request without an answer.
-    pub(super) fn fail(&self, deal: &Deal, due: &Sent, failure: Failure) -> u64 {
-        let outcome = Outcome { intended: due.intended, free: due.free, end: End::Failed(failure) };
+    pub(super) fn fail(&self, deal: &Deal, due: &Sent, written: Option<u64>, failure: Failure) -> u64 {
+        let outcome = Outcome { intended: due.intended, free: due.free, written, end: End::Failed(failure) };
         self.over(deal, &outcome, Vec::new())
     }
 }

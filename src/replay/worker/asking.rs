@@ -34,7 +34,8 @@ impl Worker {
 
     /// Sends a request, reads and records its outcome; returns when that was known.
     pub(super) async fn request(&self, deal: &Deal, early: Option<Rendered<'_>>, link: &mut Link, sent: Sent) -> u64 {
-        let mut outcome = Outcome { intended: sent.intended, free: sent.free, end: End::Failed(Failure::Cap) };
+        let Sent { intended, free, .. } = sent;
+        let mut outcome = Outcome { intended, free, written: None, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
             let Some(slot) = self.slot(sent.at).await else { return now() };
@@ -98,6 +99,7 @@ impl Worker {
                 // The target took that long to be connected to; that it was begun late is not its fault.
                 outcome.free = outcome.free.max(outcome.intended) + now().saturating_sub(asked);
             }
+            outcome.written = Some(now());
             match link.exchange(request, leave, reader).await {
                 Ok(timing) => return Ok(answered(reader, &timing, request.len())),
                 Err(_) if link.may_try_again() => {

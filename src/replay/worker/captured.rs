@@ -68,7 +68,7 @@ impl Worker {
             let early = self.is_told(&deal).then(|| self.render(&deal));
             let Some(sent) = self.due(&deal, intended, before).await else { return };
             if sent.at > self.run.last() {
-                free = Some(self.fail(&deal, &sent, Failure::Unsent));
+                free = Some(self.fail(&deal, &sent, None, Failure::Unsent));
                 continue;
             }
             if deal.turn.is_upgraded() {

@@ -84,7 +84,7 @@ impl Worker {
     /// Sends a request that asks for an upgrade; gives when its outcome was known, and the connection when the target has
     /// upgraded it as it should.
     pub(super) async fn upgrade(&self, deal: &Deal, link: &mut Link, sent: Sent) -> (u64, Option<Socket>) {
-        let mut outcome = Outcome { intended: sent.intended, free: sent.free, end: End::Failed(Failure::Cap) };
+        let mut outcome = Outcome { intended: sent.intended, free: sent.free, written: None, end: End::Failed(Failure::Cap) };
         let (mut response, mut socket) = (Vec::new(), None);
         if let Some(_flight) = self.run.governor.take_off() {
             let Some(slot) = self.slot(sent.at).await else { return (now(), None) };
@@ -164,7 +164,7 @@ impl<'a> Chat<'a> {
             // No request can follow on such a connection.
             None => {
                 let at = now();
-                self.fail(&deal, &Sent { intended: at, free: at, at }, Failure::Connect);
+                self.fail(&deal, &Sent { intended: at, free: at, at }, None, Failure::Connect);
                 true
             }
         }
@@ -195,7 +195,7 @@ impl<'a> Chat<'a> {
         let flight = match expects {
             true => match worker.run.governor.take_off() {
                 None => {
-                    self.fail(&deal, &due, Failure::Cap);
+                    self.fail(&deal, &due, None, Failure::Cap);
                     return true;
                 }
                 flight => flight,
@@ -211,7 +211,7 @@ impl<'a> Chat<'a> {
             // A close that answers one is sent already.
             worker.tally.borrow_mut().websocket.unsent += u64::from(!is_control);
             if expects {
-                self.fail(&deal, &due, if self.socket.is_some() { Failure::ClosedEarly } else { self.gone });
+                self.fail(&deal, &due, None, if self.socket.is_some() { Failure::ClosedEarly } else { self.gone });
             }
             return true;
         };
@@ -301,7 +301,7 @@ impl<'a> Chat<'a> {
         if let Some(Asking { deal, due, written, bytes, .. }) = asking {
             let Arrival { first_byte, last_byte, framed, .. } = arrival;
             let end = End::Answered { status: 0, grpc: None, written, first_byte, last_byte, sent: bytes as u64, received: framed };
-            self.worker.over(&deal, &Outcome { intended: due.intended, free: due.free, end }, Vec::new());
+            self.worker.over(&deal, &Outcome { intended: due.intended, free: due.free, written: Some(written), end }, Vec::new());
         }
         match deal {
             Some(deal) => self.learn(&deal, &arrival),
@@ -352,14 +352,14 @@ impl<'a> Chat<'a> {
 
     fn miss(&self, awaited: Awaited<'_>, failure: Failure) {
         self.worker.tally.borrow_mut().websocket.unheard += u64::from(awaited.deal.is_some());
-        if let Some(Asking { deal, due, .. }) = awaited.asking {
-            self.fail(&deal, &due, failure);
+        if let Some(Asking { deal, due, written, .. }) = awaited.asking {
+            self.fail(&deal, &due, Some(written), failure);
         }
     }
 
     /// A message without an answer.
-    fn fail(&self, deal: &Deal, due: &Sent, failure: Failure) {
-        let outcome = Outcome { intended: due.intended, free: due.free, end: End::Failed(failure) };
+    fn fail(&self, deal: &Deal, due: &Sent, written: Option<u64>, failure: Failure) {
+        let outcome = Outcome { intended: due.intended, free: due.free, written, end: End::Failed(failure) };
         self.worker.over(deal, &outcome, Vec::new());
     }
 
