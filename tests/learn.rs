@@ -74,6 +74,21 @@ fn what_many_clients_say_is_a_word_of_the_service() {
     assert!(talk.learned(6).is_empty());
 }
 
+/// The service has the higher port, so the guess is wrong until a request tells.
+#[test]
+fn connections_whose_opening_was_not_captured_are_learned_from() {
+    let mut talk = Talk::new();
+    for (n, client) in people() {
+        talk.0.addresses[0] = client;
+        talk.0.ports = [1_000 + u16::from(n), 60_000];
+        let request = "GET /gizmo-family HTTP/1.1\r\nHost: a\r\n\r\n";
+        talk.0.say(From::Client, request).say(From::Server, json(r#"{"fit":"slim-cut"}"#)).close();
+    }
+    let proposal = talk.learned(5);
+    assert_eq!((proposal.requests, proposal.clients), (5, 5));
+    assert_eq!(kept(&proposal), ["gizmo-family"]);
+}
+
 #[test]
 fn one_client_counts_once_however_often_it_says_something() {
     let mut talk = Talk::new();

@@ -169,6 +169,24 @@ fn the_first_message_tells_who_asks_when_the_opening_was_not_captured() {
 }
 
 #[test]
+fn hosts_are_those_of_requests_to_a_proxy_too() {
+    let mut play = Play::new();
+    for request in [
+        GET,
+        "GET http://me:word@Prod.Example:8080/a?to=http://not.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n",
+        "GET http://[2001:DB8::7]/ HTTP/1.1\r\n\r\n",
+        "CONNECT Tunnel.Example:443 HTTP/1.1\r\nHost: tunnel.example:443\r\n\r\n",
+        "GET /go?to=http://not.example/ HTTP/1.1\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\n\r\n",
+    ] {
+        play.request(request);
+    }
+    let hosts = play.finish().hosts;
+    let expected = ["2001:db8::7", "other.example", "prod.example", "shop.example", "tunnel.example"];
+    assert_eq!(hosts.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn what_is_missing_is_counted_and_shifts_nothing() {
     let mut play = Play::new();
     // The answer to a request from before the capture.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod datagrams;
+mod roles;
 mod sctp;
 mod visitor;
 mod waiting;
@@ -17,6 +18,7 @@ use crate::limits;
 use crate::protocol::Side;
 
 use connection::{Arriving, Connection, TcpSegment};
+pub use roles::Roles;
 use sctp::Association;
 pub use visitor::{Ending, Packet, Stream, Visitor};
 use waiting::{Owner, Waiting};

@@ -27,7 +27,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::decode::Layers;
-use crate::dissect::{Packet, Stream, Visitor};
+use crate::dissect::{Packet, Roles, Stream, Visitor};
 use crate::flow::{Datagram, Span};
 use crate::limits::{LEARN_REQUEST_BYTES, PIPELINE_MAX};
 use crate::protocol::encoding::{Decoded, decode};
@@ -61,6 +61,8 @@ pub struct Learner {
 #[derive(Default)]
 struct Dialogue {
     client: Option<IpAddr>,
+    server: Option<IpAddr>,
+    roles: Roles,
     /// Which lane the client and the server speak in ([`Mark::Lane`]).
     lanes: [u32; 2],
     /// Requests being read, by lane.
@@ -119,7 +121,7 @@ impl Learner {
         }
         let Some(dialogue) = self.open.get_mut(&stream.flow) else { return };
         let text = decode(field.raw, field.encoding, &mut self.decoded);
-        match stream.side {
+        match dialogue.roles.of(stream.side) {
             Side::Client => {
                 let lane = dialogue.lane(Side::Client);
                 let Some(asking) = dialogue.asking.get_mut(&lane) else { return };
@@ -189,9 +191,12 @@ impl Visitor for Learner {
 
     fn bytes(&mut self, stream: Stream, _at: u64, _bytes: &[u8]) {
         let source = self.source;
-        if let Some(dialogue) = self.open.get_mut(&stream.flow).filter(|_| stream.side == Side::Client) {
-            dialogue.client = dialogue.client.or(source);
-        }
+        let Some(dialogue) = self.open.get_mut(&stream.flow) else { return };
+        let address = match dialogue.roles.of(stream.side) {
+            Side::Client => &mut dialogue.client,
+            Side::Server => &mut dialogue.server,
+        };
+        *address = address.or(source);
     }
 
     fn field(&mut self, stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {
@@ -208,9 +213,19 @@ impl Visitor for Learner {
     }
 
     fn mark(&mut self, stream: Stream, mark: Mark<'_>, _time_ns: i128) {
+        let begins = match mark {
+            Mark::Request { .. } => Some(Side::Client),
+            Mark::Response { .. } => Some(Side::Server),
+            _ => None,
+        };
         let Some(dialogue) = self.open.get_mut(&stream.flow) else { return };
-        let lane = dialogue.lane(stream.side);
-        match (stream.side, mark) {
+        if begins.is_some_and(|role| dialogue.roles.begins(stream.side, role)) {
+            std::mem::swap(&mut dialogue.client, &mut dialogue.server);
+            dialogue.lanes.swap(0, 1);
+        }
+        let side = dialogue.roles.of(stream.side);
+        let lane = dialogue.lane(side);
+        match (side, mark) {
             (_, Mark::Request { .. }) => {
                 self.asked(stream.flow, lane);
                 if let Some(dialogue) = self.open.get_mut(&stream.flow)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limits::HOSTS_KEPT;
-use crate::workload::{Request, Turn, Wanted, host};
+use crate::workload::{Request, Turn, Wanted, hosts};
 
 use super::ReplayError;
 use super::checks::wanted;
@@ -478,9 +478,10 @@ impl<'a> Dealer<'a> {
 
     /// Looks at a request of the first round.
     fn meet(&mut self, turn: &Turn, endpoint: u32, allowed: bool) -> Result<(), ReplayError> {
-        if let Some(host) = host(&turn.request)
-            && !self.seen_hosts.contains(&host)
-        {
+        for host in hosts(&turn.request) {
+            if self.seen_hosts.contains(&host) {
+                continue;
+            }
             (self.hosts)(&host)?;
             if self.seen_hosts.len() < HOSTS_KEPT {
                 self.met.lock().unwrap_or_else(PoisonError::into_inner).hosts.insert(host.clone());

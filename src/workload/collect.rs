@@ -8,7 +8,7 @@ use std::ops::Range;
 use hashbrown::HashMap;
 
 use crate::decode::Layers;
-use crate::dissect::{Ending, Packet, Stream, Visitor};
+use crate::dissect::{Ending, Packet, Roles, Stream, Visitor};
 use crate::flow::{Datagram, Span};
 use crate::limits::{GAP_NANOS_MAX, HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
 use crate::protocol::{Mark, Side};
@@ -81,10 +81,7 @@ struct Dialogue {
     opened: u64,
     client: Option<IpAddr>,
     server: Option<IpAddr>,
-    /// Of a connection whose opening was not captured, which side asks is a guess, until a message tells.
-    guessed_wrong: bool,
-    /// A message was seen.
-    has_begun: bool,
+    roles: Roles,
     requests: Reading,
     responses: Reading,
     /// When bytes came last, on any side.
@@ -189,17 +186,9 @@ impl Reading {
 }
 
 impl Dialogue {
-    /// Which role a side has.
-    fn role(&self, side: Side) -> Side {
-        match (side, self.guessed_wrong) {
-            (Side::Client, false) | (Side::Server, true) => Side::Client,
-            (Side::Server, false) | (Side::Client, true) => Side::Server,
-        }
-    }
-
     /// What a side says.
     fn reading(&mut self, side: Side) -> &mut Reading {
-        match self.role(side) {
+        match self.roles.of(side) {
             Side::Client => &mut self.requests,
             Side::Server => &mut self.responses,
         }
@@ -207,9 +196,7 @@ impl Dialogue {
 
     /// A message of that role's begins on a side. The first one tells who is who.
     fn begins(&mut self, side: Side, role: Side) {
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
-        if is_first && self.role(side) != role {
-            self.guessed_wrong = !self.guessed_wrong;
+        if self.roles.begins(side, role) {
             std::mem::swap(&mut self.client, &mut self.server);
             std::mem::swap(&mut self.requests, &mut self.responses);
             self.lanes.swap();
@@ -314,7 +301,7 @@ impl<L: Listener> Collector<L> {
     fn mark_in_lane(&mut self, stream: Stream, mark: Mark<'_>, time: u64) -> bool {
         let (now, begun, room) = (self.now, self.begun, READING_BYTES_MAX.saturating_sub(self.held));
         let told = self.with(stream.flow, |dialogue, listener| {
-            let side = dialogue.role(stream.side);
+            let side = dialogue.roles.of(stream.side);
             let lane = dialogue.lanes.spoken(side);
             match mark {
                 Mark::Lane(lane) => {
@@ -499,12 +486,12 @@ impl<L: Listener> Visitor for Collector<L> {
         let upgraded = self.open.get_mut(&stream.flow).filter(|dialogue| dialogue.socket.is_some());
         if let Some(dialogue) = upgraded {
             dialogue.heard = now;
-            let role = dialogue.role(stream.side);
+            let role = dialogue.roles.of(stream.side);
             return self.messages(stream.flow, role, at, bytes);
         }
         self.with(stream.flow, |dialogue, _| {
             dialogue.heard = now;
-            match dialogue.role(stream.side) {
+            match dialogue.roles.of(stream.side) {
                 Side::Client => {
                     dialogue.client = dialogue.client.or(source);
                     if dialogue.lanes.are_spoken() {
@@ -545,7 +532,7 @@ impl<L: Listener> Visitor for Collector<L> {
         };
         let role = self.with(stream.flow, |dialogue, _| {
             begins.into_iter().for_each(|role| dialogue.begins(stream.side, role));
-            dialogue.role(stream.side)
+            dialogue.roles.of(stream.side)
         });
         if self.mark_in_lane(stream, mark, time) {
             return;
@@ -593,14 +580,34 @@ impl<L: Listener> Visitor for Collector<L> {
     }
 }
 
-/// The host that a request names, lower case, without port.
-pub fn host(request: &Request) -> Option<String> {
-    let text = std::str::from_utf8(request.bytes.get(request.header("host")?)?).ok()?;
-    let name = host_name(text).to_ascii_lowercase();
-    // However it is written: with a dot at its end it is the same name, with other zeros the same address.
+/// The hosts that a request names, lower case, without port: in `Host`, and in the target of a request to a proxy
+/// (RFC 9112 §3.2.2, §3.2.3).
+pub fn hosts(request: &Request) -> impl Iterator<Item = String> {
+    let header = request.header("host").and_then(|at| request.bytes.get(at));
+    let target = request.target();
+    let authority = match request.method() {
+        b"CONNECT" => Some(target),
+        _ => absolute(target),
+    };
+    [header, authority].map(|text| text.and_then(known_name)).into_iter().flatten()
+}
+
+/// The name by which a host is known again, however it is written: with a dot at its end it is the same name, with other
+/// zeros the same address.
+fn known_name(text: &[u8]) -> Option<String> {
+    let name = host_name(std::str::from_utf8(text).ok()?).to_ascii_lowercase();
     let name = name.strip_suffix('.').unwrap_or(&name);
     let address = name.parse().map(|address: IpAddr| address.to_canonical().to_string());
     Some(address.unwrap_or_else(|_| name.to_owned())).filter(|host| !host.is_empty())
+}
+
+/// Host and port of a target in absolute form.
+fn absolute(target: &[u8]) -> Option<&[u8]> {
+    let colon = memchr::memmem::find(target, b"://").filter(|colon| !target[..*colon].contains(&b'/'))?;
+    let rest = &target[colon + 3..];
+    let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    // What may stand before the host is a name and a password.
+    rest[..end].rsplit(|b| *b == b'@').next()
 }
 
 /// `[::1]:80`, `::1`, `a.example:80` without port and brackets.
@@ -631,7 +638,7 @@ mod tests {
             (".", None),
         ] {
             let request = Request::new(format!("GET / HTTP/1.1\r\nHost: {written}\r\n\r\n").into_bytes()).unwrap();
-            assert_eq!(host(&request).as_deref(), read, "{written}");
+            assert_eq!(hosts(&request).next().as_deref(), read, "{written}");
         }
     }
 }

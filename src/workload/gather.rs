@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::limits::WORKLOAD_BYTES_MAX;
 
-use super::collect::{Asker, Listener, host};
+use super::collect::{Asker, Listener, hosts};
 use super::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload};
 
 /// Keeps all it hears of.
@@ -40,7 +40,7 @@ impl Gather {
                 workload.left_out.incomplete_requests += 1;
                 continue;
             };
-            workload.hosts.extend(host(&request));
+            workload.hosts.extend(hosts(&request));
             let place = *sessions.entry(asker.connection).or_insert_with(|| {
                 let next = clients.len() as u32;
                 let client = *clients.entry(asker.client).or_insert(next);

@@ -32,7 +32,7 @@ use std::sync::{Arc, OnceLock};
 use crate::protocol::Encoding;
 
 pub use crate::capture::CaptureError;
-pub use collect::{Asker, Collector, Listener, host};
+pub use collect::{Asker, Collector, Listener, hosts};
 pub use correlate::{correlate, correlate_by};
 pub use facts::{Facts, Hash, Wanted, content, hash, note};
 pub use following::{Following, Forced};

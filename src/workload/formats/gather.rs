@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::limits::{RESPONSE_BYTES_KEPT, WORKLOAD_BYTES_MAX};
-use crate::workload::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload, grpc_status, host};
+use crate::workload::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload, grpc_status, hosts};
 
 /// One exchange. Times are nanoseconds since 1970, or since anything else that all of a file have in common.
 pub(super) struct Exchange {
@@ -95,7 +95,7 @@ impl Gathering {
                 workload.sessions.push(Session { client, connections, ..Session::default() });
                 workload.sessions.len() - 1
             });
-            workload.hosts.extend(host(&exchange.request));
+            workload.hosts.extend(hosts(&exchange.request));
             let expect = exchange.answer.map(|answer| {
                 let first_byte = since(answer.first_byte.max(exchange.at));
                 let last_byte = since(answer.last_byte).max(first_byte);
