@@ -148,7 +148,10 @@ impl Tally {
         match outcome.end {
             End::Failed(failure) => {
                 *self.failed.entry(failure).or_default() += 1;
-                self.sent += u64::from(!matches!(failure, Failure::Connect | Failure::Cap | Failure::Unsent | Failure::Unsendable));
+                self.sent += u64::from(!matches!(
+                    failure,
+                    Failure::Connect | Failure::Cap | Failure::Unsent | Failure::Unsendable
+                ));
                 endpoint.failed += 1;
             }
             End::Answered { status, grpc, written, sent, received, .. } => {

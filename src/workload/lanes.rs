@@ -177,5 +177,8 @@ impl Lanes {
 
 fn answers(number: u64, answering: Answering, now: u64, listener: &mut impl Listener) {
     let Answering { status, first_byte, bytes } = answering;
-    listener.answers(number, Response { status, grpc: grpc_status(&bytes), first_byte, last_byte: now.max(first_byte), bytes, facts: None });
+    listener.answers(
+        number,
+        Response { status, grpc: grpc_status(&bytes), first_byte, last_byte: now.max(first_byte), bytes, facts: None },
+    );
 }

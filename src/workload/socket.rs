@@ -162,7 +162,8 @@ impl Socket {
                 self.asked.replace(number).into_iter().for_each(|before| tell(Told::Unanswered(before)));
             }
             Side::Server => {
-                let response = || Response { status: 0, grpc: None, first_byte, last_byte, bytes: Vec::new(), facts: None };
+                let response =
+                    || Response { status: 0, grpc: None, first_byte, last_byte, bytes: Vec::new(), facts: None };
                 self.asked.take().into_iter().for_each(|asked| tell(Told::Answered(asked, response())));
             }
         }

@@ -97,7 +97,17 @@ pub enum Readiness {
 impl Link {
     /// Not open yet.
     pub fn new(route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Link {
-        Link { route, timeout, pacer, stream: None, opened_before: false, http2: None, seat: None, unprocessed: 0, upgraded: None }
+        Link {
+            route,
+            timeout,
+            pacer,
+            stream: None,
+            opened_before: false,
+            http2: None,
+            seat: None,
+            unprocessed: 0,
+            upgraded: None,
+        }
     }
 
     /// A way over an HTTP/2 connection, beside others.

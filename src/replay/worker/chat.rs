@@ -84,7 +84,8 @@ impl Worker {
     /// Sends a request that asks for an upgrade; gives when its outcome was known, and the connection when the target has
     /// upgraded it as it should.
     pub(super) async fn upgrade(&self, deal: &Deal, link: &mut Link, sent: Sent) -> (u64, Option<Socket>) {
-        let mut outcome = Outcome { intended: sent.intended, free: sent.free, written: None, end: End::Failed(Failure::Cap) };
+        let mut outcome =
+            Outcome { intended: sent.intended, free: sent.free, written: None, end: End::Failed(Failure::Cap) };
         let (mut response, mut socket) = (Vec::new(), None);
         if let Some(_flight) = self.run.governor.take_off() {
             let Some(slot) = self.slot(sent.at).await else { return (now(), None) };
@@ -300,8 +301,20 @@ impl<'a> Chat<'a> {
         let answers = asking.is_some();
         if let Some(Asking { deal, due, written, bytes, .. }) = asking {
             let Arrival { first_byte, last_byte, framed, .. } = arrival;
-            let end = End::Answered { status: 0, grpc: None, written, first_byte, last_byte, sent: bytes as u64, received: framed };
-            self.worker.over(&deal, &Outcome { intended: due.intended, free: due.free, written: Some(written), end }, Vec::new());
+            let end = End::Answered {
+                status: 0,
+                grpc: None,
+                written,
+                first_byte,
+                last_byte,
+                sent: bytes as u64,
+                received: framed,
+            };
+            self.worker.over(
+                &deal,
+                &Outcome { intended: due.intended, free: due.free, written: Some(written), end },
+                Vec::new(),
+            );
         }
         match deal {
             Some(deal) => self.learn(&deal, &arrival),
