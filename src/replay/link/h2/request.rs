@@ -140,14 +140,18 @@ impl<'a> Lines<'a> {
 fn chunks(rest: &mut &[u8]) -> Option<(Bytes, Option<HeaderMap>)> {
     let mut body = Vec::with_capacity(rest.len());
     loop {
+        // Content that is one byte short must not end with the first half of its line end.
+        let ending: &[u8] = match memchr::memchr(b'\n', rest)? {
+            end if rest[..end].ends_with(b"\r") => b"\r\n",
+            _ => b"\n",
+        };
         let size = line(rest)?.split(|b| matches!(b, b';' | b' ' | b'\t')).next().unwrap_or_default();
         let size = usize::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
         if size == 0 {
             break;
         }
         body.extend_from_slice(rest.get(..size)?);
-        *rest = &rest[size..];
-        line(rest).filter(|end| end.is_empty())?;
+        *rest = rest[size..].strip_prefix(ending)?;
     }
     let trailers = Lines::of(rest)?.headers(true)?;
     Some((body.into(), Some(trailers).filter(|trailers| !trailers.is_empty())))
