@@ -130,8 +130,22 @@ fn no_rail_lets_anything_through() {
         ("objective", "slo: [p99 < 80]", None, LOOSE, 2, "p.yaml:1:"),
         ("check", "checks: [{status: 20}]", None, LOOSE, 2, "p.yaml:1:"),
         ("rewriting the framing", "rewrite: [{set: {content-length: '1'}}]", None, LOOSE, 2, "p.yaml:1:"),
-        ("HTTP/2 by profile", "protocol: h2c", None, LOOSE, 2, "does not speak HTTP/2"),
-        ("HTTP/2 by flag", "", None, &["--allow-unmasked", "--protocol", "h2"], 2, "does not speak HTTP/2"),
+        (
+            "HTTP/2 under TLS, to a target without",
+            "",
+            None,
+            &["--allow-unmasked", "--protocol", "h2"],
+            2,
+            "it is `h2c`",
+        ),
+        (
+            "HTTP/2 without TLS, to a target under it",
+            "protocol: h2c",
+            Some("https://127.0.0.1:9"),
+            LOOSE,
+            2,
+            "it is `h2`",
+        ),
         ("marker", "", None, &["--allow-unmasked", "--marker", "a b"], 2, "--marker"),
     ];
     for (name, profile, target, flags, exit, said) in table {

@@ -195,7 +195,7 @@ fn a_closed_loop_sends_what_a_dry_run_tells_round_after_round() {
 #[test]
 fn a_closed_loop_under_a_greatest_rate_is_meant_for_when_it_may_go() {
     let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
-    let profile = Profile { max_rate: 100.0, connections: 4, requests: Some(24), ..fast(Mode::Closed) };
+    let profile = Profile { max_rate: 100.0, rate: None, connections: 4, requests: Some(24), ..fast(Mode::Closed) };
     let (outcomes, lines) = Outcomes::new();
     let options = Options { outcomes: Some(outcomes), ..Options::new(&format!("http://{addr}"), profile) };
     let result = run(&plain(4, 5, 4), options).unwrap();

@@ -35,7 +35,9 @@ impl Worker {
         while let Some(deal) = queue.next().await {
             let thinks = match (since, deal.opened) {
                 (Some(since), _) => since,
-                (None, Some(opened)) => self.opened(&mut self.stream_on(&http2), self.run.start + opened).await,
+                (None, Some(opened)) => {
+                    self.opened(&mut self.stream_on(&http2), self.run.start.saturating_add(opened)).await
+                }
                 (None, None) => 0,
             };
             if since.is_none() {
