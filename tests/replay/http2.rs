@@ -160,6 +160,23 @@ fn a_shop_is_replayed_over_http2_with_ids_and_tokens_of_another_process() {
     }
 }
 
+/// Without a word in the profile, what spoke HTTP/2 when it was captured does again, and nothing else does.
+#[test]
+fn what_was_captured_as_http2_is_sent_as_http2() {
+    let url = target(Builder::new(), |_, respond| give(respond, status(200), Bytes::new(), None));
+    for mode in [Mode::Captured, Mode::Sessions, Mode::Closed] {
+        let mut workload = gets(6, 2);
+        let profile = Profile { protocol: Protocol::Auto, ..h2c(mode) };
+        let as_http1 = replay(workload.clone(), &url, profile.clone());
+        assert_eq!(as_http1.requests.answered, 0, "{mode:?} {:?}", of_each(&as_http1));
+        workload.sessions.iter_mut().flat_map(|session| &mut session.connections).for_each(|one| one.http2 = true);
+        let as_captured = replay(workload.clone(), &url, profile);
+        assert_eq!(as_captured.requests.answered, 6, "{mode:?} {:?}", of_each(&as_captured));
+        let by_profile = replay(workload, &url, Profile { protocol: Protocol::Http1, ..h2c(mode) });
+        assert_eq!(by_profile.requests.answered, 0, "{mode:?} {:?}", of_each(&by_profile));
+    }
+}
+
 #[test]
 fn requests_go_out_together_and_each_gets_its_own_answer() {
     const COUNT: usize = 12;

@@ -42,9 +42,14 @@ impl Worker {
 
     /// One captured connection: its requests in their order.
     async fn connection(self: Rc<Self>, queue: Rc<Queue>) {
-        match self.run.speaks(false) {
-            Speaks::Http1 => self.send_all(&queue).await,
-            Speaks::Http2 => self.clone().streams(&queue).await,
+        // Its first request tells what it spoke.
+        if let Some(first) = queue.next().await {
+            let speaks = self.run.speaks(first.turn.http2);
+            queue.put_back(first);
+            match speaks {
+                Speaks::Http1 => self.send_all(&queue).await,
+                Speaks::Http2 => self.clone().streams(&queue).await,
+            }
         }
         queue.leave();
     }

@@ -54,7 +54,8 @@ impl Worker {
 
     /// One connection of a closed loop.
     async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>) {
-        let mut link = self.link(self.run.speaks(false));
+        let mut speaks = self.run.speaks(false);
+        let mut link = self.link(speaks);
         let in_turns = self.run.profile.connections as usize / self.run.threads >= TURNS_MIN;
         self.pacer.until(self.run.start).await;
         let mut free = now();
@@ -71,6 +72,11 @@ impl Worker {
                     deal
                 }
             };
+            let wanted = self.run.speaks(deal.turn.http2);
+            if wanted != speaks {
+                // What was captured over the other one goes over a connection of its kind.
+                (speaks, link) = (wanted, self.link(wanted));
+            }
             let begins = self.told(&deal).await.map_or(free, |_| now());
             if begins >= self.run.end() || self.run.governor.is_stopped() {
                 break;
