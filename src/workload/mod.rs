@@ -125,7 +125,7 @@ pub struct Request {
     pub target: Range<usize>,
     /// Nanoseconds that the client waited between the head and the body's first byte; 0 when they came together.
     pub pause: u64,
-    /// It is no HTTP request, but a message that [`message`] describes.
+    /// It is no HTTP request, but a message that [`Message`] describes.
     pub message: Option<Box<Message>>,
     as_sent: OnceLock<Box<[u8]>>,
 }
