@@ -496,21 +496,28 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[a, b, c, kind, flags, 0, 0, 0, stream][..], payload].concat()
 }
 
-/// What a hostile target sends once, and then again and again until it is hung up on.
-fn flood(once: Vec<u8>, again: Vec<u8>) -> String {
+/// What a hostile target sends at once, when it was asked, and then again and again until it is hung up on.
+fn flood(once: Vec<u8>, asked: Vec<u8>, again: Vec<u8>) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, once, again) = (stream.unwrap(), once.clone(), again.repeat(200));
+            let (mut stream, once, asked, again) = (stream.unwrap(), once.clone(), asked.clone(), again.repeat(200));
             thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                let _ = stream.read(&mut buffer);
+                let (mut buffer, mut heard) = ([0; 4096], Vec::new());
                 if stream.write_all(&once).is_err() {
                     return;
                 }
-                // The request comes when the settings are there.
-                let _ = stream.read(&mut buffer);
+                // The request comes when the settings are there: headers on stream 1.
+                while !heard.windows(6).any(|head: &[u8]| head[0] == 1 && head[2..] == [0, 0, 0, 1]) {
+                    match stream.read(&mut buffer) {
+                        Ok(n) if n > 0 => heard.extend_from_slice(&buffer[..n]),
+                        _ => return,
+                    }
+                }
+                if stream.write_all(&asked).is_err() {
+                    return;
+                }
                 while !again.is_empty() && stream.write_all(&again).is_ok() {}
             });
         }
@@ -522,22 +529,22 @@ fn flood(once: Vec<u8>, again: Vec<u8>) -> String {
 fn who_floods_or_speaks_something_else_has_failed_the_protocol() {
     let settings = frame(4, 0, 0, &[]);
     let continued = frame(9, 0, 1, &[b'x'; 4000]);
-    let endless = [&settings[..], &frame(1, 0, 1, &[0x88])].concat();
+    let endless = frame(1, 0, 1, &[0x88]);
     let informational = frame(1, 4, 1, &[0x08, 3, b'1', b'0', b'3']);
     let large = [&[0x88, 0x00, 1, b'a', 0x7f, 0x81, 0xff, 0x03][..], &[b'v'; 65_536]].concat();
     let large =
         [frame(1, 0, 1, &large[..16_000]), frame(9, 0, 1, &large[16_000..32_000]), frame(9, 4, 1, &large[32_000..])];
-    for (what, once, again) in [
-        ("pings", settings.clone(), frame(6, 0, 0, &[0; 8])),
-        ("settings", settings.clone(), settings.clone()),
-        ("unknown", settings.clone(), frame(77, 0, 0, &[])),
-        ("endless headers", endless, continued),
-        ("informational", settings.clone(), informational),
-        ("large headers", settings.clone(), large.concat()),
-        ("http1", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec(), Vec::new()),
+    for (what, once, asked, again) in [
+        ("pings", settings.clone(), Vec::new(), frame(6, 0, 0, &[0; 8])),
+        ("settings", settings.clone(), Vec::new(), settings.clone()),
+        ("unknown", settings.clone(), Vec::new(), frame(77, 0, 0, &[])),
+        ("endless headers", settings.clone(), endless, continued),
+        ("informational", settings.clone(), Vec::new(), informational),
+        ("large headers", settings.clone(), Vec::new(), large.concat()),
+        ("http1", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec(), Vec::new(), Vec::new()),
     ] {
         let profile = Profile { timeout: Span(Duration::from_secs(20)), ..h2c(Mode::Captured) };
-        let result = replay(gets(1, 0), &flood(once, again), profile);
+        let result = replay(gets(1, 0), &flood(once, asked, again), profile);
         assert_eq!(failed(&result), BTreeMap::from([(Failure::Protocol, 1)]), "{what}");
         let told = result.warnings.iter().any(|told| told.contains("did not speak HTTP/2"));
         assert_eq!(told, what == "http1", "{what} {:?}", result.warnings);
