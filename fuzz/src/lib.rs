@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use standin::capture::{Batch, Reader};
-use standin::protocol::{Field, Mark, Side, Sink, Window};
+use standin::protocol::{Field, Mark, Protocol, Side, Sink, Window};
 
 #[path = "../../tests/hostile/oracle.rs"]
 pub mod oracle;
@@ -31,6 +31,44 @@ pub fn read(file: &[u8]) {
         at += end;
     }
     assert_eq!(reader.bytes_read(), at as u64);
+}
+
+/// Holds a conversation: lines of `side`, `length`, then so many bytes. Each byte is told once, as it stands there, with no
+/// turn lost.
+pub fn converse(protocol: &dyn Protocol, data: &[u8]) {
+    let mut turns = Vec::new();
+    let mut streams = [Vec::new(), Vec::new()];
+    let mut rest = data;
+    while let &[head, len, ref bytes @ ..] = rest {
+        let side = if head & 1 == 0 { Side::Client } else { Side::Server };
+        // Bit 1: sixteen times as long, so that bodies come in few turns.
+        let len = (usize::from(len) << (head & 2) * 2).min(bytes.len());
+        streams[index(side)].extend_from_slice(&bytes[..len]);
+        turns.push((side, streams[index(side)].len(), head & 4 != 0));
+        rest = &bytes[len..];
+    }
+    let mut told = Told::new(streams.clone());
+    let mut talk = protocol.open(0);
+    let mut read = [0, 0];
+    for (side, until, cannot_wait) in turns {
+        told.turn(side);
+        let at = read[index(side)];
+        let bytes = &streams[index(side)][at..until];
+        let used = talk.read(side, at as u64, bytes, cannot_wait, &mut told);
+        assert!(used <= bytes.len() && (!cannot_wait || used == bytes.len()));
+        read[index(side)] += used;
+        if cannot_wait {
+            talk.flush(side, &mut told);
+        }
+    }
+    for side in [Side::Client, Side::Server] {
+        told.turn(side);
+        let at = read[index(side)];
+        let used = talk.read(side, at as u64, &streams[index(side)][at..], true, &mut told);
+        assert_eq!(at + used, streams[index(side)].len());
+        talk.flush(side, &mut told);
+        told.assert_all(side);
+    }
 }
 
 /// A sink that knows the bytes: each is to be told once, and fields are to be where they say.

@@ -42,7 +42,7 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(feed, &profile, identities.as_ref(), args);
     }
-    if profile.shard.is_some_and(|shard| shard.of > 1) {
+    if profile.shard.is_some_and(|shard| shard.of > 1) && !feed.is_pipe() {
         talk.say("the capture is read once before, to tell which sessions are in this shard");
     }
     let (outcomes, writing) = args.outcomes.as_deref().map(Writing::begin).transpose()?.unzip();

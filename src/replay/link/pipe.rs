@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::stream::Stream;
 use super::{BUFFER, Failure, Link, Reader, Request, Timing, broken, now};
@@ -135,16 +135,7 @@ impl<'a> Pipe<'a> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
-        while !self.unsent.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, self.unsent.as_slices().0) {
-                Poll::Ready(sent) => drop(self.unsent.drain(..sent?)),
-                Poll::Pending => return Ok(()),
-            }
-        }
-        match Pin::new(&mut self.stream).poll_flush(cx) {
-            Poll::Ready(Err(error)) => Err(error),
-            _ => Ok(()),
-        }
+        self.stream.write_out(&mut self.unsent, cx)
     }
 
     /// Reads until an answer is complete, or leave is given.

@@ -1,6 +1,7 @@
 //! The bytes below HTTP: TCP or a Unix socket, plain or under TLS. An enum, so that reading costs no call through a table
 //! and no allocation.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,6 +36,20 @@ impl Stream {
             Stream::Tls(tls) => tls.get_ref().1.alpn_protocol(),
         };
         (chosen == Some(b"h2")) == (speaks == Speaks::Http2)
+    }
+
+    /// Writes what can be written now, and takes it off.
+    pub fn write_out(&mut self, unsent: &mut VecDeque<u8>, cx: &mut Context<'_>) -> io::Result<()> {
+        while !unsent.is_empty() {
+            match Pin::new(&mut *self).poll_write(cx, unsent.as_slices().0) {
+                Poll::Ready(sent) => drop(unsent.drain(..sent?)),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        match Pin::new(self).poll_flush(cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the peer has kept silent: neither bytes nor an end.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::stream::Stream;
 use super::{BUFFER, broken};
@@ -243,16 +243,7 @@ impl Socket {
 
     /// Writes what can be written now.
     pub fn write(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
-        while !self.unsent.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, self.unsent.as_slices().0) {
-                Poll::Ready(sent) => drop(self.unsent.drain(..sent?)),
-                Poll::Pending => return Ok(()),
-            }
-        }
-        match Pin::new(&mut self.stream).poll_flush(cx) {
-            Poll::Ready(Err(error)) => Err(error),
-            _ => Ok(()),
-        }
+        self.stream.write_out(&mut self.unsent, cx)
     }
 
     /// Reads bytes that arrived.
