@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::Range;
 
 use hashbrown::HashMap;
@@ -10,13 +10,14 @@ use hashbrown::HashMap;
 use crate::decode::Layers;
 use crate::dissect::{Ending, Packet, Roles, Stream, Visitor};
 use crate::flow::{Datagram, Span};
-use crate::limits::{GAP_NANOS_MAX, HEAD_BYTES_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
+use crate::limits::{GAP_NANOS_MAX, PIPELINE_MAX, READING_BYTES_MAX, RESPONSE_BYTES_KEPT};
 use crate::protocol::{Mark, Side};
 
 use super::endpoint::is_websocket;
 use super::gather::Gather;
 use super::lanes::Lanes;
 use super::lines::headers;
+use super::reading::{Begun, Body, Reading};
 use super::socket::{Socket, Told};
 use super::{LeftOut, Request, Response, TooLarge, Workload, grpc_status};
 
@@ -96,93 +97,6 @@ struct Dialogue {
     upgrade: Option<Box<str>>,
     /// It was upgraded.
     socket: Option<Box<Socket>>,
-}
-
-/// One direction: the bytes of the message that is being read.
-#[derive(Default)]
-struct Reading {
-    /// Stream bytes from `at` on that belong to no complete message yet. Of a long response, the first ones.
-    bytes: Vec<u8>,
-    at: u64,
-    /// Stream offset of the next bytes.
-    next: u64,
-    message: Option<Begun>,
-}
-
-/// A message whose head was seen.
-struct Begun {
-    at: u64,
-    time: u64,
-    status: u16,
-    /// Number of its request; none for a response to nothing.
-    number: Option<u64>,
-    body: Body,
-}
-
-/// When a request's body came.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
-    /// Its head was complete at that time, and nothing more was there.
-    Awaited(u64),
-    /// So long after the head.
-    After(u64),
-}
-
-impl Reading {
-    /// Takes the next bytes, of which up to `most` are kept for the message being read.
-    fn push(&mut self, at: u64, bytes: &[u8], most: usize) {
-        if at != self.next {
-            // A hole: what was begun cannot be complete any more.
-            *self = Reading { at, ..Reading::default() };
-        }
-        self.next = at + bytes.len() as u64;
-        let room = most.saturating_sub(self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-
-    /// More bytes are there, at some time.
-    fn goes_on(&mut self, time: u64) {
-        if let Some(Begun { body, .. }) = &mut self.message
-            && let Body::Awaited(since) = *body
-        {
-            *body = Body::After(time.saturating_sub(since));
-        }
-    }
-
-    /// Drops what stands before `at`.
-    fn forget(&mut self, at: u64) {
-        let gone =
-            usize::try_from(at.saturating_sub(self.at)).map_or(self.bytes.len(), |gone| gone.min(self.bytes.len()));
-        match gone == self.bytes.len() {
-            true => self.bytes = Vec::new(),
-            false => drop(self.bytes.drain(..gone)),
-        }
-        self.at = self.at.max(at);
-    }
-
-    /// Keeps no more than a head's bytes while no message is being read: this may be no HTTP at all.
-    fn idle(&mut self) {
-        if self.message.is_none() {
-            self.forget(self.next.saturating_sub(HEAD_BYTES_MAX as u64));
-        }
-    }
-
-    /// The bytes kept of a message (none when its beginning is missing), and its length.
-    fn take(&mut self, begun: &Begun, end: u64) -> (Vec<u8>, u64) {
-        let len = end.saturating_sub(begun.at);
-        if self.at > begun.at {
-            return (Vec::new(), len);
-        }
-        self.forget(begun.at);
-        let cut = self.at + (self.bytes.len() as u64) < self.next;
-        let kept = usize::try_from(len).unwrap_or(usize::MAX).min(self.bytes.len());
-        // Most messages are all that is there: an idle connection keeps no room for bytes that it does not have.
-        let behind = if cut { Vec::new() } else { self.bytes[kept..].to_vec() };
-        let mut message = std::mem::replace(&mut self.bytes, behind);
-        message.truncate(kept);
-        self.at = if cut { self.next } else { end };
-        (message, len)
-    }
 }
 
 impl Dialogue {
@@ -577,68 +491,5 @@ impl<L: Listener> Visitor for Collector<L> {
         dialogue.asking.iter().for_each(|number| self.listener.lost(*number));
         dialogue.unanswered.iter().for_each(|number| self.listener.unanswered(*number));
         self.listener.closes(dialogue.connection);
-    }
-}
-
-/// The hosts that a request names, lower case, without port: in `Host`, and in the target of a request to a proxy
-/// (RFC 9112 §3.2.2, §3.2.3).
-pub fn hosts(request: &Request) -> impl Iterator<Item = String> {
-    let header = request.header("host").and_then(|at| request.bytes.get(at));
-    let target = request.target();
-    let authority = match request.method() {
-        b"CONNECT" => Some(target),
-        _ => absolute(target),
-    };
-    [header, authority].map(|text| text.and_then(known_name)).into_iter().flatten()
-}
-
-/// The name by which a host is known again, however it is written: with a dot at its end it is the same name, with other
-/// zeros the same address.
-fn known_name(text: &[u8]) -> Option<String> {
-    let name = host_name(std::str::from_utf8(text).ok()?).to_ascii_lowercase();
-    let name = name.strip_suffix('.').unwrap_or(&name);
-    let address = name.parse().map(|address: IpAddr| address.to_canonical().to_string());
-    Some(address.unwrap_or_else(|_| name.to_owned())).filter(|host| !host.is_empty())
-}
-
-/// Host and port of a target in absolute form.
-fn absolute(target: &[u8]) -> Option<&[u8]> {
-    let colon = memchr::memmem::find(target, b"://").filter(|colon| !target[..*colon].contains(&b'/'))?;
-    let rest = &target[colon + 3..];
-    let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
-    // What may stand before the host is a name and a password.
-    rest[..end].rsplit(|b| *b == b'@').next()
-}
-
-/// `[::1]:80`, `::1`, `a.example:80` without port and brackets.
-fn host_name(text: &str) -> &str {
-    if let Some(rest) = text.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or(rest);
-    }
-    match text.parse::<SocketAddr>().is_ok() || text.matches(':').count() == 1 {
-        true => text.split(':').next().unwrap_or(text),
-        false => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_is_the_same_however_it_is_written() {
-        for (written, read) in [
-            ("Shop.Example", Some("shop.example")),
-            ("shop.example.:8080", Some("shop.example")),
-            ("[2001:DB8:0::0:7]:80", Some("2001:db8::7")),
-            ("2001:db8:0:0:0:0:0:7", Some("2001:db8::7")),
-            ("[::ffff:10.0.0.5]", Some("10.0.0.5")),
-            ("10.0.0.5:80", Some("10.0.0.5")),
-            ("", None),
-            (".", None),
-        ] {
-            let request = Request::new(format!("GET / HTTP/1.1\r\nHost: {written}\r\n\r\n").into_bytes()).unwrap();
-            assert_eq!(hosts(&request).next().as_deref(), read, "{written}");
-        }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::limits::WORKLOAD_BYTES_MAX;
 
-use super::collect::{Asker, Listener, hosts};
+use super::collect::{Asker, Listener};
+use super::hosts::hosts;
 use super::{Connection, LeftOut, Request, Response, Session, Step, TooLarge, Workload};
 
 /// Keeps all it hears of.
