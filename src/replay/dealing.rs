@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use crate::workload::LeftOut;
 
-use super::deal::{Ahead, Dealer, Met};
+use super::deal::{Dealer, Met};
+use super::errand::Ahead;
 use super::feed::Feed;
 use super::governor::Governor;
 use super::identities::Identities;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::limits::LIVE_EXCHANGES_MAX;
 use crate::workload::Turn;
 
-use super::deal::Lane;
+use super::errand::Lane;
 use super::live::Live;
 
 /// So many copies have as much room as one would; more of them share that.

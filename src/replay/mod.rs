@@ -11,6 +11,7 @@ pub mod curve;
 mod deal;
 mod dealing;
 mod edits;
+mod errand;
 pub mod feed;
 mod felt;
 mod governor;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::limits::LOOK_AHEAD_BYTES;
 
-use super::deal::{Ahead, Errand, Lane};
+use super::errand::{Ahead, Errand, Lane};
 use super::governor::Governor;
 
 /// Errands that travel together, for a thread that sleeps has to be woken for each.

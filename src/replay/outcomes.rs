@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::deal::Deal;
+use super::errand::Deal;
 use super::outcome::{End, Outcome};
 
 /// A sending thread's lines are handed on when they are this long together.

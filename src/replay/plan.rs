@@ -10,8 +10,9 @@ use serde::Serialize;
 use crate::workload::endpoint::endpoint;
 use crate::workload::{Length, Request, fields, lengths};
 
-use super::deal::{Ahead, Deal, Dealer, Errand, Met};
+use super::deal::{Dealer, Met};
 use super::edits::{Edits, covers};
+use super::errand::{Ahead, Deal, Errand};
 use super::feed::Feed;
 use super::identities::Identities;
 use super::profile::{Mode, Profile};

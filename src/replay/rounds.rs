@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::workload::Turn;
 
-use super::deal::{Deal, Lane, allowed};
+use super::deal::allowed;
+use super::errand::{Deal, Lane};
 use super::feed::{Card, first};
 use super::live::Live;
 use super::profile::{Mode, Profile, Shard};

@@ -21,8 +21,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::checks::Checks;
-use super::deal::Errand;
 use super::edits::Edits;
+use super::errand::Errand;
 use super::governor::Governor;
 use super::health::Health;
 use super::link::Route;

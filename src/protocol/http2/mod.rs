@@ -5,7 +5,9 @@
 //! | `frame` | heads of frames, and header blocks over several of them |
 //! | `hpack` | header compression: texts and where their literals stand |
 //! | `huffman` | the code of literals |
+//! | `input` | the bytes that are being read, by their places |
 //! | `message` | a block's headers as fields, and as the head of an HTTP/1 message |
+//! | `opening` | how a connection begins |
 //!
 //! Each stream's messages are told as lanes ([`Mark::Lane`]), each also in the form that HTTP/1 gives it ([`Mark::Text`]).
 //! What one block puts into the table later ones refer to: where a block is missing, nothing is guessed, and all headers
@@ -14,14 +16,18 @@
 mod frame;
 pub mod hpack;
 pub mod huffman;
+mod input;
 mod message;
+mod opening;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use self::frame::{Block, Gathered, HEAD, Head, NoFrame, kind};
 use self::hpack::{Decoder, Header};
+use self::input::Input;
 use self::message::{Framing, Said};
+use self::opening::{PREFACE, SETTING, SETTINGS_MAX, is_known_setting};
 use super::content::Until;
 use super::emit;
 use super::http1::payload::Payload;
@@ -42,13 +48,7 @@ impl Protocol for Http2 {
     }
 
     fn probe(&self, first_bytes: &[u8]) -> Probe {
-        if first_bytes.starts_with(PREFACE) {
-            return Probe::Certain(Side::Client);
-        }
-        if PREFACE.starts_with(first_bytes) {
-            return Probe::Undecided;
-        }
-        probe_settings(first_bytes)
+        opening::probe(first_bytes)
     }
 
     fn open(&self, depth: u32) -> Box<dyn Conversation> {
@@ -56,41 +56,11 @@ impl Protocol for Http2 {
     }
 }
 
-/// How a client begins (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Settings of one frame that are looked at; nobody has that many.
-const SETTINGS_MAX: usize = 32;
-
-/// How a server begins: with settings that are known.
-fn probe_settings(bytes: &[u8]) -> Probe {
-    let begins = [0, 0].iter().zip(bytes).all(|(a, b)| a == b);
-    if !begins || bytes.get(3..HEAD.min(bytes.len())).is_some_and(|rest| !b"\x04\0\0\0\0\0".starts_with(rest)) {
-        return Probe::Decline;
-    }
-    let Ok(Some(head)) = Head::read(bytes) else { return Probe::Undecided };
-    if !head.len.is_multiple_of(SETTING) || head.len > SETTINGS_MAX * SETTING {
-        return Probe::Decline;
-    }
-    let settings = &bytes[HEAD..bytes.len().min(HEAD + head.len)];
-    if !settings.chunks_exact(SETTING).all(is_known_setting) {
-        return Probe::Decline;
-    }
-    if settings.len() == head.len { Probe::Certain(Side::Server) } else { Probe::Undecided }
-}
-
-/// Length of a setting.
-const SETTING: usize = 6;
-
-fn is_known_setting(setting: &[u8]) -> bool {
-    matches!(setting, [a, b, ..] if frame::is_known_setting(u16::from_be_bytes([*a, *b])))
-}
-
 const CUT: &str = "http2 frame cut";
 const GAP: &str = "http2 behind a gap";
 const NO_FRAME: &str = "http2 out of step";
 const NO_HEADERS: &str = "http2 headers of an unknown table";
 const NO_STREAM: &str = "http2 data of an unknown stream";
-const PADDING: &str = "http2 padding";
 const PING: &str = "http2 ping";
 const GOODBYE: &str = "http2 goaway text";
 const SETTINGS: &str = "http2 setting";
@@ -156,42 +126,6 @@ struct Message {
 struct Step {
     used: usize,
     go_on: bool,
-}
-
-/// The bytes of one step.
-#[derive(Clone, Copy)]
-struct Input<'a> {
-    side: Side,
-    at: u64,
-    bytes: &'a [u8],
-    /// They can't wait.
-    end: bool,
-}
-
-impl Input<'_> {
-    fn range(&self, at: Range<usize>) -> Range<u64> {
-        self.at + at.start as u64..self.at + at.end as u64
-    }
-
-    fn keep(&self, at: Range<usize>, sink: &mut dyn Sink) {
-        if !at.is_empty() {
-            sink.keep(self.range(at));
-        }
-    }
-
-    fn opaque(&self, at: Range<usize>, what: &'static str, sink: &mut dyn Sink) {
-        if !at.is_empty() {
-            sink.opaque(self.range(at), what);
-        }
-    }
-
-    /// Padding is zeros, or not understood.
-    fn padding(&self, at: Range<usize>, sink: &mut dyn Sink) {
-        match self.bytes[at.clone()].iter().all(|byte| *byte == 0) {
-            true => self.keep(at, sink),
-            false => self.opaque(at, PADDING, sink),
-        }
-    }
 }
 
 impl Conversation for Connection {

@@ -6,7 +6,7 @@ use std::pin::pin;
 use super::Worker;
 use super::asking::{Sent, answered, leave};
 use super::lanes::Queue;
-use crate::replay::deal::Deal;
+use crate::replay::errand::Deal;
 use crate::replay::governor::Flight;
 use crate::replay::link::{Link, Pipe, Readiness, Timing};
 use crate::replay::outcome::{End, Failure, Outcome};

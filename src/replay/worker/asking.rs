@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::rendering::Rendered;
-use crate::replay::deal::Deal;
+use crate::replay::errand::Deal;
 use crate::replay::link::{Link, Readiness, Timing};
 use crate::replay::outcome::{End, Failure, Outcome};
 use crate::replay::pacer::now;

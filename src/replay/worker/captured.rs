@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::asking::Sent;
 use super::lanes::{Lanes, Queue};
 use super::{Inbox, Worker};
-use crate::replay::deal::Deal;
+use crate::replay::errand::Deal;
 use crate::replay::link::{Link, Speaks};
 use crate::replay::outcome::Failure;
 use crate::replay::pacer::now;

@@ -13,7 +13,7 @@ use super::Worker;
 use super::asking::Sent;
 use super::lanes::Queue;
 use crate::limits::{SOCKET_UNCLAIMED_MAX, SOCKET_UNSENT_BYTES_MAX};
-use crate::replay::deal::{Deal, Lane};
+use crate::replay::errand::{Deal, Lane};
 use crate::replay::governor::Flight;
 use crate::replay::link::{Arrival, Link, Socket, agreed};
 use crate::replay::outcome::{End, Failure, Outcome};

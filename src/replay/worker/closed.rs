@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::asking::Sent;
 use super::lanes::Queue;
 use super::{Inbox, Worker};
-use crate::replay::deal::{Deal, Errand};
+use crate::replay::errand::{Deal, Errand};
 use crate::replay::pacer::now;
 use crate::replay::rounds::Walk;
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use crate::replay::deal::{Deal, Errand, Lane};
+use crate::replay::errand::{Deal, Errand, Lane};
 use crate::replay::schedule::Intent;
 use crate::workload::Turn;
 

@@ -1,7 +1,7 @@
 //! What became of a request goes to all who count.
 
 use super::Worker;
-use crate::replay::deal::Deal;
+use crate::replay::errand::Deal;
 use crate::replay::governor::Landing;
 use crate::replay::outcome::{End, Failure, Outcome};
 use crate::replay::outcomes::Known;

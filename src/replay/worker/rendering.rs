@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::Worker;
-use crate::replay::deal::Deal;
 use crate::replay::edits::{Edit, covers, merged};
+use crate::replay::errand::Deal;
 use crate::workload::{Replacement, render, replacement};
 
 /// A request's bytes as they are sent.

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::lanes::Queue;
 use super::{Run, Worker};
-use crate::replay::deal::Deal;
+use crate::replay::errand::Deal;
 use crate::replay::link::{Http2, Link, Speaks};
 use crate::replay::profile::Protocol;
 
