@@ -5,6 +5,9 @@ use std::hash::RandomState;
 use std::ops::Range;
 
 use super::gather::Gather;
+use super::headers;
+use super::headers::doubt::{Doubts, Reading};
+use super::headers::hpack::Header;
 use super::judge::{Judge, is_special_ipv6, is_special_mac, tells_something};
 use super::value::{ANYWHERE_BITS, Partition, Shape, Values, address_bits, domain_bits};
 use crate::capture::Meta;
@@ -13,7 +16,7 @@ use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Span};
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
 use crate::protocol::encoding::{Decoded, decode};
-use crate::protocol::{Codec, Encoding, Field, PartKind, Role, Window};
+use crate::protocol::{Codec, Encoding, Field, PartKind, Role, Window, http2};
 
 /// A visitor of the original that collects one partition of its values.
 pub struct Collector<'a> {
@@ -23,14 +26,25 @@ pub struct Collector<'a> {
     pub kept: BTreeMap<String, u64>,
     streams: Gather,
     decoded: Decoded,
+    /// The audit's own reading of compressed headers, and where it differs from masking's.
+    pub headers: Doubts,
+    packet: u64,
 }
 
 impl<'a> Collector<'a> {
     /// Ready for the first packet.
-    pub fn new(judge: &'a Judge, partition: Partition, hasher: RandomState) -> Self {
+    pub fn new(judge: &'a Judge, partition: Partition, hasher: RandomState, reading: fn() -> Reading) -> Self {
         let values = Values::new(partition, hasher);
         let sink = Sink { judge, values, later: Vec::new() };
-        Self { judge, sink, kept: BTreeMap::new(), streams: Gather::default(), decoded: Decoded::default() }
+        Self {
+            judge,
+            sink,
+            kept: BTreeMap::new(),
+            streams: Gather::default(),
+            decoded: Decoded::default(),
+            headers: Doubts::new(reading),
+            packet: 0,
+        }
     }
 
     /// The values, and the partitions that are left to later passes.
@@ -79,6 +93,7 @@ impl Collector<'_> {
 
 impl Visitor for Collector<'_> {
     fn packet(&mut self, packet: &Packet<'_>, layers: &Layers) {
+        self.packet = packet.id.0 + 1;
         self.frame(packet.frame, layers);
     }
 
@@ -88,6 +103,13 @@ impl Visitor for Collector<'_> {
 
     fn bytes(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
         self.streams.push((stream, None), at, 0, (bytes, &[]), &mut |_| {});
+        let Collector { judge, sink, headers, decoded, packet, .. } = self;
+        headers.push(stream, at, *packet, bytes, &mut |headers, is_request| {
+            headers
+                .iter()
+                .filter(|header| header.spelled)
+                .for_each(|header| sink.header(header, is_request, judge, decoded));
+        });
     }
 
     fn field(&mut self, _stream: Stream, field: &Field<'_>, _at: &[Range<u64>], _spans: &[Span]) {
@@ -115,6 +137,7 @@ impl Visitor for Collector<'_> {
 
     fn close(&mut self, flow: u64) {
         self.streams.close(flow, &mut |_| {});
+        self.headers.close(flow);
     }
 }
 
@@ -155,6 +178,27 @@ impl<'a> Sink<'a> {
             }
         }
         kept
+    }
+
+    /// A header as the audit reads it. What the rules keep of it was counted where masking's reader told it.
+    fn header(&mut self, header: &Header, is_request: bool, judge: &Judge, decoded: &mut Decoded) {
+        if !headers::is_public_name(&header.name, judge) {
+            self.tokens(&header.name);
+        }
+        for part in http2::parts(&header.name, &header.value, is_request) {
+            let Some(raw) = header.value.get(part.at) else { continue };
+            match &part.what {
+                PartKind::Keep => {}
+                PartKind::Opaque(_) => self.tokens(raw),
+                PartKind::Field { path, name, encoding, role } => {
+                    let field = Field { path, name, raw, encoding: *encoding, role: *role };
+                    let text = decode(raw, *encoding, decoded);
+                    if judge.keeps(&field, text).is_none() {
+                        self.text(&field, text);
+                    }
+                }
+            }
+        }
     }
 
     /// Bytes nobody understood: what is printable in them.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::RandomState;
 
 use super::collect::Collector;
+use super::headers::doubt::{self, Reading};
 use super::hits::{Hits, Lines};
 use super::judge::Judge;
 use super::probe::{Probe, Scope};
@@ -17,7 +18,27 @@ use crate::rules::Payload;
 
 /// Searches `masked` for what `original` holds and the rules do not keep, and compares them packet by packet.
 pub fn compare(original: &Input, masked: &Input, judge: &Judge) -> Result<AuditReport, AuditError> {
-    let mut audit = Audit { original, masked, judge, residue: Lines::default(), kept: BTreeMap::new(), values: 0 };
+    compare_with(original, masked, judge, doubt::masking)
+}
+
+/// The same, where masking reads HTTP/2's compressed headers with another reader than its own: to see that the audit tells a
+/// misreading.
+pub fn compare_with(
+    original: &Input,
+    masked: &Input,
+    judge: &Judge,
+    reading: fn() -> Reading,
+) -> Result<AuditReport, AuditError> {
+    let mut audit = Audit {
+        original,
+        masked,
+        judge,
+        reading,
+        residue: Lines::default(),
+        kept: BTreeMap::new(),
+        values: 0,
+        misread: Vec::new(),
+    };
     let mut fidelity = fidelity::compare(original, masked, judge, &mut audit.residue)?;
     let (mut passes, mut warnings) = (0, Vec::new());
     match judge.payload() {
@@ -25,6 +46,9 @@ pub fn compare(original: &Input, masked: &Input, judge: &Judge) -> Result<AuditR
             audit.kept.insert("payload-kept".to_owned(), fidelity.packets_original);
         }
         _ => passes = audit.search()?,
+    }
+    for packet in std::mem::take(&mut audit.misread) {
+        fidelity.differ(packet, "HTTP/2 headers that masking reads otherwise than the audit's own reader");
     }
     if judge.payload() == Payload::Dissect {
         place::compare(original, masked, judge, &mut audit.residue, &mut fidelity, &mut warnings)?;
@@ -62,9 +86,12 @@ struct Audit<'a> {
     original: &'a Input,
     masked: &'a Input,
     judge: &'a Judge,
+    reading: fn() -> Reading,
     residue: Lines,
     kept: BTreeMap<String, u64>,
     values: u64,
+    /// Packets of the original whose headers the two readers understand differently.
+    misread: Vec<u64>,
 }
 
 impl<'a> Audit<'a> {
@@ -88,13 +115,14 @@ impl<'a> Audit<'a> {
         first: bool,
         todo: &mut Vec<Partition>,
     ) -> Result<Values<'a>, AuditError> {
-        let mut collector = Collector::new(self.judge, partition, hasher.clone());
+        let mut collector = Collector::new(self.judge, partition, hasher.clone(), self.reading);
         self.dissect(self.original, &mut collector)?;
         records(self.original, |_, _, regions| {
             regions.iter().for_each(|(what, bytes)| collector.region(*what, bytes));
         })?;
         if first {
             self.kept.append(&mut collector.kept);
+            self.misread.append(&mut collector.headers.packets);
         }
         let (values, later) = collector.into_values();
         todo.extend(later);

@@ -8,7 +8,7 @@ use crate::protocol::emit::{Again, Emit, Gathered, Out, What, Written};
 use crate::protocol::http1::head::Facts;
 use crate::protocol::http1::{header, line, url};
 use crate::protocol::path::Path;
-use crate::protocol::{Codec, Encoding, PartKind, Role, Window, window};
+use crate::protocol::{Codec, Encoding, Part, PartKind, Role, Window, window};
 
 /// Reports a block: all of `block`. `path` begins as its message's, `http.request`.
 pub fn report(block: &[u8], headers: &[Header], path: &mut Path, bodies: &mut u64, out: &mut Gathered<'_>) {
@@ -70,6 +70,14 @@ impl Report<'_, '_> {
         }
         self.done = literal.at.end;
     }
+}
+
+/// What stands where in a header's value, whoever read the block that it comes from.
+pub fn parts(name: &[u8], text: &[u8], is_request: bool) -> Vec<Part> {
+    let (mut parts, mut path) = (Vec::new(), Path::default());
+    path.restart(if is_request { "http.request" } else { "http.response" });
+    value(&mut Emit::new(text, &mut Written { parts: &mut parts, room: WINDOW_PARTS_BYTES_MAX }), name, &mut path);
+    parts
 }
 
 /// Names that begin with a colon (RFC 9113 §8.3, RFC 8441).

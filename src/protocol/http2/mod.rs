@@ -38,6 +38,8 @@ use crate::limits::HTTP2_STREAMS_MAX;
 /// The protocol.
 pub struct Http2;
 
+pub use self::message::parts;
+
 impl Protocol for Http2 {
     fn id(&self) -> &'static str {
         "http2"
