@@ -18,8 +18,9 @@ pub const CONNECTIONS: usize = 64;
 pub const LEAD_NS: u64 = 200_000_000;
 const RATES: [usize; 3] = [200, 1000, 5000];
 const SPEEDS: [f64; 3] = [0.5, 1.0, 10.0];
-/// Of one run.
-const SECONDS: usize = 2;
+/// Of one run: at least so long, and so many requests, that its largest quantile is more than its worst request.
+const SECONDS_MIN: usize = 2;
+const REQUESTS_MIN: usize = 2000;
 /// Ways to run it; the promise is for the first.
 const WAYS: [(&str, &[&str]); 2] = [("", &[]), ("spin", &["--spin"])];
 
@@ -66,7 +67,7 @@ fn case(
     server: (SocketAddr, &Stamps),
     folder: &Path,
 ) -> io::Result<bool> {
-    let count = rate * SECONDS;
+    let count = (rate * SECONDS_MIN).max(REQUESTS_MIN);
     let due = instants(rate, count);
     let path = folder.join("paced.pcap");
     let captured: Vec<u64> = due.iter().map(|at| ((at + LEAD_NS) as f64 * speed) as u64).collect();

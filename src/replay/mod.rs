@@ -44,6 +44,7 @@ mod tally;
 pub mod target;
 mod trials;
 mod waiting;
+mod waking;
 mod which;
 mod worker;
 

@@ -1,7 +1,8 @@
 //! Waiting for an instant, to tens of microseconds: one timerfd per thread, armed for the earliest of them.
 //!
 //! tokio's own timer has a step of a millisecond, which is more than many services take to answer. Instants are absolute
-//! (monotonic clock), so nothing adds up over a run, and nobody is woken before his instant.
+//! (monotonic clock), so nothing adds up over a run, and nobody is woken before his instant: what waking up usually takes is
+//! learnt, the alarm is set earlier by that, and what is left of a wait is spent awake.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -19,6 +20,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::health::Health;
 use super::waiting::{Deadlines, Ticket, Waiting};
+use super::waking::Waking;
 
 /// So short a wait is spent awake, looking at sockets and clock: to sleep and to be woken takes as long.
 const AWAKE_NS: u64 = 20_000;
@@ -40,8 +42,9 @@ pub fn now() -> u64 {
 pub struct Pacer {
     timer: AsyncFd<OwnedFd>,
     armed: Cell<u64>,
-    /// How long before an instant its alarm is set.
+    /// How long before an instant its alarm is set at least.
     ahead_ns: u64,
+    waking: Waking,
     waiting: RefCell<Waiting>,
     deadlines: RefCell<Deadlines>,
     /// When deadlines are looked at next.
@@ -53,8 +56,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// Must be called inside the thread's runtime. The thread does not sleep for `ahead_ns` before each instant; that it stood
-    /// still is told when that took longer than `still_over_ns`.
+    /// Must be called inside the thread's runtime. The thread does not sleep for `ahead_ns` before each instant, or for what
+    /// waking up takes where that is longer; that it stood still is told when that took longer than `still_over_ns`.
     #[expect(
         deprecated,
         reason = "its successor is unsafe for the sake of types that do not own their descriptor; `OwnedFd` does"
@@ -69,6 +72,7 @@ impl Pacer {
             timer,
             armed: Cell::new(u64::MAX),
             ahead_ns,
+            waking: Waking::default(),
             waiting: RefCell::default(),
             deadlines: RefCell::default(),
             next_look: Cell::new(0),
@@ -134,19 +138,25 @@ impl Pacer {
             }
             let limit = if self.stopped.get() { u64::MAX } else { at };
             let (woken, next) = self.waiting.borrow_mut().wake(limit);
-            if woken || next.saturating_sub(at) <= self.ahead_ns.max(AWAKE_NS) {
+            if woken || next.saturating_sub(at) <= self.ahead().max(AWAKE_NS) {
                 // Who was woken goes first, before the alarm is set again; and sockets are looked at in between, so that
                 // answers are not stamped late.
                 tokio::task::yield_now().await;
                 meant = at;
                 continue;
             }
-            self.arm((next - self.ahead_ns).min(self.next_look.get()));
+            self.arm((next - self.ahead()).min(self.next_look.get()));
             let Ok(mut ready) = self.timer.readable().await else { return };
             // Not read: to arm it takes its expirations back.
             ready.clear_ready();
             meant = self.armed.get();
+            self.waking.took(now().saturating_sub(meant));
         }
+    }
+
+    /// How long before an instant its alarm is set.
+    fn ahead(&self) -> u64 {
+        self.ahead_ns.max(self.waking.takes())
     }
 
     /// The thread looks at clock and sockets, so long after it meant to.
@@ -173,7 +183,7 @@ impl Pacer {
 
     /// Somebody waits for `due` from now on.
     fn expect(&self, due: u64) {
-        let alarm = due.saturating_sub(self.ahead_ns);
+        let alarm = due.saturating_sub(self.ahead());
         if alarm < self.armed.get() {
             self.arm(alarm);
         }
