@@ -23,7 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("learn", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect", "yaml"]),
     ("workload", &["capture", "decode", "flow", "protocol", "dissect", "rules", "detect"]),
     ("run", &["measure"]),
-    ("replay", &["workload", "measure", "run", "yaml"]),
+    ("replay", &["protocol", "workload", "measure", "run", "yaml"]),
     ("report", &["measure", "run"]),
     (
         "cli",

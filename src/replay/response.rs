@@ -149,10 +149,14 @@ impl Reader {
         self.state = State::Done;
     }
 
-    /// Headers or trailers of such a response: a call's status may stand there.
-    pub fn grpc(&mut self, fields: &http::HeaderMap) {
-        let code = fields.get("grpc-status").map(|value| grpc_code(value.as_bytes()));
-        self.grpc = code.or(self.grpc);
+    /// What such a response's headers or trailers say of how a call went.
+    pub fn grpc(&mut self, status: &[u8]) {
+        self.grpc = Some(grpc_code(status));
+    }
+
+    /// Such a response has no content, whatever length its head tells.
+    pub fn is_bodiless(&self) -> bool {
+        self.asked == Asked::Head || matches!(self.status, 204 | 304)
     }
 
     /// What gRPC says of how the call went.

@@ -1,7 +1,7 @@
 //! Header compression (RFC 7541): a block's representations, with the text of each and where its literals stand.
 
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::huffman;
@@ -14,13 +14,43 @@ pub struct Decoder {
     /// As §4.1 counts: 32 bytes for each entry beside its texts.
     size: usize,
     most: usize,
+    /// What that may be set to.
+    allowed: usize,
 }
 
 #[derive(Clone)]
 struct Entry {
-    name: Arc<[u8]>,
-    value: Arc<[u8]>,
+    name: Text,
+    value: Text,
 }
+
+/// A name or a value: of the standard's table, or said by a block.
+#[derive(Clone, Debug)]
+pub enum Text {
+    /// Of the standard's table.
+    Known(&'static str),
+    /// Shared by the table's entry and all that refer to it.
+    Said(Arc<[u8]>),
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Text::Known(text) => text.as_bytes(),
+            Text::Said(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text {}
 
 impl Entry {
     fn size(&self) -> usize {
@@ -28,17 +58,18 @@ impl Entry {
     }
 }
 
-const ENTRY_BYTES: usize = 32;
+/// What an entry counts beside its texts.
+pub const ENTRY_BYTES: usize = 32;
 /// Size of a table before anyone speaks of it (RFC 9113 §6.5.2).
-const TABLE_BYTES: usize = 4096;
+pub const TABLE_BYTES: usize = 4096;
 
 /// A header as a block says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Its name; of the standard's own ones in lower case.
-    pub name: Arc<[u8]>,
+    pub name: Text,
     /// Its value.
-    pub value: Arc<[u8]>,
+    pub value: Text,
     /// Where the name stands, when it is spelled out.
     pub name_at: Option<Literal>,
     /// Where the value stands, when it is spelled out.
@@ -62,11 +93,16 @@ pub struct Damaged;
 
 impl Default for Decoder {
     fn default() -> Self {
-        Decoder { table: VecDeque::new(), size: 0, most: TABLE_BYTES }
+        Decoder { table: VecDeque::new(), size: 0, most: TABLE_BYTES, allowed: HEADER_TABLE_BYTES_MAX }
     }
 }
 
 impl Decoder {
+    /// Of a peer that was not allowed a larger table than the first one.
+    pub fn strict() -> Decoder {
+        Decoder { allowed: TABLE_BYTES, ..Decoder::default() }
+    }
+
     /// Bytes of memory that it keeps, about.
     pub fn memory(&self) -> usize {
         self.size + self.table.len() * size_of::<Entry>()
@@ -104,7 +140,7 @@ impl Decoder {
 
     fn resize(&mut self, most: usize, at_the_front: bool) -> Result<(), Damaged> {
         // §4.2: at the beginning of a block.
-        if !at_the_front || most > HEADER_TABLE_BYTES_MAX {
+        if !at_the_front || most > self.allowed {
             return Err(Damaged);
         }
         self.most = most;
@@ -146,7 +182,7 @@ impl Decoder {
     fn entry(&self, index: usize) -> Result<Entry, Damaged> {
         let index = index.checked_sub(1).ok_or(Damaged)?;
         match STATIC.get(index) {
-            Some((name, value)) => Ok(Entry { name: name.as_bytes().into(), value: value.as_bytes().into() }),
+            Some((name, value)) => Ok(Entry { name: Text::Known(name), value: Text::Known(value) }),
             None => self.table.get(index - STATIC.len()).cloned().ok_or(Damaged),
         }
     }
@@ -182,14 +218,14 @@ impl Cursor<'_> {
     }
 
     /// §5.2.
-    fn string(&mut self) -> Result<(Arc<[u8]>, Literal), Damaged> {
+    fn string(&mut self) -> Result<(Text, Literal), Damaged> {
         let huffman = self.block.get(self.at).ok_or(Damaged)? & 0x80 != 0;
         let len = self.integer(7)?;
         let at = self.at..self.at + len;
         let raw = self.block.get(at.clone()).ok_or(Damaged)?;
         self.at = at.end;
         let text = if huffman { huffman::decode(raw).ok_or(Damaged)?.into() } else { raw.into() };
-        Ok((text, Literal { at, huffman }))
+        Ok((Text::Said(text), Literal { at, huffman }))
     }
 }
 

@@ -1,40 +1,36 @@
 //! One HTTP/2 connection to the target (RFC 9113), and any number of exchanges over it at a time.
 //!
-//! The library `h2` frames, packs headers and keeps to the windows. hyper's client, which is made of it, would put a channel
-//! and boxed bodies in between, and would not tell when a frame is written or why a stream ended.
+//! | file | what it knows |
+//! |---|---|
+//! | `request` | HTTP/1 bytes as what HTTP/2 carries |
+//! | `packing` | header compression of what is sent |
+//! | `frame` | frames as they are written and read |
+//! | `call` | a stream, and what its frames mean |
+//! | `session` | a connection without its socket |
+//! | `wire` | the socket |
 
+mod call;
+mod frame;
+mod packing;
 mod request;
-mod talk;
+mod session;
 mod wire;
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::{Builder, Connection, SendRequest};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::route::Speaks;
 use super::tls::is_no_protocol;
 use super::{Failure, Pacer, Reader, Readiness, Route, Timing, now};
-use crate::limits::HEAD_BYTES_MAX;
+use call::Stop;
 use request::Message;
-use talk::Talk;
-use wire::{Known, Wire};
-
-pub use talk::Ended;
-
-/// What the target may send ahead on a stream, and on a connection: what answers need that are read at once.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// Longest frame that the target may send.
-const FRAME_BYTES: u32 = 64 << 10;
+use wire::{Talk, Wire};
 
 /// A connection that is opened when it is needed, shared by the requests that go over it.
 pub struct Http2 {
@@ -64,8 +60,7 @@ struct Opening {
 
 /// An open connection.
 struct Open {
-    sender: RefCell<SendRequest<Bytes>>,
-    known: Rc<Known>,
+    wire: Rc<Wire>,
     driver: JoinHandle<()>,
 }
 
@@ -80,28 +75,30 @@ pub struct Seat(Rc<Open>);
 
 impl Seat {
     fn on(open: &Rc<Open>) -> Seat {
-        open.known.streams.set(open.known.streams.get() + 1);
+        open.wire.streams.update(|count| count + 1);
         Seat(open.clone())
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let known = &self.0.known;
-        known.streams.set(known.streams.get() - 1);
-        known.changed.notify_waiters();
+        self.0.wire.streams.update(|count| count - 1);
+        self.0.wire.changed.notify_waiters();
     }
 }
 
-impl Open {
-    /// A request may be sent on it, now or later: the target has neither hung up nor said that it is going away.
-    fn is_usable(&self) -> bool {
-        let ready = self.sender.borrow_mut().poll_ready(&mut Context::from_waker(Waker::noop()));
-        !self.known.over.get() && !matches!(ready, Poll::Ready(Err(_)))
-    }
+/// How an exchange ended without a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub failure: Failure,
+    /// The target said that it did nothing with the request: it may be sent once more (RFC 9113 §8.7).
+    pub unprocessed: bool,
+}
 
-    fn has_room(&self) -> bool {
-        self.known.streams.get() < self.known.allowed.get()
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Ended {
+        Ended { failure, unprocessed: false }
     }
 }
 
@@ -120,8 +117,8 @@ impl Http2 {
             if !matches!(how, Readiness::Open) {
                 readiness = how;
             }
-            let changed = open.known.changed.notified();
-            if open.has_room() {
+            let changed = open.wire.changed.notified();
+            if open.wire.has_room() {
                 return Ok((readiness, Seat::on(&open)));
             }
             if readiness == Readiness::Open {
@@ -134,7 +131,7 @@ impl Http2 {
     /// The open connection, however it comes to be there.
     async fn connection(&self) -> Result<(Rc<Open>, Readiness), Failure> {
         let by_another = match &*self.state.borrow() {
-            State::Open(open) if open.is_usable() => return Ok((open.clone(), Readiness::Open)),
+            State::Open(open) if open.wire.is_usable() => return Ok((open.clone(), Readiness::Open)),
             State::Opening(opening) => Some(opening.clone()),
             _ => None,
         };
@@ -168,25 +165,15 @@ impl Http2 {
                 return Err(Failure::Protocol);
             }
         };
-        let known = Rc::new(Known::default());
-        let wire = Wire::new(stream, known.clone());
-        let mut builder = Builder::new();
-        builder
-            .enable_push(false)
-            .initial_max_send_streams(0)
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(FRAME_BYTES)
-            .max_header_list_size(HEAD_BYTES_MAX as u32);
-        let begun = builder.handshake(wire).await;
-        let (sender, connection) = begun.map_err(|_| known.fault.get().unwrap_or(Failure::Protocol))?;
-        let driver = tokio::task::spawn_local(drive(connection, known.clone()));
-        let open = Open { sender: RefCell::new(sender), known, driver };
-        match open.known.is_greeted().await {
+        let wire = Rc::new(Wire::new(stream));
+        let driven = wire.clone();
+        let driver = tokio::task::spawn_local(async move { poll_fn(|cx| driven.poll(cx)).await });
+        let open = Open { wire, driver };
+        match open.wire.is_greeted().await {
             true => Ok(open),
             false => {
                 self.route.notes.no_http2();
-                Err(open.known.fault.get().unwrap_or(Failure::Protocol))
+                Err(open.wire.over().unwrap_or(Failure::Protocol))
             }
         }
     }
@@ -200,39 +187,30 @@ impl Http2 {
         leave: Option<Duration>,
         reader: &mut Reader,
     ) -> Result<Timing, Ended> {
-        let Message { head, body, trailers } =
-            Message::of(request, self.route.is_secure(), self.route.authority()).ok_or(Failure::Unsendable)?;
-        let known = &seat.0.known;
-        let ended = |error: h2::Error| Ended::by(&error, known, &self.route.notes);
-        let bodiless = body.is_empty() && trailers.is_none();
-        let written = Rc::new(Cell::new(0));
-        known.unwritten.borrow_mut().push(written.clone());
-        let (response, sending) = seat.0.sender.borrow_mut().send_request(head, bodiless).map_err(ended)?;
+        let message = Message::of(request, self.route.is_secure(), self.route.authority());
+        let message = message.ok_or(Failure::Unsendable)?;
+        let wire = &*seat.0.wire;
+        if let Some(failure) = wire.over() {
+            return Err(failure.into());
+        }
         let deadline = now().saturating_add(self.timeout.as_nanos() as u64);
-        let sending = (!bodiless).then_some(sending);
-        let mut talk = Talk::new(known, reader, response, sending, body, trailers);
+        let mut talk = Talk::begin(wire, message, leave.is_some(), reader);
         if let Some(most) = leave {
-            let answered = self.pacer.at_most(most, poll_fn(|cx| talk.poll_leave(cx))).await;
-            answered.transpose().map_err(|stop| stop.ended(known, &self.route.notes))?;
+            self.pacer.at_most(most, poll_fn(|cx| talk.poll_leave(cx))).await;
+            talk.release();
         }
-        let done = self.pacer.within(deadline, poll_fn(|cx| talk.poll(cx))).await.ok_or(Failure::Timeout)?;
-        let mut timing = done.map_err(|stop| stop.ended(known, &self.route.notes))?;
-        timing.written = written.get();
-        Ok(timing)
+        let done = self.pacer.within(deadline, poll_fn(|cx| talk.poll(cx))).await;
+        done.ok_or(Failure::Timeout)?.map_err(|stop| self.ended(stop))
     }
-}
 
-/// Writes and reads all that there is on a connection, until its end.
-async fn drive(mut connection: Connection<Wire, Bytes>, known: Rc<Known>) {
-    let _ = poll_fn(|cx| {
-        let end = Pin::new(&mut connection).poll(cx);
-        let allowed = connection.max_concurrent_send_streams();
-        if known.allowed.replace(allowed) != allowed {
-            known.changed.notify_waiters();
+    fn ended(&self, stop: Stop) -> Ended {
+        match stop {
+            Stop::Failed(failure) => failure.into(),
+            Stop::Unprocessed => Ended { failure: Failure::Reset, unprocessed: true },
+            Stop::Reset(code) => {
+                self.route.notes.reset(code);
+                Failure::Reset.into()
+            }
         }
-        end
-    })
-    .await;
-    known.over.set(true);
-    known.changed.notify_waiters();
+    }
 }

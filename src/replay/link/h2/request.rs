@@ -1,10 +1,8 @@
 //! A request's HTTP/1 bytes as what HTTP/2 carries (RFC 9113 §8.3.1): pseudo headers, headers, content, trailers.
 
-use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{Method, Uri, Version};
+use std::borrow::Cow;
 
+use super::packing::Packer;
 use crate::workload::Request;
 
 /// Headers that speak of a connection, or of how HTTP/1 frames a message: HTTP/2 has none of them (RFC 9113 §8.2.2).
@@ -13,39 +11,58 @@ const OF_THE_CONNECTION: &[&str] =
 
 /// A request that HTTP/2 can carry.
 #[derive(Debug)]
-pub struct Message {
-    /// Method, scheme, authority, path and headers.
-    pub head: http::Request<()>,
+pub struct Message<'a> {
+    method: &'a [u8],
+    scheme: &'static [u8],
+    authority: &'a [u8],
+    /// None for `CONNECT`.
+    path: Option<Cow<'a, [u8]>>,
+    headers: Lines<'a>,
     /// The content, without chunks.
-    pub body: Bytes,
+    pub content: Cow<'a, [u8]>,
     /// What came behind a chunked content.
-    pub trailers: Option<HeaderMap>,
+    pub trailers: Option<Lines<'a>>,
 }
 
-impl Message {
+impl<'a> Message<'a> {
     /// The request in `bytes`, to a target that is called `authority` where it names no host; none when HTTP/2 has no way
     /// to say what stands there (a line that is no header, a byte that no value may hold, a transfer coding, HTTP/0.9).
-    pub fn of(bytes: &[u8], secure: bool, authority: &str) -> Option<Message> {
-        let (mut at, mut rest) = bytes.split_at(Request::head_len(bytes));
+    pub fn of(bytes: &'a [u8], secure: bool, authority: &'a str) -> Option<Message<'a>> {
+        let (mut at, rest) = bytes.split_at(Request::head_len(bytes));
         let (method, target) = request_line(line(&mut at)?)?;
         let lines = Lines::of(at)?;
         let coding = lines.value("transfer-encoding");
         let chunked = coding.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
-        if coding.is_some() && !chunked {
+        if coding.is_some() && !chunked || !is_name(method) {
             return None;
         }
-        let method = Method::from_bytes(method).ok()?;
-        let host = lines.value("host").filter(|host| !host.is_empty());
-        let mut head = http::Request::new(());
-        *head.uri_mut() = uri(&method, target, host, secure, authority)?;
-        *head.method_mut() = method;
-        *head.version_mut() = Version::HTTP_2;
-        *head.headers_mut() = lines.headers(chunked)?;
-        let (body, trailers) = match chunked {
-            true => chunks(&mut rest)?,
-            false => (Bytes::copy_from_slice(rest), None),
+        let (named, path) = asked(method, target)?;
+        let host = lines.host().filter(|host| !host.is_empty() && path.is_some());
+        let authority = host.or(named).unwrap_or(authority.as_bytes());
+        if !authority.iter().all(|byte| byte.is_ascii_graphic() && !b"/?#\\".contains(byte)) || authority.is_empty() {
+            return None;
+        }
+        let headers = lines.carried(chunked)?;
+        let (content, trailers) = match chunked {
+            true => chunks(rest)?,
+            false => (rest.into(), None),
         };
-        Some(Message { head, body, trailers })
+        let scheme = if secure { b"https".as_slice() } else { b"http" };
+        Some(Message { method, scheme, authority, path, headers, content, trailers })
+    }
+
+    /// Appends the head as a header block.
+    pub fn pack(&self, packer: &mut Packer, out: &mut Vec<u8>) {
+        packer.begin(out);
+        packer.header(b":method", self.method, out);
+        if self.path.is_some() {
+            packer.header(b":scheme", self.scheme, out);
+        }
+        packer.header(b":authority", self.authority, out);
+        if let Some(path) = &self.path {
+            packer.header(b":path", path, out);
+        }
+        self.headers.pack(packer, out);
     }
 }
 
@@ -64,38 +81,41 @@ fn request_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
     line[last + 1..].starts_with(b"HTTP/").then_some((&line[..first], &line[first + 1..last]))
 }
 
+/// A host that the target names itself, and a path.
+type Target<'a> = (Option<&'a [u8]>, Option<Cow<'a, [u8]>>);
+
 /// What is asked of whom. The target may name the host itself (RFC 9112 §3.2.2); `CONNECT` names nothing else.
-fn uri(method: &Method, target: &[u8], host: Option<&[u8]>, secure: bool, authority: &str) -> Option<Uri> {
-    let mut parts = Parts::default();
+fn asked<'a>(method: &[u8], target: &'a [u8]) -> Option<Target<'a>> {
+    if method == b"CONNECT" {
+        return Some((Some(target), None));
+    }
     let (named, path) = match memchr::memmem::find(target, b"://").filter(|_| !target.starts_with(b"/")) {
-        _ if method == Method::CONNECT => (Some(target), None),
         Some(scheme) => {
             let rest = &target[scheme + 3..];
             let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
-            (Some(&rest[..end]), Some(&rest[end..]))
+            (Some(&rest[..end]), &rest[end..])
         }
-        None => (None, Some(target)),
+        None => (None, target),
     };
-    let named = host.filter(|_| method != Method::CONNECT).or(named).unwrap_or(authority.as_bytes());
-    parts.authority = Some(Authority::try_from(named).ok()?);
-    if let Some(path) = path {
-        let asterisk = path.is_empty() && method == Method::OPTIONS;
-        let path = if asterisk { b"*" } else { path };
-        // What stands behind `#` would be left out.
-        let whole = !path.contains(&b'#');
-        parts.path_and_query = Some(PathAndQuery::try_from(path).ok().filter(|_| whole)?);
-        parts.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
-    }
-    Uri::from_parts(parts).ok()
+    let path: Cow<'_, [u8]> = match path {
+        b"" | b"*" if method == b"OPTIONS" => b"*".into(),
+        [] => b"/".into(),
+        [b'/', ..] => path.into(),
+        [b'?', ..] => [b"/", path].concat().into(),
+        _ => return None,
+    };
+    // What stands behind `#` is nobody's but the client's.
+    path.iter().all(|byte| *byte > b' ' && *byte != 0x7f && *byte != b'#').then_some((named, Some(path)))
 }
 
 /// Header lines, folded ones put together (RFC 9112 §5.2).
-struct Lines<'a>(Vec<(&'a [u8], std::borrow::Cow<'a, [u8]>)>);
+#[derive(Debug)]
+pub struct Lines<'a>(Vec<(&'a [u8], Cow<'a, [u8]>)>);
 
 impl<'a> Lines<'a> {
     /// Up to an empty line, or the end.
     fn of(mut bytes: &'a [u8]) -> Option<Lines<'a>> {
-        let mut lines: Vec<(&[u8], std::borrow::Cow<'_, [u8]>)> = Vec::new();
+        let mut lines: Vec<(&[u8], Cow<'_, [u8]>)> = Vec::with_capacity(16);
         while let Some(line) = line(&mut bytes).filter(|line| !line.is_empty()) {
             if line.starts_with(b" ") || line.starts_with(b"\t") {
                 let value = lines.last_mut()?.1.to_mut();
@@ -109,18 +129,29 @@ impl<'a> Lines<'a> {
         Some(Lines(lines))
     }
 
+    fn first(&self, name: &str) -> Option<&Cow<'a, [u8]>> {
+        let mine = |(known, _): &&(&[u8], _)| known.eq_ignore_ascii_case(name.as_bytes());
+        self.0.iter().find(mine).map(|(_, value)| value)
+    }
+
     /// Of the first one of this name.
     fn value(&self, name: &str) -> Option<&[u8]> {
-        let mine = |(known, _): &&(&[u8], _)| known.eq_ignore_ascii_case(name.as_bytes());
-        self.0.iter().find(mine).map(|(_, value)| &**value)
+        self.first(name).map(|value| &**value)
+    }
+
+    /// The one that is asked. (No host is folded.)
+    fn host(&self) -> Option<&'a [u8]> {
+        match self.first("host")? {
+            Cow::Borrowed(host) => Some(host),
+            Cow::Owned(_) => None,
+        }
     }
 
     /// Those that HTTP/2 has, in their order. A content that was `chunked` has no length of its own.
-    fn headers(&self, chunked: bool) -> Option<HeaderMap> {
-        let named = self.value("connection").unwrap_or_default();
+    fn carried(mut self, chunked: bool) -> Option<Lines<'a>> {
+        let named = self.first("connection").cloned().unwrap_or_default();
         let named: Vec<&[u8]> = named.split(|&b| b == b',').map(<[u8]>::trim_ascii).collect();
-        let mut headers = HeaderMap::with_capacity(self.0.len());
-        for (name, value) in &self.0 {
+        self.0.retain(|(name, value)| {
             let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
             let trailers = is("te") && value.eq_ignore_ascii_case(b"trailers");
             let left_out = is("host")
@@ -128,16 +159,66 @@ impl<'a> Lines<'a> {
                 || is("content-length") && chunked
                 || OF_THE_CONNECTION.iter().any(|other| is(other))
                 || !trailers && named.iter().any(|other| name.eq_ignore_ascii_case(other));
-            if !left_out {
-                headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+            !left_out
+        });
+        self.0.iter().all(|(name, value)| is_name(name) && is_value(value)).then_some(self)
+    }
+
+    /// Appends them to a header block.
+    pub fn pack(&self, packer: &mut Packer, out: &mut Vec<u8>) {
+        let mut lower = [0; 64];
+        for (name, value) in &self.0 {
+            match lower.get_mut(..name.len()) {
+                Some(lower) => {
+                    lower.copy_from_slice(name);
+                    lower.make_ascii_lowercase();
+                    packer.header(lower, value, out);
+                }
+                None => packer.header(&name.to_ascii_lowercase(), value, out),
             }
         }
-        Some(headers)
+    }
+
+    /// With bytes of their own.
+    pub fn owned(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.0.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect()
     }
 }
 
-/// A chunked content, and the trailers behind it.
-fn chunks(rest: &mut &[u8]) -> Option<(Bytes, Option<HeaderMap>)> {
+/// The characters of a name, or a method (RFC 9110 §5.6.2).
+const fn token() -> [bool; 256] {
+    let mut token = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        token[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut n = 0;
+    while n < others.len() {
+        token[others[n] as usize] = true;
+        n += 1;
+    }
+    token
+}
+
+static TOKEN: [bool; 256] = token();
+
+/// Whether this may be a header's name.
+pub fn is_name(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| TOKEN[usize::from(*byte)])
+}
+
+/// Whether this may be a header's value (RFC 9110 §5.5).
+pub fn is_value(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte >= b' ' && *byte != 0x7f || *byte == b'\t')
+}
+
+/// A content, and the trailers behind it.
+type Content<'a> = (Cow<'a, [u8]>, Option<Lines<'a>>);
+
+/// A chunked content.
+fn chunks(mut rest: &[u8]) -> Option<Content<'_>> {
     let mut body = Vec::with_capacity(rest.len());
     loop {
         // Content that is one byte short must not end with the first half of its line end.
@@ -145,33 +226,50 @@ fn chunks(rest: &mut &[u8]) -> Option<(Bytes, Option<HeaderMap>)> {
             end if rest[..end].ends_with(b"\r") => b"\r\n",
             _ => b"\n",
         };
-        let size = line(rest)?.split(|b| matches!(b, b';' | b' ' | b'\t')).next().unwrap_or_default();
+        let size = line(&mut rest)?.split(|b| matches!(b, b';' | b' ' | b'\t')).next().unwrap_or_default();
         let size = usize::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
         if size == 0 {
             break;
         }
         body.extend_from_slice(rest.get(..size)?);
-        *rest = rest[size..].strip_prefix(ending)?;
+        rest = rest[size..].strip_prefix(ending)?;
     }
-    let trailers = Lines::of(rest)?.headers(true)?;
-    Some((body.into(), Some(trailers).filter(|trailers| !trailers.is_empty())))
+    let trailers = Lines::of(rest)?.carried(true)?;
+    Some((body.into(), Some(trailers).filter(|trailers| !trailers.0.is_empty())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::http2::hpack::Decoder;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
-    /// Method, URI, headers, content, trailers, as text.
+    /// Method, URI, headers, content, trailers, as text: what a peer reads.
     fn carried(text: &str) -> Option<(String, Vec<String>, String, Vec<String>)> {
         let message = Message::of(text.as_bytes(), false, "target:1")?;
-        let lines = |headers: &HeaderMap| {
-            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
+        let (mut packer, mut decoder) = (Packer::default(), Decoder::strict());
+        let mut lines = |pack: &dyn Fn(&mut Packer, &mut Vec<u8>)| {
+            let mut block = Vec::new();
+            pack(&mut packer, &mut block);
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let headers = decoder.read(&block).unwrap();
+            headers.iter().map(|one| (text(&one.name), text(&one.value))).collect::<Vec<_>>()
         };
-        let asked = format!("{} {}", message.head.method(), message.head.uri());
-        let body = String::from_utf8(message.body.to_vec()).unwrap();
-        let trailers = message.trailers.as_ref().map(lines).unwrap_or_default();
-        Some((asked, lines(message.head.headers()), body, trailers))
+        let (mut asked, mut headers) = (BTreeMap::new(), Vec::new());
+        for (name, value) in lines(&|packer, out| message.pack(packer, out)) {
+            match name.strip_prefix(':') {
+                Some(name) => assert!(headers.is_empty() && asked.insert(name.to_owned(), value).is_none()),
+                None => headers.push(format!("{name}: {value}")),
+            }
+        }
+        let part = |name: &str| asked.get(name).map_or("", String::as_str);
+        let scheme = asked.get("scheme").map_or(String::new(), |scheme| format!("{scheme}://"));
+        let asked = format!("{} {scheme}{}{}", part("method"), part("authority"), part("path"));
+        let trailers = message.trailers.as_ref().map(|trailers| lines(&|packer, out| trailers.pack(packer, out)));
+        let trailers = trailers.unwrap_or_default().iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let body = String::from_utf8(message.content.to_vec()).unwrap();
+        Some((asked, headers, body, trailers))
     }
 
     #[test]
@@ -186,6 +284,12 @@ mod tests {
             ["x-zed: 1", "accept: */*", "te: trailers", "cookie: a=1; b=2", "content-length: 3", "x-long: a b"]
         );
         assert_eq!((body.as_str(), trailers.len()), ("abc", 0));
+    }
+
+    #[test]
+    fn headers_of_one_name_stay_where_they_stand() {
+        let (_, headers, ..) = carried("GET / HTTP/1.1\r\nA: 1\r\nb: 2\r\na: 3\r\nA: 1\r\n\r\n").unwrap();
+        assert_eq!(headers, ["a: 1", "b: 2", "a: 3", "a: 1"]);
     }
 
     #[test]
@@ -211,6 +315,7 @@ mod tests {
             ("GET http://other/x?y", "", "GET http://other/x?y"),
             ("GET http://other?y", "Host: h\r\n", "GET http://h/?y"),
             ("GET /a?u=http://b", "Host: h\r\n", "GET http://h/a?u=http://b"),
+            ("GET /a<b>|{\"c\"}^`\\", "Host: h\r\n", "GET http://h/a<b>|{\"c\"}^`\\"),
             ("OPTIONS *", "Host: h\r\n", "OPTIONS http://h*"),
             ("OPTIONS http://other", "", "OPTIONS http://other*"),
             ("CONNECT a:443", "Host: h\r\n", "CONNECT a:443"),
@@ -226,6 +331,9 @@ mod tests {
             "GET /\r\n",
             "GET /a b HTTP/1.1\r\n\r\n",
             "GET /a#b HTTP/1.1\r\n\r\n",
+            "GET a HTTP/1.1\r\n\r\n",
+            "GET * HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
             "G\u{7f}T / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nodd\r\n\r\n",
             "GET / HTTP/1.1\r\na b: c\r\n\r\n",
