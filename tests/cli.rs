@@ -390,4 +390,6 @@ fn a_flag_that_the_mode_does_not_heed_is_told() {
     replay(&["--mode", "sessions", "--rate", "10"])
         .is(0, &["--rate has no effect in mode sessions; it is for --mode rate"]);
     replay(&["--mode", "closed", "--speed", "2", "--requests", "3"]).is(0, &["--speed has no effect in mode closed"]);
+    replay(&["--protocol", "h2c", "--streams", "2"])
+        .is(0, &["--streams has no effect in mode sessions; it is for --mode closed"]);
 }

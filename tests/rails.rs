@@ -146,6 +146,15 @@ fn no_rail_lets_anything_through() {
             2,
             "it is `h2`",
         ),
+        (
+            "several streams of HTTP/1",
+            "",
+            None,
+            &["--allow-unmasked", "--mode", "closed", "--streams", "4"],
+            2,
+            "choose protocol `h2c` (http://) or `h2` (https://)",
+        ),
+        ("no streams", "", None, &["--allow-unmasked", "--protocol", "h2c", "--streams", "0"], 2, "must be at least 1"),
         ("marker", "", None, &["--allow-unmasked", "--marker", "a b"], 2, "--marker"),
     ];
     for (name, profile, target, flags, exit, said) in table {

@@ -490,6 +490,17 @@ fn profiles_and_the_examples_of_their_page_fit_schema_and_program() {
         assert!(schema["properties"].get(knob).is_some(), "{knob} is not in the schema");
     }
     assert_eq!(schema["properties"].as_object().unwrap().len(), knobs.as_object().unwrap().len());
+    for (text, fits) in [
+        ("mode: rate", false),
+        ("{mode: rate, rate: 5}", true),
+        ("streams: 1", true),
+        ("streams: 2", false),
+        ("{streams: 2, protocol: auto}", false),
+        ("{streams: 2, protocol: h2c}", true),
+    ] {
+        assert_eq!(Profile::parse("test", text).is_ok(), fits, "{text}");
+        assert_eq!(validator.is_valid(&serde_yaml::from_str(text).unwrap()), fits, "{text}");
+    }
 }
 
 /// The workload of a capture in `fixtures/`.

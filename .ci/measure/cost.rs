@@ -1,4 +1,5 @@
-//! Processor time per request over 64 kept connections, counted at the service: over HTTP/1, then over HTTP/2.
+//! Processor time per request over 64 kept connections, counted at the service: over HTTP/1, then over HTTP/2, where 16 with
+//! four requests at a time each follow.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ const RATE_MAX: &str = "10000000";
 /// Most of what each may cost, as a multiple of another one.
 const BOUNDS: [(&str, f64); 2] = [("wrk", 1.15), ("oha", 0.6)];
 const BOUNDS_HTTP2: [(&str, f64); 1] = [("h2load", 1.3)];
+/// Connections over HTTP/2, and requests at a time on each of them.
+const SHAPES: [(usize, usize); 2] = [(CONNECTIONS, 1), (CONNECTIONS / 4, 4)];
 
 /// Name, program, arguments.
 type Tool = (&'static str, String, Vec<String>);
@@ -29,10 +32,14 @@ pub fn run(standin: &str, rounds: usize) -> io::Result<bool> {
     let (address, stamps) = server::start()?;
     let kept = compare(&tools(standin, address, &path), &stamps, rounds, &BOUNDS)?;
     let (address, stamps) = server2::start()?;
-    tell("\nHTTP/2");
-    let kept2 = compare(&tools_http2(standin, address, &path), &stamps, rounds, &BOUNDS_HTTP2)?;
+    let mut all = kept;
+    for (connections, streams) in SHAPES {
+        tell(&format!("\nHTTP/2, {connections} connections, {streams} at a time on each"));
+        let tools = tools_http2(standin, address, &path, connections, streams);
+        all &= compare(&tools, &stamps, rounds, &BOUNDS_HTTP2)?;
+    }
     std::fs::remove_dir_all(&folder)?;
-    Ok(kept && kept2)
+    Ok(all)
 }
 
 /// Lets them run in turn and says what each took; whether ours kept to the bounds.
@@ -81,12 +88,12 @@ fn words(text: &str) -> Vec<String> {
 /// What all of them say in every request.
 const HEADERS: &str = "-H Accept:application/json -H User-Agent:measure";
 
-fn tools_http2(standin: &str, address: SocketAddr, capture: &Path) -> Vec<Tool> {
+fn tools_http2(standin: &str, address: SocketAddr, capture: &Path, connections: usize, streams: usize) -> Vec<Tool> {
     let ours = format!(
-        "-q replay --allow-unmasked --protocol h2c --mode closed --connections {CONNECTIONS} --duration {SECONDS} --max-rate {RATE_MAX} --target http://{address} {}",
+        "-q replay --allow-unmasked --protocol h2c --mode closed --connections {connections} --streams {streams} --duration {SECONDS} --max-rate {RATE_MAX} --target http://{address} {}",
         capture.display()
     );
-    let theirs = format!("-t1 -c{CONNECTIONS} -m1 -D3 {HEADERS} http://{address}/r/0000000000");
+    let theirs = format!("-t1 -c{connections} -m{streams} -D3 {HEADERS} http://{address}/r/0000000000");
     vec![("standin", standin.to_owned(), words(&ours)), ("h2load", "h2load".into(), words(&theirs))]
 }
 

@@ -354,6 +354,9 @@ pub(super) struct ReplayArgs {
     /// Connections, in mode closed
     #[arg(long, value_name = "N")]
     pub(super) connections: Option<usize>,
+    /// Requests at a time on each of them, over HTTP/2
+    #[arg(long, value_name = "N")]
+    pub(super) streams: Option<u32>,
     /// So many times the captured people: their copies come a little later, as other people
     #[arg(long, value_name = "K")]
     pub(super) population: Option<u32>,

@@ -10,6 +10,7 @@ const HEEDED: &[Heeded] = &[
     ("--rate", |args| args.rate.is_some(), &[Mode::Rate]),
     ("--arrivals", |args| args.arrivals.is_some(), &[Mode::Rate, Mode::Saturate]),
     ("--connections", |args| args.connections.is_some(), &[Mode::Closed]),
+    ("--streams", |args| args.streams.is_some(), &[Mode::Closed]),
     ("--speed", |args| args.speed.is_some(), &[Mode::Captured, Mode::Sessions]),
 ];
 

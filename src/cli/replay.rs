@@ -154,6 +154,7 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
     profile.speed = args.speed.unwrap_or(profile.speed);
     profile.rate = args.rate.or(profile.rate);
     profile.connections = args.connections.map_or(profile.connections, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    profile.streams = args.streams.unwrap_or(profile.streams);
     profile.duration = args.duration.as_ref().map(span).transpose()?.or(profile.duration);
     profile.timeout = args.timeout.as_ref().map(span).transpose()?.unwrap_or(profile.timeout);
     profile.warmup = args.warmup.as_ref().map(span).transpose()?.unwrap_or(profile.warmup);

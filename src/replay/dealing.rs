@@ -73,7 +73,7 @@ impl Dealing {
         let profile = &options.profile;
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let closed = profile.mode == Mode::Closed;
-        let users = Arc::new(if closed { Users::new(profile.connections) } else { Users::default() });
+        let users = Arc::new(if closed { Users::new(profile.connections, profile.streams) } else { Users::default() });
         let progress = Arc::<Progress>::default();
         let ahead = Arc::<Ahead>::default();
         let outbox = Outbox::new(senders, ahead.clone(), governor.clone(), progress.clone(), users.clone());

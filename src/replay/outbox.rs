@@ -23,18 +23,35 @@ const CLOSED_AHEAD: usize = 4096;
 /// Sessions whose connection of a closed loop is remembered.
 const SESSIONS_KEPT: usize = 1 << 16;
 
-/// The connections of a closed loop, and how much waits for each.
+/// Who sends in a closed loop, one request after another, and how much waits for each: the connections, or their streams.
 #[derive(Default)]
 pub struct Users {
     queued: Vec<AtomicUsize>,
+    /// How many of them share a connection.
+    streams: u32,
     /// Enough was dealt for now, or all: who has nothing to do does not wait for the reader.
     enough: AtomicBool,
 }
 
 impl Users {
-    /// So many of them.
-    pub fn new(count: u32) -> Users {
-        Users { queued: (0..count).map(|_| AtomicUsize::new(0)).collect(), enough: AtomicBool::new(false) }
+    /// Those of so many connections.
+    pub fn new(connections: u32, streams: u32) -> Users {
+        let queued = (0..connections.saturating_mul(streams)).map(|_| AtomicUsize::new(0)).collect();
+        Users { queued, streams, enough: AtomicBool::new(false) }
+    }
+
+    /// Which connection one has, alone or with others.
+    pub fn connection(&self, user: u32) -> u32 {
+        user / self.streams.max(1)
+    }
+
+    /// All of them that a thread has.
+    pub fn of(&self, thread: usize, threads: usize) -> impl Iterator<Item = u32> {
+        (0..self.queued.len() as u32).filter(move |user| self.thread(*user, threads) == thread)
+    }
+
+    fn thread(&self, user: u32, threads: usize) -> usize {
+        self.connection(user) as usize % threads
     }
 
     /// Whether one that has nothing to do waits for the reader.
@@ -108,7 +125,7 @@ impl Outbox {
             Errand::Send(deal) if !self.users.queued.is_empty() => {
                 deal.user = self.user(deal.lane, deal.turn.session);
                 self.users.gave(deal.user);
-                deal.user as usize % self.threads.len()
+                self.users.thread(deal.user, self.threads.len())
             }
             Errand::Send(deal) => self.thread(deal.lane),
             Errand::Close(lane) if !self.users.queued.is_empty() => {

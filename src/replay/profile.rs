@@ -59,6 +59,8 @@ pub struct Profile {
     pub identities: Who,
     /// Connections (`closed`).
     pub connections: u32,
+    /// Requests at a time on each of them: over HTTP/2 (`closed`).
+    pub streams: u32,
     /// Requests after which the run ends.
     pub requests: Option<u64>,
     /// Time after which no request is begun.
@@ -141,6 +143,7 @@ impl Default for Profile {
             identities: Who::Other,
             arrivals: Arrivals::Poisson,
             connections: 8,
+            streams: 1,
             requests: None,
             duration: None,
             timeout: Span(Duration::from_secs(10)),
@@ -345,6 +348,12 @@ impl Profile {
                 "must be from 1 (nobody but the captured people) to 1000",
             ),
             ("connections", self.connections > 0, "must be at least 1"),
+            ("streams", self.streams > 0, "must be at least 1"),
+            (
+                "streams",
+                self.streams == 1 || matches!(self.protocol, Protocol::H2c | Protocol::H2),
+                "more than one at a time on a connection take HTTP/2: choose protocol `h2c` (http://) or `h2` (https://) too",
+            ),
             ("timeout", !self.timeout.0.is_zero(), "must be greater than 0"),
             ("max-rate", positive(self.max_rate), "must be greater than 0"),
             ("max-in-flight", self.max_in_flight > 0, "must be at least 1"),
@@ -371,6 +380,11 @@ impl Profile {
             None => Ok(()),
             Some((knob, _, what)) => Err(ProfileError::Value { knob, what }),
         }
+    }
+
+    /// Requests of a closed loop that are on their way at a time.
+    pub fn users(&self) -> u32 {
+        self.connections.saturating_mul(self.streams)
     }
 }
 
@@ -478,6 +492,9 @@ mod tests {
             "shard: 4/4",
             "mode: rate\nrate: 1e9",
             "abort-error-rate: 2",
+            "protocol: h2c\nstreams: 0",
+            "streams: 2",
+            "protocol: http1\nstreams: 2",
             "mode: fast",
         ] {
             assert!(Profile::parse("test", bad).is_err(), "{bad}");

@@ -283,7 +283,7 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
 
 /// Which share of the time of all connections of a closed loop that is.
 fn share_of_connections(run: &Run, ns: u64, seconds: f64) -> f64 {
-    ns as f64 / (seconds * 1e9 * f64::from(run.profile.connections))
+    ns as f64 / (seconds * 1e9 * f64::from(run.profile.users()))
 }
 
 /// How like the capture the run was.

@@ -239,6 +239,59 @@ fn no_more_streams_at_a_time_than_the_target_allows() {
     }
 }
 
+/// A closed loop of two connections with three streams each, to a target that answers when `wanted` are there.
+#[test]
+fn a_closed_loop_has_so_many_streams_on_each_connection() {
+    const CONNECTIONS: usize = 2;
+    const STREAMS: usize = 3;
+    for most in [100, 2] {
+        let wanted = CONNECTIONS * STREAMS.min(most as usize);
+        let waiting = Arc::new(Mutex::new(BTreeMap::<usize, usize>::new()));
+        let peak = Arc::new(Mutex::new(BTreeMap::<usize, usize>::new()));
+        let (now, highest) = (waiting.clone(), peak.clone());
+        let mut builder = Builder::new();
+        builder.max_concurrent_streams(most);
+        let url = target(builder, move |request, respond| {
+            let (now, highest) = (now.clone(), highest.clone());
+            async move {
+                let count = |by: i64| {
+                    let mut now = now.lock().unwrap();
+                    let mine = now.entry(request.connection).or_default();
+                    *mine = mine.checked_add_signed(by as isize).unwrap();
+                    let mut highest = highest.lock().unwrap();
+                    let most = highest.entry(request.connection).or_default();
+                    *most = (*mine).max(*most);
+                    highest.values().sum::<usize>()
+                };
+                count(1);
+                // The first ones are not answered before all are there.
+                while count(0) < wanted {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                count(-1);
+                give(respond, status(200), Bytes::new(), None).await;
+            }
+        });
+        let profile = Profile {
+            connections: CONNECTIONS as u32,
+            streams: STREAMS as u32,
+            threads: 2,
+            requests: Some(60),
+            ..h2c(Mode::Closed)
+        };
+        // Sessions of their own, so that whoever is free takes one.
+        let request = b"GET /0 HTTP/1.1\r\nHost: x\r\n\r\n";
+        let exchange = |connection| Exchange { connection, at_ms: 0, request, response: OK };
+        let exchanges: Vec<Exchange> = (0..12).map(exchange).collect();
+        let result = replay(hand::workload(&exchanges), &url, profile);
+        assert_eq!((result.requests.answered, result.connections.opened), (60, 2), "{:?}", result.requests);
+        let peak: Vec<usize> = peak.lock().unwrap().values().copied().collect();
+        assert_eq!(peak, [STREAMS.min(most as usize); CONNECTIONS], "{most}");
+        assert!(waiting.lock().unwrap().values().all(|count| *count == 0));
+    }
+}
+
 #[test]
 fn contents_and_trailers_of_any_size_go_both_ways() {
     const SIZE: usize = 3 << 20;

@@ -1,4 +1,5 @@
-//! A closed loop: a number of connections, each of which sends its next request when the one before is answered.
+//! A closed loop: a number of connections, each of which sends its next request when the one before is answered. Over HTTP/2
+//! several may share a connection, each with a stream at a time.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,21 +10,27 @@ use super::asking::Sent;
 use super::lanes::Queue;
 use super::{Inbox, Worker};
 use crate::replay::errand::{Deal, Errand};
+use crate::replay::link::Http2;
 use crate::replay::pacer::now;
 use crate::replay::rounds::Walk;
 
-/// Connections of a closed loop on one thread, from which on they take turns at reading and at writing.
+/// Requests at a time on one thread, from which on they take turns at reading and at writing.
 const TURNS_MIN: usize = 8;
 
 impl Worker {
     /// Lets a number of connections send whatever comes to them.
     pub(super) async fn closed(self: Rc<Self>, n: usize, mut inbox: Inbox) {
         let mut tasks = JoinSet::new();
-        let mine = (0..self.run.profile.connections).filter(|user| *user as usize % self.run.threads == n);
-        let queues: HashMap<u32, Rc<Queue>> = mine.map(|user| (user, Rc::default())).collect();
-        queues.iter().for_each(|(user, queue)| {
-            tasks.spawn_local(self.clone().user(*user, queue.clone()));
-        });
+        let users = &self.run.users;
+        let queues: HashMap<u32, Rc<Queue>> = users.of(n, self.run.threads).map(|user| (user, Rc::default())).collect();
+        let mut shared = HashMap::new();
+        for (user, queue) in &queues {
+            let http2 = (self.run.profile.streams > 1).then(|| {
+                let http2 = shared.entry(users.connection(*user)).or_insert_with(|| Rc::new(self.http2()));
+                http2.clone()
+            });
+            tasks.spawn_local(self.clone().user(*user, queue.clone(), http2));
+        }
         loop {
             tokio::select! {
                 errands = inbox.recv() => {
@@ -52,11 +59,12 @@ impl Worker {
         }
     }
 
-    /// One connection of a closed loop.
-    async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>) {
+    /// One connection of a closed loop, or a stream at a time of one that is `shared`.
+    async fn user(self: Rc<Self>, user: u32, queue: Rc<Queue>, shared: Option<Rc<Http2>>) {
         let mut speaks = self.run.speaks(false);
-        let mut link = self.link(speaks);
-        let in_turns = self.run.profile.connections as usize / self.run.threads >= TURNS_MIN;
+        let link_for = |speaks| shared.as_ref().map_or_else(|| self.link(speaks), |http2| self.stream_on(http2));
+        let mut link = link_for(speaks);
+        let in_turns = self.run.profile.users() as usize / self.run.threads >= TURNS_MIN;
         self.pacer.until(self.run.start).await;
         let mut free = now();
         let mut walk = None;
@@ -75,7 +83,7 @@ impl Worker {
             let wanted = self.run.speaks(deal.turn.http2);
             if wanted != speaks {
                 // What was captured over the other one goes over a connection of its kind.
-                (speaks, link) = (wanted, self.link(wanted));
+                (speaks, link) = (wanted, link_for(wanted));
             }
             let begins = self.told(&deal).await.map_or(free, |_| now());
             if begins >= self.run.end() || self.run.governor.is_stopped() {

@@ -68,11 +68,11 @@ impl Worker {
         self.request(&deal, early, &mut self.stream_on(&http2), sent).await;
     }
 
-    fn http2(&self) -> Http2 {
+    pub(super) fn http2(&self) -> Http2 {
         Http2::new(self.run.route.clone(), self.run.profile.timeout.0, self.pacer.clone())
     }
 
-    fn stream_on(&self, http2: &Rc<Http2>) -> Link {
+    pub(super) fn stream_on(&self, http2: &Rc<Http2>) -> Link {
         Link::over(http2.clone(), self.run.route.clone(), self.run.profile.timeout.0, self.pacer.clone())
     }
 
