@@ -22,6 +22,8 @@ const TWIN: &str = "shop-demo-twin.pcap";
 const CLINIC: &str = "clinic.pcap";
 /// WebSocket.
 const CHAT: &str = "chat.pcap";
+/// gRPC.
+const PARCELS: &str = "parcels.pcap";
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -98,7 +100,7 @@ fn planted() -> Vec<[String; 3]> {
 #[test]
 fn captures_are_small() {
     let sizes: Vec<u64> =
-        CAPTURES.iter().chain([&TWIN, &CLINIC, &CHAT]).map(|name| capture(name).len() as u64).collect();
+        CAPTURES.iter().chain([&TWIN, &CLINIC, &CHAT, &PARCELS]).map(|name| capture(name).len() as u64).collect();
     assert!(sizes.iter().all(|&size| size < CAPTURE_BYTES_MAX), "{sizes:?}");
     assert!(sizes.iter().sum::<u64>() <= TOTAL_BYTES_MAX, "{sizes:?}");
     assert!(sizes[0] < DEMO_BYTES_MAX, "the demo capture has {} bytes", sizes[0]);
@@ -113,12 +115,12 @@ fn no_capture_is_left_out_of_these_tests() {
         .filter(|path| is_capture(path))
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(found, CAPTURES.iter().chain([&TWIN, &CLINIC, &CHAT]).map(|name| name.to_string()).collect());
+    assert_eq!(found, CAPTURES.iter().chain([&TWIN, &CLINIC, &CHAT, &PARCELS]).map(|name| name.to_string()).collect());
 }
 
 #[test]
 fn captures_parse_and_last_seconds() {
-    for name in CAPTURES.into_iter().chain([CLINIC]) {
+    for name in CAPTURES.into_iter().chain([CLINIC, PARCELS]) {
         let packets = packets(&capture(name));
         assert!(packets.len() > 200, "{name}: {} packets", packets.len());
         let span_ns = packets.last().unwrap().time_ns - packets[0].time_ns;
@@ -238,7 +240,7 @@ fn tcp_data(frame: &[u8]) -> Option<(&[u8], &[u8], u32)> {
 /// Nothing of the machine that recorded is in the files.
 #[test]
 fn captures_do_not_name_their_machine() {
-    for name in CAPTURES.into_iter().chain([CLINIC]) {
+    for name in CAPTURES.into_iter().chain([CLINIC, PARCELS]) {
         let file = capture(name);
         for trace in ["/home/", "/root/", "/tmp/", "Dumpcap", "Wireshark", "Linux version"] {
             assert!(!holds(&file, trace.as_bytes()), "{name} holds {trace}");
