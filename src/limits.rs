@@ -57,6 +57,9 @@ pub const HTTP2_STREAMS_MAX: usize = 1024;
 pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Nesting of JSON and of encodings.
 pub const NESTING_MAX: usize = 128;
+/// Nesting of messages and groups in Protocol Buffers: each level is looked over to guess what it is. Their own libraries
+/// allow 100; what nests deeper than this is blanked.
+pub const PROTOBUF_NESTING_MAX: usize = 32;
 /// Compressed bytes that are masked and deflated again as one window.
 pub const WINDOW_BYTES: usize = 16 << 10;
 /// Plain bytes one window may inflate to; more is a bomb, and the body is blanked from there.

@@ -16,7 +16,8 @@ use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Span};
 use crate::limits::AUDIT_VALUE_BYTES_MAX;
 use crate::protocol::encoding::{Decoded, decode};
-use crate::protocol::{Codec, Encoding, Field, PartKind, Role, Window, http2};
+use crate::protocol::http2::{self, Whose};
+use crate::protocol::{Codec, Encoding, Field, PartKind, Role, Window};
 
 /// A visitor of the original that collects one partition of its values.
 pub struct Collector<'a> {
@@ -105,10 +106,11 @@ impl Visitor for Collector<'_> {
         self.streams.push((stream, None), at, 0, (bytes, &[]), &mut |_| {});
         let Collector { judge, sink, headers, decoded, packet, .. } = self;
         headers.push(stream, at, *packet, bytes, &mut |headers, is_request| {
+            let whose = headers::whose(headers, is_request);
             headers
                 .iter()
                 .filter(|header| header.spelled)
-                .for_each(|header| sink.header(header, is_request, judge, decoded));
+                .for_each(|header| sink.header(header, whose, judge, decoded));
         });
     }
 
@@ -181,11 +183,11 @@ impl<'a> Sink<'a> {
     }
 
     /// A header as the audit reads it. What the rules keep of it was counted where masking's reader told it.
-    fn header(&mut self, header: &Header, is_request: bool, judge: &Judge, decoded: &mut Decoded) {
+    fn header(&mut self, header: &Header, whose: Whose, judge: &Judge, decoded: &mut Decoded) {
         if !headers::is_public_name(&header.name, judge) {
             self.tokens(&header.name);
         }
-        for part in http2::parts(&header.name, &header.value, is_request) {
+        for part in http2::parts(&header.name, &header.value, whose) {
             let Some(raw) = header.value.get(part.at) else { continue };
             match &part.what {
                 PartKind::Keep => {}
@@ -263,6 +265,7 @@ pub fn view_of(encoding: Encoding) -> &'static [&'static str] {
         Encoding::Json => &["json"],
         Encoding::Markup => &["markup"],
         Encoding::Base64 => &["base64"],
+        Encoding::Varint | Encoding::Varints | Encoding::Fixed => &["protobuf"],
     }
 }
 

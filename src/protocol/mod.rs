@@ -11,6 +11,7 @@ pub mod emit;
 pub mod encoding;
 pub mod enip;
 pub mod framed;
+pub mod grpc;
 pub mod http1;
 pub mod http2;
 pub mod kerberos;
@@ -90,6 +91,19 @@ pub enum Encoding {
     Markup,
     /// Base64, standard or URL alphabet, padded or not.
     Base64,
+    /// A number in 7 bits a byte, those of least weight first; the text is decimal.
+    Varint,
+    /// Several of them, one after another; in the text with spaces between them.
+    Varints,
+    /// A number in 4 or 8 bytes, those of least weight first; the text is decimal.
+    Fixed,
+}
+
+impl Encoding {
+    /// Whether it stands for numbers in bytes that are no characters.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Encoding::Varint | Encoding::Varints | Encoding::Fixed)
+    }
 }
 
 /// What the grammar says about a field.

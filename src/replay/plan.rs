@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::workload::endpoint::endpoint;
-use crate::workload::{Length, Request, fields, lengths};
+use crate::workload::{Length, Request, fields, lengths, prefix_places};
 
 use super::deal::{Dealer, Met};
 use super::edits::{Edits, covers};
@@ -203,7 +203,10 @@ fn forced(request: &Request, replacements: &[PlannedReplacement]) -> Vec<Planned
     let name = |length: &Length| if length.hex { "chunk-size" } else { "content-length" };
     let lengths = lengths(request).into_iter();
     let forced = lengths.filter(|length| replacements.iter().any(|one| inside(&length.covers, one)));
-    forced.map(|length| replaced(&length.digits, name(&length).into())).collect()
+    let places: Vec<Range<usize>> = replacements.iter().map(|one| one.at..one.at + one.len).collect();
+    let prefixes = prefix_places(request, &places);
+    let prefixes = prefixes.iter().map(|at| replaced(at, "message-length".into()));
+    forced.map(|length| replaced(&length.digits, name(&length).into())).chain(prefixes).collect()
 }
 
 fn replaced(at: &Range<usize>, with: String) -> PlannedReplacement {

@@ -126,6 +126,11 @@ impl Body {
                 break;
             }
         }
+        if self.step >= STEPS.len() && self.is_all(window) && masked.plain == window.plain {
+            // Nothing had to be changed, and in so little room there is no other way to say it.
+            out.extend_from_slice(&window.packed[window.header..window.header + room]);
+            self.step = 0;
+        }
         let fits = self.step < STEPS.len();
         if fits {
             masked.count(values);
@@ -136,6 +141,11 @@ impl Body {
         }
         *plain = masked.plain;
         fits && out.len() - start == window.packed.len()
+    }
+
+    /// The window is the whole body.
+    fn is_all(&self, window: &Window<'_>) -> bool {
+        window.last && self.crc.amount() == 0 && self.dictionary.is_empty()
     }
 
     /// Compresses what is masked into exactly `room` bytes. What is too short for that by a few bytes is varied in its

@@ -15,7 +15,7 @@ use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
 use crate::protocol::http1::words::is_known as is_header_word;
 use crate::protocol::http2::huffman;
-use crate::protocol::{Field, Role};
+use crate::protocol::{Encoding, Field, Role};
 use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
 
 /// How much of a pseudonym a value gets; less where room is short.
@@ -97,6 +97,9 @@ struct Count {
     distinct: u64,
     occurrences: u64,
 }
+
+/// Steps of a walk to a number that fits: of those of seven digits every eighth takes three bytes.
+const FITTING_MAX: usize = 128;
 
 /// Steps of a walk to an even pseudonym: of a token of 43 characters every twelfth is.
 const WALK_MAX: usize = 128;
@@ -211,7 +214,7 @@ impl Values {
         let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
         if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX {
             let ruling = certain.map(|ruling| (ruling.action, ruling.rule));
-            return self.compute_evenly(field, name_like, ruling, level, out);
+            return self.compute_as_it_stands(field, name_like, ruling, level, out);
         }
         self.seen.clear();
         self.seen.extend_from_slice(field.raw);
@@ -224,9 +227,80 @@ impl Values {
             return outcome;
         }
         let start = out.len();
-        let outcome = self.compute_evenly(field, name_like, None, level, out);
+        let outcome = self.compute_as_it_stands(field, name_like, None, level, out);
         self.known.insert(&self.seen, &out[start..], outcome);
         outcome
+    }
+
+    /// As [`Values::compute_evenly`]; binary numbers as their decimal texts would be, wherever those stand, as long as that
+    /// fits into their bytes. A small number may have no other one that is even: it goes without.
+    fn compute_as_it_stands(
+        &mut self,
+        field: &Field<'_>,
+        name_like: bool,
+        ruling: Option<(Action, RuleId)>,
+        level: Level,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        if !field.encoding.is_binary() {
+            return self.compute_evenly(field, name_like, ruling, level, out);
+        }
+        let even = self.even;
+        let mut outcome = self.fit(field, name_like, ruling, level, out);
+        if even && outcome.is_err() {
+            self.even = false;
+            outcome = self.fit(field, name_like, ruling, level, out);
+            self.even = even;
+        }
+        outcome.unwrap_or_else(|stuck| {
+            let start = out.len();
+            blank(field, out);
+            if stuck.label == Label::Pseudonym && out[start..] == *field.raw {
+                other_blank(&mut out[start..]);
+            }
+            Outcome { label: Label::Blanked, ..stuck }
+        })
+    }
+
+    /// What stands for binary numbers. A pseudonym that does not fit into their bytes is masked again and again, until one
+    /// does: among numbers of as many bytes that is a permutation, too. An error, and nothing appended, where nothing fits
+    /// but the number itself.
+    fn fit(
+        &mut self,
+        field: &Field<'_>,
+        name_like: bool,
+        ruling: Option<(Action, RuleId)>,
+        level: Level,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Outcome> {
+        let mut decoded = Decoded::default();
+        let mut text = encoding::decode(field.raw, field.encoding, &mut decoded).to_vec();
+        let mut first = None;
+        for _ in 0..FITTING_MAX {
+            let number = Field { raw: &text, encoding: Encoding::Plain, ..*field };
+            let mut next = Vec::new();
+            let outcome = self.compute_evenly(&number, name_like, ruling, level, &mut next);
+            let first = *first.get_or_insert(outcome);
+            match (first.label, outcome.label) {
+                (Label::Kept, _) => {
+                    out.extend_from_slice(field.raw);
+                    return Ok(first);
+                }
+                (Label::Pseudonym, Label::Pseudonym) => {}
+                _ => return Err(first),
+            }
+            let start = out.len();
+            if encoding::encode(&next, field.encoding, &mut decoded, field.raw, out) {
+                if out[start..] != *field.raw {
+                    return Ok(first);
+                }
+                out.truncate(start);
+                return Err(first);
+            }
+            text = next;
+        }
+        let nothing = Outcome { label: Label::Blanked, because: DEFAULT, kind: None, class: Class::Plain };
+        Err(first.unwrap_or(nothing))
     }
 
     /// As [`Values::compute`]. To be even, a pseudonym is masked again and again, until it is: what is told apart stays so,
@@ -302,7 +376,7 @@ impl Values {
         match action {
             Action::Method(id) => part(0..text.len(), id),
             Action::Token => part(0..text.len(), "token"),
-            _ if self.findings.is_empty() && field.role == Role::Number => part(0..text.len(), "number"),
+            _ if self.findings.is_empty() && field.role == Role::Number => each_number(text, |at| part(at, "number")),
             _ if self.findings.is_empty() => {}
             _ => {
                 let decision = self.decider.decide(field.path, field.name).clone();
@@ -395,11 +469,50 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
 
 /// Text that still parses where the value stood, the same for all values of its length.
 fn blank(field: &Field<'_>, out: &mut Vec<u8>) {
-    if field.role == Role::Number && !field.raw.is_empty() {
+    if field.encoding.is_binary() {
+        binary_blank(field, out);
+    } else if field.role == Role::Number && !field.raw.is_empty() {
         out.push(b'1');
         out.resize(out.len() + field.raw.len() - 1, b'0');
     } else {
         out.resize(out.len() + field.raw.len(), b'x');
+    }
+}
+
+/// Numbers in their bytes: the least that take as many, and are read as numbers.
+fn binary_blank(field: &Field<'_>, out: &mut Vec<u8>) {
+    match (field.encoding, field.raw) {
+        (Encoding::Fixed, raw) => out.resize(out.len() + raw.len(), 0),
+        (_, [b' '..0x7f]) => out.push(b' '),
+        (_, raw) => {
+            let ends = |(n, byte): (usize, &u8)| (n, byte & 0x80 == 0);
+            for (n, ends) in raw.iter().enumerate().map(ends) {
+                let alone = n == 0 || raw[n - 1] & 0x80 == 0;
+                out.push(if !ends {
+                    0x80
+                } else if alone {
+                    2
+                } else {
+                    1
+                });
+            }
+        }
+    }
+}
+
+/// Another one, for a number that a blank one is.
+fn other_blank(blank: &mut [u8]) {
+    if let Some(byte) = blank.iter_mut().rfind(|byte| matches!(byte, 1 | 2 | b' ')) {
+        *byte += 1;
+    }
+}
+
+/// Where the numbers of a list are; mostly it is one.
+fn each_number(text: &[u8], mut found: impl FnMut(std::ops::Range<usize>)) {
+    let mut at = 0;
+    for number in text.split(|b| *b == b' ') {
+        found(at..at + number.len());
+        at += number.len() + 1;
     }
 }
 

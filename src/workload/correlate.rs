@@ -369,6 +369,9 @@ fn stem(name: &str) -> String {
 /// Digits of a number that is no count, page or year.
 const NUMBER_MIN: usize = 5;
 
+/// Letters of a code in capitals.
+const CODE_MIN: usize = 8;
+
 /// A text of more words than this is meant to be read: a plain word in it is no code.
 const PROSE_WORDS: usize = 8;
 
@@ -401,12 +404,20 @@ fn weight(text: &[u8], value: &Value<'_>) -> Weight {
     };
     // `Zoë`, `Okonjo-Vale`, `O'Hara`.
     let word = text.len() < WORD_MAX && text.split(|b| matches!(b, b'-' | b'\'')).all(cased);
+    // Where fields have no names there can be no likeness of them; what nobody writes is no word of a language.
+    let capitals = text.len() >= CODE_MIN && !text.iter().any(u8::is_ascii_lowercase);
+    let word = word && !(capitals && is_nameless(value));
     match text.len() {
         0..4 => Weight::Light,
         _ if fraction => Weight::Light,
         _ if word => Weight::Named,
         _ => Weight::Heavy,
     }
+}
+
+/// It stands in a message whose fields have numbers only.
+fn is_nameless(value: &Value<'_>) -> bool {
+    value.name.is_empty() && value.path.contains(".body.protobuf.")
 }
 
 fn is_number(text: &[u8]) -> bool {

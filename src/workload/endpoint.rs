@@ -1,6 +1,8 @@
 //! Which endpoint a request goes to: its path with the values taken out.
 
 use super::Request;
+use crate::protocol::content::Media;
+use crate::protocol::grpc;
 
 /// Longest segment that is taken for a name.
 const NAME_MAX: usize = 24;
@@ -25,6 +27,9 @@ pub(super) fn endpoint_path(request: &Request) -> String {
     let path = path
         .strip_prefix(b"http://".as_slice())
         .map_or(path, |rest| &rest[memchr::memchr(b'/', rest).unwrap_or(rest.len())..]);
+    if grpc::names_a_method(path) && is_call(request) {
+        return String::from_utf8_lossy(path).into_owned();
+    }
     let mut name = String::new();
     for (n, segment) in path.split(|&b| b == b'/').enumerate() {
         if n > 0 {
@@ -36,6 +41,11 @@ pub(super) fn endpoint_path(request: &Request) -> String {
         }
     }
     name
+}
+
+fn is_call(request: &Request) -> bool {
+    let media = request.header("content-type").and_then(|at| request.bytes.get(at));
+    media.is_some_and(|media| grpc::is_call(&Media::parse(media)))
 }
 
 /// A word that a programmer wrote, `v1` among them, and no value.
@@ -59,5 +69,10 @@ mod tests {
         assert_eq!(of("GET /"), "GET /");
         assert_eq!(of("OPTIONS *"), "OPTIONS {}");
         assert_eq!(of("GET /u/a%40b/x"), "GET /u/{}/x");
+        assert_eq!(
+            of("POST /v1.a.b.c.d.Parcels.Much.Longer/Get HTTP/1.1\r\ncontent-type: application/grpc"),
+            "POST /v1.a.b.c.d.Parcels.Much.Longer/Get"
+        );
+        assert_eq!(of("POST /v1.a.b.c.d.Parcels.Much.Longer/Get"), "POST /{}/Get");
     }
 }

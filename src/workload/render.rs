@@ -5,8 +5,10 @@ use std::ops::Range;
 use base64::Engine;
 
 use crate::protocol::Encoding;
+use crate::protocol::encoding::{encode_fixed, encode_varint};
 
 use super::Request;
+use super::prefixes::prefixes;
 
 /// Bytes that take the place of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,9 @@ pub fn render(request: &Request, replacements: &[Replacement]) -> Vec<u8> {
     let grows = replacements.iter().any(|r| r.with.len() != r.at.len());
     let mut all = replacements.to_vec();
     if grows {
-        all.extend(lengths(request).into_iter().filter_map(|length| length.replaced(replacements)));
+        all.extend(prefixes(request, replacements));
+        let replacements = all.clone();
+        all.extend(lengths(request).into_iter().filter_map(|length| length.replaced(&replacements)));
         all.sort_by_key(|r| r.at.start);
     }
     let mut out = Vec::with_capacity(request.bytes.len() + all.iter().map(|r| r.with.len()).sum::<usize>());
@@ -74,8 +78,21 @@ pub fn replacement(at: Range<usize>, text: &[u8], encoding: Encoding) -> Replace
             _ => None,
         }),
         Encoding::Base64 => base64::engine::general_purpose::STANDARD.encode(text).into_bytes(),
+        Encoding::Varint => number(text, 1, encode_varint),
+        // No value stands for a list.
+        Encoding::Varints => Vec::new(),
+        Encoding::Fixed => number(text, at.len(), |text, out| encode_fixed(text, at.len(), out)),
     };
     Replacement { at, with }
+}
+
+/// A number as `encode` writes it; what is none becomes zero, in so many bytes.
+fn number(text: &[u8], len: usize, encode: impl Fn(&[u8], &mut Vec<u8>) -> bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    if !encode(text, &mut out) {
+        out = vec![0; len];
+    }
+    out
 }
 
 /// The inside of a JSON string.
@@ -122,7 +139,7 @@ pub fn lengths(request: &Request) -> Vec<Length> {
 }
 
 /// The chunk sizes of a chunked body that begins at `at`.
-fn chunks(bytes: &[u8], mut at: usize) -> Vec<Length> {
+pub(super) fn chunks(bytes: &[u8], mut at: usize) -> Vec<Length> {
     let mut found = Vec::new();
     while let Some(rest) = bytes.get(at..) {
         let digits = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();

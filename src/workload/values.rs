@@ -147,6 +147,8 @@ impl Sink for Collect<'_> {
 
     fn field(&mut self, at: &[Range<u64>], field: &Field<'_>) {
         let at = match at {
+            // What is followed is one number.
+            _ if field.encoding == Encoding::Varints => None,
             [one] => usize::try_from(one.start).ok().zip(usize::try_from(one.end).ok()),
             _ => None,
         };

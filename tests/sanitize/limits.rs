@@ -59,6 +59,7 @@ const BOUNDS: &[(&str, Told)] = &[
     ("HTTP2_STREAMS_MAX", NotUnderstood("http2 data of an unknown stream")),
     ("VALUE_BYTES_MAX", Nowhere("longer values are masked in parts")),
     ("NESTING_MAX", Nowhere("what is deeper is masked as text")),
+    ("PROTOBUF_NESTING_MAX", NotUnderstood("protobuf nested too deep")),
     ("WINDOW_BYTES", Nowhere("a body has as many windows as it takes")),
     ("WINDOW_PLAIN_MAX", NotUnderstood("http body too large when inflated")),
     ("WINDOW_PARTS_BYTES_MAX", NotUnderstood("http body of too many values when inflated")),
@@ -156,7 +157,9 @@ fn captures() -> Vec<(&'static str, Vec<u8>)> {
     tags.frame(&[&[0; 12][..], &[0x81, 0, 0, 7].repeat(40), &[8, 0]].concat());
     let mut record = unfinished();
     record.file.extend([0xff; 20]);
+    let nested = (0..40).fold(b"\x12\x01a".to_vec(), |inner, _| [&[0x0a, inner.len() as u8][..], &inner].concat());
     vec![
+        ("PROTOBUF_NESTING_MAX", answered(&answer("200 OK", "", "application/protobuf", &nested))),
         ("HELD_BYTES_MAX", held.file),
         ("FLOWS_BYTES_MAX", flows.file),
         ("OUT_OF_ORDER_BYTES_MAX", hole.file),

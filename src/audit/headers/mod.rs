@@ -16,6 +16,7 @@ mod tables;
 
 use super::judge::Judge;
 use crate::protocol::encoding::{Decoded, decode};
+use crate::protocol::http2::Whose;
 use crate::protocol::{Field, PartKind, http2};
 use hpack::Header;
 
@@ -27,10 +28,15 @@ pub fn is_public_name(name: &[u8], judge: &Judge) -> bool {
     str::from_utf8(name).is_ok_and(|name| judge.is_public_name(name.strip_prefix(':').unwrap_or(name)))
 }
 
+/// Whose a block of headers is.
+pub fn whose(headers: &[Header], is_request: bool) -> Whose {
+    Whose::of(is_request, headers.iter().map(|header| (&*header.name, &*header.value)))
+}
+
 /// What the rules show of a header's value: the rest is zeros.
-pub fn kept(header: &Header, is_request: bool, judge: &Judge, decoded: &mut Decoded) -> Vec<u8> {
+pub fn kept(header: &Header, whose: Whose, judge: &Judge, decoded: &mut Decoded) -> Vec<u8> {
     let mut shown = header.value.clone();
-    for part in http2::parts(&header.name, &header.value, is_request) {
+    for part in http2::parts(&header.name, &header.value, whose) {
         let (Some(raw), Some(hidden)) = (header.value.get(part.at.clone()), shown.get_mut(part.at)) else { continue };
         let kept = match &part.what {
             PartKind::Keep => true,

@@ -10,13 +10,15 @@ pub mod json;
 pub mod markup;
 pub mod multipart;
 pub mod opaque;
+pub mod protobuf;
 pub mod text;
 
 use super::emit::Emit;
 use crate::limits::VALUE_BYTES_MAX;
 
 /// Every content that is understood, the more special ones first.
-pub const ALL: &[Kind] = &[json::KIND, form::KIND, multipart::KIND, markup::KIND, events::KIND, csv::KIND, text::KIND];
+pub const ALL: &[Kind] =
+    &[json::KIND, form::KIND, multipart::KIND, markup::KIND, events::KIND, csv::KIND, protobuf::KIND, text::KIND];
 
 /// A content: when it is meant, and how it is read.
 pub struct Kind {

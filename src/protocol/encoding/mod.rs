@@ -7,9 +7,14 @@
 mod base64;
 mod json;
 mod markup;
+mod number;
 mod percent;
 
 use super::Encoding;
+
+pub use number::{encode_fixed, encode_varint};
+
+use super::content::protobuf;
 
 /// The text of raw bytes; made once, used for many.
 #[derive(Debug, Default)]
@@ -68,6 +73,7 @@ pub fn encode(text: &[u8], encoding: Encoding, decoded: &mut Decoded, raw: &[u8]
             true
         }
         Some(Encoding::Base64) => base64::encode(text, raw, out),
+        Some(encoding) if encoding.is_binary() => return number_like(text, encoding, raw, out),
         Some(encoding) => respell(text, encoding, raw, out),
     };
     let fits = written && out.len() - start == raw.len() && {
@@ -80,10 +86,36 @@ pub fn encode(text: &[u8], encoding: Encoding, decoded: &mut Decoded, raw: &[u8]
     fits
 }
 
+/// Appends numbers in as many bytes as `raw`, each in as many as the one that stood there. False when they do not fit, or
+/// when a reader that guesses by form would take them for something else than `raw`.
+fn number_like(text: &[u8], encoding: Encoding, raw: &[u8], out: &mut Vec<u8>) -> bool {
+    let (start, mut again) = (out.len(), Vec::new());
+    let written = match encoding {
+        Encoding::Varint => encode_varint(text, out),
+        Encoding::Varints => number::encode_varints(text, raw, out),
+        _ => encode_fixed(text, raw.len(), out),
+    };
+    let new = &out[start..];
+    let fits = written && new.len() == raw.len() && protobuf::reads_like(new, raw, encoding) && {
+        // A fraction may have more digits than its bytes can tell, but it stays one.
+        let is_told = text_of(new, encoding, &mut again);
+        let is_fraction = encoding == Encoding::Fixed && text.contains(&b'.');
+        is_told && if is_fraction { again.contains(&b'.') } else { again == text }
+    };
+    if !fits {
+        out.truncate(start);
+    }
+    fits
+}
+
 /// Writes the text of `raw` to `text`; false when it is `raw` itself.
 fn text_of(raw: &[u8], encoding: Encoding, text: &mut Vec<u8>) -> bool {
-    if encoding == Encoding::Base64 {
-        return base64::decode(raw, text);
+    match encoding {
+        Encoding::Base64 => return base64::decode(raw, text),
+        Encoding::Varint => return number::decode_varint(raw, text),
+        Encoding::Varints => return number::decode_varints(raw, text),
+        Encoding::Fixed => return number::decode_fixed(raw, text),
+        _ => {}
     }
     let Some(mut special) = next_special(raw, 0, encoding) else { return false };
     text.clear();
@@ -133,7 +165,7 @@ fn respell(text: &[u8], encoding: Encoding, raw: &[u8], out: &mut Vec<u8>) -> bo
 fn next_special(raw: &[u8], from: usize, encoding: Encoding) -> Option<usize> {
     let rest = raw.get(from..)?;
     let at = match encoding {
-        Encoding::Plain | Encoding::Base64 => None,
+        Encoding::Plain | Encoding::Base64 | Encoding::Varint | Encoding::Varints | Encoding::Fixed => None,
         Encoding::Percent => memchr::memchr(b'%', rest),
         Encoding::Form => memchr::memchr2(b'%', b'+', rest),
         Encoding::Json => memchr::memchr(b'\\', rest),
@@ -163,7 +195,7 @@ fn escape_like(old: &[u8], new: &[u8], encoding: Encoding, out: &mut Vec<u8>) ->
         Encoding::Percent | Encoding::Form => percent::escape_like(old, new, out),
         Encoding::Json => json::escape_like(old, new, out),
         Encoding::Markup => markup::escape_like(old, new, out),
-        Encoding::Plain | Encoding::Base64 => false,
+        Encoding::Plain | Encoding::Base64 | Encoding::Varint | Encoding::Varints | Encoding::Fixed => false,
     }
 }
 

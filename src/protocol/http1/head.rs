@@ -8,6 +8,7 @@ use super::url;
 use super::words::is_reason;
 use crate::protocol::content::Media;
 use crate::protocol::emit::Emit;
+use crate::protocol::grpc;
 use crate::protocol::path::Path;
 use crate::protocol::{Codec, Encoding, Role};
 
@@ -63,6 +64,8 @@ pub struct Facts {
     pub chunked: bool,
     /// Content-Encoding, or a compressing Transfer-Encoding.
     pub coding: Coding,
+    /// Grpc-Encoding, where it is one that is read: how single messages of the body are compressed.
+    pub message_codec: Option<Codec>,
     /// Content-Type.
     pub media: Media,
     /// Upgrade names WebSocket.
@@ -101,6 +104,8 @@ impl Facts {
                 self.websocket |= names("websocket");
                 self.http2 |= names("h2c");
             }
+            13 if is("grpc-encoding") => self.message_codec = codec(value),
+            24 if is("connect-content-encoding") => self.message_codec = codec(value),
             6 if is("expect") => self.expects |= names("100-continue"),
             _ => {}
         }
@@ -109,13 +114,20 @@ impl Facts {
     fn add_codings(&mut self, value: &[u8]) {
         for word in value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
             let coding = match word.to_ascii_lowercase().as_slice() {
-                b"gzip" | b"x-gzip" => Coding::Packed(Codec::Gzip),
-                b"deflate" => Coding::Packed(Codec::Zlib),
                 b"" | b"identity" | b"chunked" | b"none" => continue,
-                _ => Coding::Unknown,
+                word => codec(word).map_or(Coding::Unknown, Coding::Packed),
             };
             self.coding = if self.coding == Coding::Identity { coding } else { Coding::Unknown };
         }
+    }
+}
+
+/// The codec of this name.
+fn codec(word: &[u8]) -> Option<Codec> {
+    match word.to_ascii_lowercase().as_slice() {
+        b"gzip" | b"x-gzip" => Some(Codec::Gzip),
+        b"deflate" => Some(Codec::Zlib),
+        _ => None,
     }
 }
 
@@ -140,7 +152,7 @@ pub fn request(emit: &mut Emit<'_>, path: &mut Path) {
     emit.keep_to(target.start);
     if is_connect {
         url::authority(emit, target.clone(), path);
-    } else if &bytes[target.clone()] == b"*" {
+    } else if &bytes[target.clone()] == b"*" || is_call(bytes, &bytes[target.clone()]) {
         emit.keep_to(target.end);
     } else {
         url::url(emit, target.clone(), path);
@@ -150,6 +162,11 @@ pub fn request(emit: &mut Emit<'_>, path: &mut Path) {
     constant(emit, version, path, is_version);
     emit.keep_to(next);
     header_lines(emit, path);
+}
+
+/// Whether a head is a gRPC call's, and its target the call's name.
+fn is_call(head: &[u8], target: &[u8]) -> bool {
+    grpc::names_a_method(target) && grpc::is_call(&Facts::of(head).media)
 }
 
 /// Reports a response's head: all of the bytes. The last line may be cut.

@@ -43,6 +43,10 @@ pub enum Kind {
     Tags,
     /// `<url>; rel=next`.
     Link,
+    /// A number and a unit of time.
+    Timeout,
+    /// A text in percent escapes.
+    Percent,
     /// Anything.
     Plain,
 }
@@ -90,6 +94,12 @@ pub const HEADERS: &[(&str, Kind)] = &[
     ("expect", Kind::Tokens),
     ("expires", Kind::Date),
     ("forwarded", Kind::Forwarded),
+    ("grpc-accept-encoding", Kind::Tokens),
+    ("grpc-encoding", Kind::Tokens),
+    ("grpc-message", Kind::Percent),
+    ("grpc-previous-rpc-attempts", Kind::Tokens),
+    ("grpc-status", Kind::Tokens),
+    ("grpc-timeout", Kind::Timeout),
     ("host", Kind::Host),
     ("if-match", Kind::Tags),
     ("if-modified-since", Kind::Date),
@@ -272,6 +282,8 @@ fn read_value(emit: &mut Emit<'_>, kind: Kind, at: Range<usize>, path: &mut Path
         Kind::Forwarded => value::params(emit, at, path),
         Kind::Tags => value::tags(emit, at, path),
         Kind::Link => value::list(emit, at, |emit, at| value::link(emit, at, path)),
+        Kind::Timeout => value::timeout(emit, at, path),
+        Kind::Percent => emit.field_to(at.end, path, Encoding::Percent, Role::Text),
         Kind::Plain => emit.field_to(at.end, path, Encoding::Plain, Role::Value),
     }
 }

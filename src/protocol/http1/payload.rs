@@ -5,6 +5,7 @@ use crate::protocol::Sink;
 use crate::protocol::content::opaque::Opaque;
 use crate::protocol::content::{self, Content, Until};
 use crate::protocol::emit::{Emit, Gathered, Together};
+use crate::protocol::grpc::Messages;
 use crate::protocol::window::{self, Bytes, Inflating};
 
 const UNREAD: &str = "http body not read";
@@ -22,6 +23,7 @@ pub struct Payload {
 enum Reader {
     Plain(Box<dyn Content>),
     Packed(Box<Inflating>),
+    Messages(Box<Messages>),
 }
 
 impl Payload {
@@ -29,7 +31,10 @@ impl Payload {
     pub fn new(root: &str, facts: &Facts, bodies: &mut u64) -> Self {
         let body_root = format!("{root}.body");
         let reader = match facts.coding {
-            Coding::Identity => Reader::Plain(content::open(&facts.media, &body_root)),
+            Coding::Identity => match Messages::open(&facts.media, root, facts.message_codec) {
+                Some(messages) => Reader::Messages(Box::new(messages)),
+                None => Reader::Plain(content::open(&facts.media, &body_root)),
+            },
             Coding::Packed(codec) if content::is_understood(&facts.media) => {
                 let content = content::open(&facts.media, &body_root);
                 Reader::Packed(Box::new(Inflating::new(codec, window::next(bodies), content)))
@@ -50,6 +55,7 @@ impl Payload {
         match &self.reader {
             Reader::Plain(_) => self.held.data.capacity(),
             Reader::Packed(inflating) => inflating.memory(),
+            Reader::Messages(messages) => messages.memory(),
         }
     }
 
@@ -58,6 +64,7 @@ impl Payload {
         match &self.reader {
             Reader::Plain(_) => self.held.data.len(),
             Reader::Packed(inflating) => inflating.pending(),
+            Reader::Messages(messages) => messages.pending(),
         }
     }
 
@@ -72,6 +79,10 @@ impl Payload {
         match &mut self.reader {
             Reader::Packed(inflating) => {
                 inflating.read(at, data, until, bodies, sink);
+                data.len()
+            }
+            Reader::Messages(messages) => {
+                messages.read(at, data, until, bodies, sink);
                 data.len()
             }
             Reader::Plain(content) if self.held.data.is_empty() => {

@@ -72,6 +72,18 @@ pub fn languages(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
     });
 }
 
+/// `20S`, `1500m`: how long the caller of a gRPC method waits.
+pub fn timeout(emit: &mut Emit<'_>, at: Range<usize>, path: &Path) {
+    let is_timeout = emit.bytes()[at.clone()].split_last().is_some_and(|(unit, digits)| {
+        b"HMSmun".contains(unit) && (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+    });
+    if is_timeout {
+        emit.keep_to(at.end);
+    } else {
+        emit.field_to(at.end, path, Encoding::Plain, Role::Value);
+    }
+}
+
 /// A date as HTTP writes it, or a short number; nothing else is kept.
 pub fn date(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
     let bytes = &emit.bytes()[at.clone()];

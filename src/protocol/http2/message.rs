@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::hpack::{Header, Literal};
 use crate::limits::WINDOW_PARTS_BYTES_MAX;
+use crate::protocol::content::Media;
 use crate::protocol::emit::{Again, Emit, Gathered, Out, What, Written};
+use crate::protocol::grpc;
 use crate::protocol::http1::head::Facts;
 use crate::protocol::http1::{header, line, url};
 use crate::protocol::path::Path;
@@ -13,16 +15,18 @@ use crate::protocol::{Codec, Encoding, Part, PartKind, Role, Window, window};
 /// Reports a block: all of `block`. `path` begins as its message's, `http.request`.
 pub fn report(block: &[u8], headers: &[Header], path: &mut Path, bodies: &mut u64, out: &mut Gathered<'_>) {
     let mut report = Report { block, done: 0, path, bodies, out };
+    let is_request = report.path.text() == "http.request";
+    let whose = Whose::of(is_request, headers.iter().map(|header| (&*header.name, &*header.value)));
     for header in headers {
         if let Some(at) = &header.name_at {
             report.literal(at, &header.name, name);
         }
         if let Some(at) = &header.value_at {
-            report.literal(at, &header.value, |emit, path| value(emit, &header.name, path));
+            report.literal(at, &header.value, |emit, path| value(emit, &header.name, whose, path));
         }
         if header.again {
             let mut again = Again(&mut *report.out.sink);
-            value(&mut Emit::new(&header.value, &mut again), &header.name, report.path);
+            value(&mut Emit::new(&header.value, &mut again), &header.name, whose, report.path);
         }
     }
     report.keep_to(block.len());
@@ -72,11 +76,38 @@ impl Report<'_, '_> {
     }
 }
 
+/// Whose headers they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A request's.
+    Request,
+    /// A request's that calls a method of a gRPC service, which its path names.
+    Call,
+    /// A response's.
+    Response,
+}
+
+impl Whose {
+    /// Those of a block, by names and values.
+    pub fn of<'a>(is_request: bool, mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Whose {
+        let mut is_call = || {
+            let media = headers.find(|(name, _)| *name == b"content-type");
+            media.is_some_and(|(_, value)| grpc::is_call(&Media::parse(value)))
+        };
+        match is_request {
+            false => Whose::Response,
+            true if is_call() => Whose::Call,
+            true => Whose::Request,
+        }
+    }
+}
+
 /// What stands where in a header's value, whoever read the block that it comes from.
-pub fn parts(name: &[u8], text: &[u8], is_request: bool) -> Vec<Part> {
+pub fn parts(name: &[u8], text: &[u8], whose: Whose) -> Vec<Part> {
     let (mut parts, mut path) = (Vec::new(), Path::default());
-    path.restart(if is_request { "http.request" } else { "http.response" });
-    value(&mut Emit::new(text, &mut Written { parts: &mut parts, room: WINDOW_PARTS_BYTES_MAX }), name, &mut path);
+    path.restart(if whose == Whose::Response { "http.response" } else { "http.request" });
+    let mut out = Written { parts: &mut parts, room: WINDOW_PARTS_BYTES_MAX };
+    value(&mut Emit::new(text, &mut out), name, whose, &mut path);
     parts
 }
 
@@ -92,14 +123,14 @@ fn name(emit: &mut Emit<'_>, path: &mut Path) {
 }
 
 /// A header's value: all of the bytes.
-fn value(emit: &mut Emit<'_>, name: &[u8], path: &mut Path) {
+fn value(emit: &mut Emit<'_>, name: &[u8], whose: Whose, path: &mut Path) {
     let (bytes, level) = (emit.bytes(), path.level());
     let end = bytes.len();
     let is_constant = match name {
         b":method" => line::is_method(bytes),
         b":scheme" => matches!(bytes, b"http" | b"https"),
         b":status" => bytes.len() == 3 && bytes.iter().all(u8::is_ascii_digit),
-        b":path" => bytes == b"*",
+        b":path" => bytes == b"*" || whose == Whose::Call && grpc::names_a_method(bytes),
         b":protocol" => bytes == b"websocket",
         _ => false,
     };

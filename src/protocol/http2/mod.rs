@@ -38,7 +38,7 @@ use crate::limits::HTTP2_STREAMS_MAX;
 /// The protocol.
 pub struct Http2;
 
-pub use self::message::parts;
+pub use self::message::{Whose, parts};
 
 impl Protocol for Http2 {
     fn id(&self) -> &'static str {
