@@ -13,7 +13,7 @@
 //! What one block puts into the table later ones refer to: where a block is missing, nothing is guessed, and all headers
 //! behind it on this side are not understood. Where frames are missing, nothing is.
 
-mod frame;
+pub(crate) mod frame;
 pub mod hpack;
 pub mod huffman;
 mod input;

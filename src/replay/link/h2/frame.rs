@@ -1,23 +1,7 @@
 //! Frames (RFC 9113 §4 and §6) as they are written and read, and how many of them may bring nothing.
 
 use crate::limits::{FRAMES_IDLE_MAX, RESPONSES_INFORMATIONAL_MAX};
-
-/// Length of a frame's head.
-pub const HEAD: usize = 9;
-
-/// Types of frames.
-pub mod kind {
-    pub const DATA: u8 = 0;
-    pub const HEADERS: u8 = 1;
-    pub const PRIORITY: u8 = 2;
-    pub const RST_STREAM: u8 = 3;
-    pub const SETTINGS: u8 = 4;
-    pub const PUSH_PROMISE: u8 = 5;
-    pub const PING: u8 = 6;
-    pub const GOAWAY: u8 = 7;
-    pub const WINDOW_UPDATE: u8 = 8;
-    pub const CONTINUATION: u8 = 9;
-}
+pub use crate::protocol::http2::frame::{HEAD, kind};
 
 pub const END_STREAM: u8 = 0x01;
 pub const ACK: u8 = 0x01;

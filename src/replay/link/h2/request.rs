@@ -10,7 +10,6 @@ const OF_THE_CONNECTION: &[&str] =
     &["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade", "http2-settings"];
 
 /// A request that HTTP/2 can carry.
-#[derive(Debug)]
 pub struct Message<'a> {
     method: &'a [u8],
     scheme: &'static [u8],
@@ -109,7 +108,6 @@ fn asked<'a>(method: &[u8], target: &'a [u8]) -> Option<Target<'a>> {
 }
 
 /// Header lines, folded ones put together (RFC 9112 §5.2).
-#[derive(Debug)]
 pub struct Lines<'a>(Vec<(&'a [u8], Cow<'a, [u8]>)>);
 
 impl<'a> Lines<'a> {

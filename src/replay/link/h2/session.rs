@@ -32,6 +32,8 @@ const MOST: i64 = (1 << 31) - 1;
 const AHEAD_BYTES: usize = 128 << 10;
 /// Content sent in one frame at most, whatever the target takes: others are to have their turn.
 const PIECE_BYTES: i64 = 64 << 10;
+/// What each buffer keeps for the next time: connections are many.
+const IDLE_BYTES: usize = 4 << 10;
 /// Bytes owed to a target that asks and does not read the answers.
 const OWED_BYTES_MAX: usize = 256 << 10;
 
@@ -222,6 +224,7 @@ impl Session {
         }
         if self.written == self.out.len() {
             self.out.clear();
+            self.out.shrink_to(IDLE_BYTES);
             (self.written, self.owed) = (0, 0);
         } else if self.written > AHEAD_BYTES {
             self.out.drain(..self.written);

@@ -3,7 +3,7 @@
 use super::super::super::Failure;
 use super::super::call::{Call, Stop};
 use super::super::frame::{self, ACK, Code, HEAD, Head, kind};
-use super::{Block, CONNECTION_WINDOW, FRAME_BYTES, MOST, STREAM_WINDOW, Session, setting};
+use super::{Block, CONNECTION_WINDOW, FRAME_BYTES, IDLE_BYTES, MOST, STREAM_WINDOW, Session, setting};
 use crate::limits::HEAD_BYTES_MAX;
 
 impl Session {
@@ -37,6 +37,7 @@ impl Session {
                 self.frame(head, &part[HEAD..], (self.part_at, at))?;
                 self.part = part;
                 self.part.clear();
+                self.part.shrink_to(IDLE_BYTES);
             }
         }
         Ok(())
