@@ -9,6 +9,8 @@ pub struct Outcome {
     pub intended: u64,
     /// When nothing of the target's kept it from being sent any more: its connection was there and free, the values it needs were told.
     pub free: u64,
+    /// When the generator turned to it: when it was about to have it connected or written, or found that it may not be sent.
+    pub tried: u64,
     /// When its first byte was about to be written, if it came to that, whatever became of it then.
     pub written: Option<u64>,
     /// How it ended.
@@ -56,12 +58,19 @@ impl Outcome {
         }
     }
 
-    /// How much later than intended it was written, less the time that it waited for the target: the generator's own lateness.
-    pub fn lateness_ns(&self) -> Option<u64> {
+    /// As `written`, as exactly as it is known.
+    pub fn written(&self) -> Option<u64> {
         match self.end {
-            End::Answered { written, .. } => Some(written.saturating_sub(self.intended.max(self.free))),
-            End::Failed(_) => None,
+            End::Answered { written, .. } => Some(written),
+            End::Failed(Failure::Unsendable) => None,
+            End::Failed(_) => self.written,
         }
+    }
+
+    /// How much later than intended it was written, less the time that it waited for the target: the generator's own lateness.
+    /// One that never was written is as late as it was tried, whatever the target did to it then.
+    pub fn lateness_ns(&self) -> u64 {
+        self.written().unwrap_or(self.tried).saturating_sub(self.intended.max(self.free))
     }
 
     /// It waited for the target: an earlier answer, or the connection.

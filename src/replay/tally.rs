@@ -49,7 +49,7 @@ pub struct Tally {
     pub arrivals: Vec<(u64, u64)>,
     /// First and last intended instant.
     pub intended: Option<(u64, u64)>,
-    /// First and last instant of a write, of the requests after the warm-up that were answered.
+    /// First and last instant of a write, of the requests after the warm-up.
     pub written: Option<(u64, u64)>,
     /// First and last intended instant after the warm-up.
     pub intended_measured: Option<(u64, u64)>,
@@ -145,6 +145,15 @@ impl Tally {
         self.intended_measured = both(self.intended_measured, instant.filter(|_| about.counts));
         self.errors += error;
         endpoint.errors += error;
+        if let Some(written) = outcome.written() {
+            self.written = both(self.written, Some((written, written)).filter(|_| about.counts));
+            if self.arrivals.len() < ARRIVALS_KEPT {
+                self.arrivals.push((written, about.captured_at));
+            }
+        }
+        if about.counts {
+            self.lateness.record_ns(outcome.lateness_ns());
+        }
         match outcome.end {
             End::Failed(failure) => {
                 *self.failed.entry(failure).or_default() += 1;
@@ -154,7 +163,7 @@ impl Tally {
                 ));
                 endpoint.failed += 1;
             }
-            End::Answered { status, grpc, written, sent, received, .. } => {
+            End::Answered { status, grpc, sent, received, .. } => {
                 self.sent += 1;
                 self.answered += 1;
                 self.bytes_sent += sent;
@@ -169,17 +178,12 @@ impl Tally {
                     *self.status.entry(status).or_default() += 1;
                     *endpoint.status.entry(status).or_default() += 1;
                 }
-                self.written = both(self.written, Some((written, written)).filter(|_| about.counts));
-                if self.arrivals.len() < ARRIVALS_KEPT {
-                    self.arrivals.push((written, about.captured_at));
-                }
                 if about.counts {
                     let record = |histogram: &mut Histogram, nanos: Option<u64>| {
                         nanos.into_iter().for_each(|ns| histogram.record_ns(ns))
                     };
                     record(&mut self.response, outcome.response_ns());
                     record(&mut self.service, outcome.service_ns());
-                    record(&mut self.lateness, outcome.lateness_ns());
                     record(&mut endpoint.response, outcome.response_ns());
                     record(&mut endpoint.service, outcome.service_ns());
                 }
@@ -199,13 +203,11 @@ impl Tally {
         known.errors += error;
         match outcome.end {
             End::Failed(_) => known.failed += 1,
-            End::Answered { written, .. } => {
-                known.answered += 1;
-                let sent = self.windows.at(written);
-                sent.sent += 1;
-                outcome.lateness_ns().into_iter().for_each(|ns| sent.lateness.record_ns(ns));
-            }
+            End::Answered { .. } => known.answered += 1,
         }
+        let tried = self.windows.at(outcome.written().unwrap_or(outcome.tried));
+        tried.sent += u64::from(outcome.written().is_some());
+        tried.lateness.record_ns(outcome.lateness_ns());
         let intended = self.windows.at(outcome.intended);
         intended.intended += 1;
         outcome.response_ns().into_iter().for_each(|ns| intended.response.record_ns(ns));

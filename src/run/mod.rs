@@ -90,7 +90,8 @@ pub struct RunResult<P = serde_json::Value> {
     pub response_time_us: Percentiles,
     /// From the write to the last byte.
     pub service_time_us: Percentiles,
-    /// Write − intended, waiting for the target left out: the generator's own health.
+    /// Write − intended, waiting for the target left out: the generator's own health. Of failed requests too; what was never
+    /// written was as late as it was tried.
     pub lateness_us: Percentiles,
     /// Values taken from live responses.
     pub correlation: Correlation,

@@ -39,6 +39,25 @@ fn a_schedule_that_no_thread_can_keep() {
     assert!(result.generator.late_share > 0.01 && result.lateness_us.p99 > 1000, "{:?}", result.generator);
 }
 
+/// Who is late is late, whatever the target does to the requests then.
+#[test]
+fn a_schedule_that_no_thread_can_keep_against_a_target_that_hangs_up() {
+    let addr = server(|_, _, _| false);
+    let profile = Profile {
+        mode: Mode::Rate,
+        rate: Some(1_000_000.0),
+        max_rate: 2_000_000.0,
+        arrivals: Arrivals::Constant,
+        max_lateness: Span(Duration::from_millis(1)),
+        abort_error_rate: 1.0,
+        ..Profile::default()
+    };
+    let result = run(Arc::new(plain(300, 1, 300)), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    assert_eq!((result.requests.planned, result.requests.answered), (300, 0), "{:?}", result.requests);
+    let said = result.invalid_because.join("\n");
+    assert!(said.contains("the generator was late"), "{said}");
+}
+
 /// An input that takes its time.
 struct Slow(File);
 

@@ -7,8 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::{OK, replay};
+use standin::measure::Histogram;
 use standin::replay::profile::Span;
-use standin::replay::{Failure, Mode, Profile};
+use standin::replay::{Failure, Mode, Profile, RunResult};
 use standin::workload::hand::{self, Exchange};
 
 /// What is asked for, how often, and how that ends.
@@ -22,6 +23,11 @@ const ASKED: [(&str, u64, Option<Failure>); 8] = [
     ("/close", 6, Some(Failure::ClosedEarly)),
     ("/short", 2, Some(Failure::ClosedEarly)),
 ];
+
+/// Of how many requests it is told how late they were.
+fn lateness(result: &RunResult) -> u64 {
+    Histogram::from_base64(&result.histograms.lateness).unwrap().len()
+}
 
 /// Serves each request as its target says.
 fn service() -> SocketAddr {
@@ -106,8 +112,10 @@ fn each_reason_is_counted_exactly() {
     assert_eq!(result.requests.failed, expected);
     assert_eq!((result.requests.answered, result.status.get("200")), (9, Some(&9)));
     assert_eq!(result.requests.planned, requests.len() as u64);
-    // All of them were sent, whatever became of them.
+    // All of them were sent, whatever became of them, and how late is known of each.
     assert_eq!(result.requests.sent, requests.len() as u64);
+    assert_eq!(result.series.iter().map(|point| point.sent).sum::<u64>(), requests.len() as u64);
+    assert_eq!(lateness(&result), requests.len() as u64);
     let by_endpoint: u64 = result.endpoints.iter().map(|endpoint| endpoint.failed).sum();
     assert_eq!(by_endpoint, expected.values().sum::<u64>());
 }
@@ -129,6 +137,7 @@ fn who_cannot_connect_is_counted() {
     let profile = Profile { mode: Mode::Closed, connections: 1, abort_error_rate: 1.0, ..Profile::default() };
     let result = replay(hand::workload(&exchanges), &format!("http://{addr}"), profile);
     assert_eq!(result.requests.failed, BTreeMap::from([(Failure::Connect, 7)]));
-    // What could not be connected was not sent.
+    // What could not be connected was not sent; when it was tried is known all the same.
     assert_eq!((result.requests.answered, result.requests.sent), (1, 1));
+    assert_eq!((result.series.iter().map(|point| point.sent).sum::<u64>(), lateness(&result)), (1, 8));
 }

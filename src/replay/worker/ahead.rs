@@ -39,6 +39,7 @@ impl Worker {
             return self.fail(&first, &due, None, Failure::Cap);
         }
         let asked = now();
+        cleared.due.at = asked;
         let readiness = link.ready().await;
         self.count(readiness.ok());
         if let Ok(Readiness::Opened | Readiness::Reopened) = readiness {
@@ -144,13 +145,14 @@ impl Worker {
         let Some(one) = sent.pop_front() else { return now() };
         let end = answered(&reader, &timing, one.bytes);
         let Sent { intended, free, .. } = one.due;
-        let outcome = Outcome { intended, free, written: Some(timing.written), end };
+        let outcome = Outcome { intended, free, tried: timing.written, written: Some(timing.written), end };
         self.over(&one.deal, &outcome, reader.into_bytes())
     }
 
     /// A request without an answer.
     pub(super) fn fail(&self, deal: &Deal, due: &Sent, written: Option<u64>, failure: Failure) -> u64 {
-        let outcome = Outcome { intended: due.intended, free: due.free, written, end: End::Failed(failure) };
+        let outcome =
+            Outcome { intended: due.intended, free: due.free, tried: due.at, written, end: End::Failed(failure) };
         self.over(deal, &outcome, Vec::new())
     }
 }

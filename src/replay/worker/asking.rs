@@ -35,7 +35,7 @@ impl Worker {
     /// Sends a request, reads and records its outcome; returns when that was known.
     pub(super) async fn request(&self, deal: &Deal, early: Option<Rendered<'_>>, link: &mut Link, sent: Sent) -> u64 {
         let Sent { intended, free, .. } = sent;
-        let mut outcome = Outcome { intended, free, written: None, end: End::Failed(Failure::Cap) };
+        let mut outcome = Outcome { intended, free, tried: sent.at, written: None, end: End::Failed(Failure::Cap) };
         let mut response = Vec::new();
         if let Some(_flight) = self.run.governor.take_off() {
             let Some(slot) = self.slot(sent.at).await else { return now() };
@@ -92,6 +92,7 @@ impl Worker {
         outcome: &mut Outcome,
     ) -> Result<End, Failure> {
         let mut asked = asked;
+        outcome.tried = now();
         loop {
             let readiness = link.ready().await?;
             if readiness != Readiness::Open {

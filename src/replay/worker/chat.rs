@@ -84,8 +84,13 @@ impl Worker {
     /// Sends a request that asks for an upgrade; gives when its outcome was known, and the connection when the target has
     /// upgraded it as it should.
     pub(super) async fn upgrade(&self, deal: &Deal, link: &mut Link, sent: Sent) -> (u64, Option<Socket>) {
-        let mut outcome =
-            Outcome { intended: sent.intended, free: sent.free, written: None, end: End::Failed(Failure::Cap) };
+        let mut outcome = Outcome {
+            intended: sent.intended,
+            free: sent.free,
+            tried: sent.at,
+            written: None,
+            end: End::Failed(Failure::Cap),
+        };
         let (mut response, mut socket) = (Vec::new(), None);
         if let Some(_flight) = self.run.governor.take_off() {
             let Some(slot) = self.slot(sent.at).await else { return (now(), None) };
@@ -312,7 +317,7 @@ impl<'a> Chat<'a> {
             };
             self.worker.over(
                 &deal,
-                &Outcome { intended: due.intended, free: due.free, written: Some(written), end },
+                &Outcome { intended: due.intended, free: due.free, tried: written, written: Some(written), end },
                 Vec::new(),
             );
         }
@@ -372,7 +377,8 @@ impl<'a> Chat<'a> {
 
     /// A message without an answer.
     fn fail(&self, deal: &Deal, due: &Sent, written: Option<u64>, failure: Failure) {
-        let outcome = Outcome { intended: due.intended, free: due.free, written, end: End::Failed(failure) };
+        let outcome =
+            Outcome { intended: due.intended, free: due.free, tried: due.at, written, end: End::Failed(failure) };
         self.worker.over(deal, &outcome, Vec::new());
     }
 
