@@ -1,5 +1,6 @@
 //! Replay against the embedded target and against targets that misbehave.
 
+mod blame;
 mod http2;
 mod pathology;
 mod population;

@@ -15,11 +15,13 @@ use super::pacer::now;
 use super::profile::Mode;
 use super::series::series;
 use super::slo;
-use super::tally::{EndpointTally, Tally};
+use super::tally::{EndpointTally, Pace, Tally};
 use super::worker::Run;
 
-/// Least share of the intended rate that must have been sent.
+/// Least share of a rate that is still that rate.
 const RATE_SHARE_MIN: f64 = 0.95;
+/// How it begins to be told that the target, not the generator, made the rate fall short.
+pub const NOT_KEPT: &str = "the target did not keep up with the rate";
 /// Requests under which a rate says nothing.
 const RATE_REQUESTS_MIN: u64 = 20;
 /// Share of the requests that waited for `max-rate`, from which on that is why the run was late.
@@ -188,19 +190,12 @@ fn rate(n: u64, span: Option<(u64, u64)>) -> f64 {
 }
 
 /// What was measured of the counts, the warm-up left out.
-fn measured(tally: &Tally, of: fn(&Tally) -> u64) -> u64 {
-    of(tally) - tally.warm.as_deref().map_or(0, of)
+fn measured(tally: &Tally, of: impl Fn(&Tally) -> u64) -> u64 {
+    of(tally) - tally.warm.as_deref().map_or(0, &of)
 }
 
 fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
-    let capped = measured(tally, |tally| tally.failed.get(&Failure::Cap).copied().unwrap_or(0));
-    let unsent = measured(tally, |tally| tally.failed.get(&Failure::Unsent).copied().unwrap_or(0));
-    let failed = measured(tally, |tally| tally.failed.values().sum());
-    let planned = measured(tally, |tally| tally.planned);
-    let open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
     let answered = measured(tally, |tally| tally.answered);
-    let (offered, sent) = (rate(planned, tally.intended_measured), rate(answered, tally.written));
-    let short = open && planned >= RATE_REQUESTS_MIN && failed == 0 && sent < offered * RATE_SHARE_MIN;
     let unanswered = match tally.answered {
         0 => "no request was answered",
         _ => "no request was answered after the warm-up",
@@ -217,9 +212,6 @@ fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
             format!("aborted: the target is down, it took no connection for {} (`max-down`)", run.profile.max_down),
         ),
         (run.governor.is_cancelled(), "cancelled before its end".to_owned()),
-        (short, format!("the rate fell short: {sent:.1} requests/s written of {offered:.1} intended")),
-        (capped > 0, format!("{capped} requests were not sent, for `max-in-flight` was reached")),
-        (unsent > 0, format!("{unsent} requests were not sent: the target was so far behind when `duration` was over")),
         (
             unread > STARVED_SHARE,
             format!(
@@ -231,7 +223,64 @@ fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
     ];
     let restrained = tally.restrained as f64 > tally.planned as f64 * RESTRAINED_SHARE;
     let own = tally.health.faults(&tally.lateness, run.profile.max_lateness.0, restrained);
-    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(own).collect()
+    let behind = shortfall(run, tally).behind(restrained);
+    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(behind).chain(own).collect()
+}
+
+/// The rates, requests per second, that requests of a mode with a schedule were meant to have, could have, and had.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shortfall {
+    intended: f64,
+    due: f64,
+    written: f64,
+}
+
+fn shortfall(run: &Run, tally: &Tally) -> Shortfall {
+    let Pace { requests, intended, due, written } = tally.pace;
+    let is_open = matches!(run.profile.mode, Mode::Rate | Mode::Captured);
+    match is_open && requests >= RATE_REQUESTS_MIN {
+        true => {
+            Shortfall { intended: rate(requests, intended), due: rate(requests, due), written: rate(requests, written) }
+        }
+        false => Shortfall::default(),
+    }
+}
+
+impl Shortfall {
+    /// The generator's part: what nothing of the target's kept back was not written in time.
+    fn behind(&self, restrained: bool) -> Option<String> {
+        let Shortfall { due, written, .. } = self;
+        let cure = if restrained { "; the schedule asks for more than `max-rate`" } else { "" };
+        (*written < due * RATE_SHARE_MIN).then(|| {
+            format!("the generator fell behind: {written:.1} requests/s written of {due:.1} that the target left it free to write{cure}")
+        })
+    }
+
+    /// The target's part.
+    fn held(&self, held: u64) -> Option<String> {
+        let Shortfall { intended, due, .. } = self;
+        (*due < intended * RATE_SHARE_MIN).then(|| {
+            format!(
+                "{NOT_KEPT}: {due:.1} requests/s of {intended:.1} could be written, for {held} requests had to wait for an answer before them, a connection or a value"
+            )
+        })
+    }
+}
+
+/// What the target kept from being sent: a finding about it, no fault of the run.
+fn kept_back(run: &Run, tally: &Tally) -> impl Iterator<Item = String> {
+    let failed = |failure: Failure| measured(tally, |tally| tally.failed.get(&failure).copied().unwrap_or(0));
+    let (capped, unsent) = (failed(Failure::Cap), failed(Failure::Unsent));
+    let capped = (capped > 0).then(|| {
+        format!(
+            "{capped} requests were not sent (`cap`), for {} were unanswered at a time (`max-in-flight`): they are in no response time",
+            run.profile.max_in_flight
+        )
+    });
+    let unsent = (unsent > 0).then(|| {
+        format!("{unsent} requests were not sent (`unsent`): the target was so far behind when `duration` was over; they are in no response time")
+    });
+    shortfall(run, tally).held(tally.held).into_iter().chain(capped).chain(unsent)
 }
 
 fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String> {
@@ -270,6 +319,7 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         .iter()
         .cloned()
         .chain(run.route.notes.tell())
+        .chain(kept_back(run, tally))
         .chain(own)
         .chain(missed)
         .chain(status)

@@ -49,10 +49,8 @@ pub struct Tally {
     pub arrivals: Vec<(u64, u64)>,
     /// First and last intended instant.
     pub intended: Option<(u64, u64)>,
-    /// First and last instant of a write, of the requests after the warm-up.
-    pub written: Option<(u64, u64)>,
-    /// First and last intended instant after the warm-up.
-    pub intended_measured: Option<(u64, u64)>,
+    /// Of the requests after the warm-up that were written.
+    pub pace: Pace,
     /// When the last outcome was known.
     pub last: u64,
     /// Time for which connections of a closed loop had nothing to send, nanoseconds.
@@ -65,6 +63,37 @@ pub struct Tally {
     pub warm: Option<Box<Tally>>,
     /// What they did not get.
     pub warnings: BTreeSet<String>,
+}
+
+/// How fast requests were to go, could go, and went; of those that were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    pub requests: u64,
+    /// First and last instant at which one was meant to be written.
+    pub intended: Option<(u64, u64)>,
+    /// At which one was, and nothing of the target's kept it from that any more.
+    pub due: Option<(u64, u64)>,
+    /// At which one was written.
+    pub written: Option<(u64, u64)>,
+}
+
+impl Pace {
+    fn add(&mut self, outcome: &Outcome, written: u64) {
+        let due = outcome.intended.max(outcome.free);
+        self.merge(Pace {
+            requests: 1,
+            intended: Some((outcome.intended, outcome.intended)),
+            due: Some((due, due)),
+            written: Some((written, written)),
+        });
+    }
+
+    fn merge(&mut self, other: Pace) {
+        self.requests += other.requests;
+        self.intended = both(self.intended, other.intended);
+        self.due = both(self.due, other.due);
+        self.written = both(self.written, other.written);
+    }
 }
 
 /// One endpoint's part.
@@ -142,11 +171,12 @@ impl Tally {
         self.held += u64::from(outcome.was_held());
         let instant = Some((outcome.intended, outcome.intended));
         self.intended = both(self.intended, instant);
-        self.intended_measured = both(self.intended_measured, instant.filter(|_| about.counts));
         self.errors += error;
         endpoint.errors += error;
         if let Some(written) = outcome.written() {
-            self.written = both(self.written, Some((written, written)).filter(|_| about.counts));
+            if about.counts {
+                self.pace.add(outcome, written);
+            }
             if self.arrivals.len() < ARRIVALS_KEPT {
                 self.arrivals.push((written, about.captured_at));
             }
@@ -238,8 +268,7 @@ impl Tally {
         self.agreed += other.agreed;
         self.arrivals.extend(other.arrivals);
         self.intended = both(self.intended, other.intended);
-        self.written = both(self.written, other.written);
-        self.intended_measured = both(self.intended_measured, other.intended_measured);
+        self.pace.merge(other.pace);
         self.last = self.last.max(other.last);
         self.starved_ns += other.starved_ns;
         self.unread_ns += other.unread_ns;

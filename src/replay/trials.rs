@@ -9,6 +9,7 @@ use super::feed::Feed;
 use super::profile::{Mode, Profile, Span};
 use super::saturate::search;
 use super::slo::Objective;
+use super::summary::NOT_KEPT;
 use super::{Options, ReplayError, RunResult, once};
 
 /// The objective of a profile that has none.
@@ -112,6 +113,7 @@ fn judged(rate: f64, result: &RunResult) -> Trial {
     // Late, or standing still: what it says of the target is its own.
     let late = |why: &&String| why.starts_with("the generator ");
     let mut because: Vec<String> = result.invalid_because.iter().filter(|why| !late(why)).cloned().collect();
+    because.extend(result.warnings.iter().filter(|what| what.starts_with(NOT_KEPT)).cloned());
     let missed = result.slo.iter().filter(|slo| !slo.met);
     because.extend(missed.map(|slo| match slo.actual {
         Some(actual) => format!("{} ({actual:.3} {})", slo.objective, slo.unit),
@@ -159,9 +161,13 @@ mod tests {
             assert!(trial.generator_late, "{why}");
             assert_eq!(trial.because, ["p99 <= 50ms (61.500 ms)"]);
         }
-        let short =
-            judged(100.0, &result(&["the rate fell short: 90.0 requests/s written of 100.0 intended"], true, 0));
-        assert!(!short.kept && !short.generator_late);
+        let behind =
+            "the generator fell behind: 90.0 requests/s written of 100.0 that the target left it free to write";
+        assert!(judged(100.0, &result(&[behind], true, 0)).generator_late);
+        let mut short = result(&[], true, 0);
+        short.warnings.push(format!("{NOT_KEPT}: 90.0 requests/s of 100.0 could be written"));
+        let short = judged(100.0, &short);
+        assert!(!short.kept && !short.generator_late && short.because.len() == 1);
         assert!(judged(100.0, &result(&[], true, 0)).kept);
     }
 

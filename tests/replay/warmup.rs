@@ -158,7 +158,7 @@ fn a_run_ends_though_its_target_does_not_answer() {
     let failed = |failure| result.requests.failed.get(&failure).copied().unwrap_or(0);
     assert_eq!((result.requests.planned, failed(Failure::Timeout) + failed(Failure::Unsent)), (51, 51));
     assert!(failed(Failure::Unsent) > 10 && result.requests.sent == failed(Failure::Timeout), "{:?}", result.requests);
-    assert!(result.invalid_because.iter().any(|why| why.contains("not sent")), "{:?}", result.invalid_because);
+    assert!(result.warnings.iter().any(|what| what.contains("not sent")), "{:?}", result.warnings);
 }
 
 /// Everybody at once, and again and again, would never end.

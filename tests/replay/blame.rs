@@ -1,0 +1,68 @@
+//! What keeps requests from being sent as intended: the target, which is a finding, or the generator, whose run is invalid.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::{OK, plain, server};
+use standin::replay::profile::{Arrivals, Span};
+use standin::replay::{Failure, Mode, Options, Profile, RunResult, run};
+
+/// No figure here depends on how late a busy machine is.
+fn profile(mode: Mode) -> Profile {
+    Profile {
+        mode,
+        arrivals: Arrivals::Constant,
+        max_lateness: Span(Duration::from_secs(20)),
+        abort_error_rate: 1.0,
+        ..Profile::default()
+    }
+}
+
+fn said(result: &RunResult, what: &str) -> [bool; 2] {
+    [&result.invalid_because, &result.warnings].map(|all| all.iter().any(|one| one.contains(what)))
+}
+
+#[test]
+fn a_target_too_slow_for_its_connections_is_a_finding() {
+    let addr = server(|_, _, stream| {
+        thread::sleep(Duration::from_millis(20));
+        stream.write_all(OK).is_ok()
+    });
+    let profile = Profile { rate: Some(500.0), ..profile(Mode::Rate) };
+    let result = run(Arc::new(plain(60, 1, 2)), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    assert_eq!(said(&result, "the target did not keep up with the rate"), [false, true], "{:?}", result.warnings);
+    assert!(result.valid, "{:?}", result.invalid_because);
+    assert!(result.requests.held > 40 && result.offered_rps > 400.0, "{:?}", result.requests);
+}
+
+#[test]
+fn a_target_that_lets_too_many_wait_is_a_finding() {
+    let served = AtomicUsize::new(0);
+    let addr = server(move |_, _, stream| {
+        if served.fetch_add(1, Ordering::Relaxed) >= 5 {
+            thread::sleep(Duration::from_secs(60));
+        }
+        stream.write_all(OK).is_ok()
+    });
+    let timeout = Span(Duration::from_secs(3));
+    let profile = Profile { max_in_flight: 4, timeout, ..profile(Mode::Captured) };
+    let result = run(Arc::new(plain(30, 20, 30)), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    let failed = |failure| result.requests.failed.get(&failure).copied().unwrap_or(0);
+    assert_eq!((failed(Failure::Timeout), failed(Failure::Cap)), (4, 21), "{:?}", result.requests);
+    assert_eq!(said(&result, "21 requests were not sent"), [false, true], "{:?}", result.warnings);
+    assert!(result.valid, "{:?}", result.invalid_because);
+}
+
+#[test]
+fn a_generator_that_is_held_back_by_its_own_bounds_is_at_fault() {
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    let profile = Profile { max_rate: 40.0, ..profile(Mode::Captured) };
+    let result = run(Arc::new(plain(40, 1, 40)), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    assert_eq!(result.requests.answered, 40);
+    assert_eq!(said(&result, "the generator fell behind"), [true, false], "{:?}", result.invalid_because);
+    assert_eq!(said(&result, "the target did not keep up"), [false, false], "{:?}", result.warnings);
+    assert!(!result.valid && said(&result, "`max-rate`")[0]);
+}
