@@ -194,6 +194,9 @@ fn on_lines(points: &[(f64, f64)], arrivals: f64) -> Option<f64> {
         let ((from, a), (to, b)) = (pair[0], pair[1]);
         let span = to - from;
         let area = (a + b) / 2.0 * span;
+        if left <= 0.0 && b > 0.0 {
+            return Some(from);
+        }
         if left < area {
             // a x + (b - a) / (2 span) x^2 = left, in a form that is exact when b is near a.
             let root = (a * a + 2.0 * (b - a) / span * left).max(0.0).sqrt();
@@ -302,6 +305,12 @@ mod tests {
         let steps = Curve { steps: vec![stair(10.0, 1.0), stair(0.0, 5.0), stair(100.0, 1.0)], ..Curve::default() };
         let steps = steps.rate(1.0).unwrap();
         assert_eq!((before(&steps, 1.0), before(&steps, 6.0), before(&steps, 8.0)), (10, 10, 210));
+        // Where it rises from nothing, and an arrival is due just then.
+        for points in [vec![(3.0, 0.0), (10.0, 100.0)], vec![(0.0, 10.0), (1.0, 10.0), (1.0, 0.0), (2.0, 10.0)]] {
+            let rate = Curve { points: points.clone(), ..Curve::default() }.rate(1.0).unwrap();
+            let all: Vec<u64> = instants(Arrivals::Constant, rate, 1).take(30).collect();
+            assert!(all.is_sorted() && all[0] as f64 >= (points[0].0 - points[0].1) * SECOND_NS, "{all:?}");
+        }
         // A rate that ends at nothing has an end.
         let end = Curve { points: vec![(0.0, 10.0), (2.0, 0.0)], ..Curve::default() }.rate(1.0).unwrap();
         assert_eq!(instants(Arrivals::Constant, end, 1).count(), 10);
