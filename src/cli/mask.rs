@@ -255,7 +255,7 @@ pub(super) fn tell(output: &Path, manifest: &Manifest, talk: &Talk) {
         ));
     }
     for (kind, values) in &manifest.degraded {
-        talk.say(&format!("degraded in compressed bodies: {kind} ({} values)", grouped(*values)));
+        talk.say(&format!("degraded in compressed bodies or headers: {kind} ({} values)", grouped(*values)));
     }
     for hit in &manifest.limits_hit {
         let what = limits::COUNTED.iter().find(|(name, _)| *name == hit.limit).map_or("", |(_, what)| what);
