@@ -74,8 +74,11 @@ fn workload(connections: Vec<(u32, u64, Exchanges)>) -> Workload {
     let mut sessions: Vec<Session> = Vec::new();
     for (n, (client, opened, exchanges)) in (0_u64..).zip(connections) {
         let mut at = opened;
-        let mut session =
-            Session { client, connections: vec![Connection { opened, http2: false }], ..Session::default() };
+        let mut session = Session {
+            client,
+            connections: vec![Connection { opened, closed: None, http2: false }],
+            ..Session::default()
+        };
         for (gap, odd, body, status, waits, lasts) in exchanges {
             // No two at the same instant: which of them is first is nobody's business.
             at = (at + gap) / 16 * 16 + 16 + n;

@@ -1,6 +1,7 @@
 //! Replay against the embedded target and against targets that misbehave.
 
 mod blame;
+mod closing;
 mod http2;
 mod pathology;
 mod population;
@@ -407,7 +408,7 @@ fn no_more_in_flight_than_allowed() {
     let profile = Profile { max_in_flight: 2, ..fast(Mode::Captured) };
     let result = replay(plain(5, 1, 5), &format!("http://{addr}"), profile);
     assert_eq!((result.requests.answered, result.requests.failed.get(&Failure::Cap)), (2, Some(&3)));
-    assert!(!result.valid);
+    assert!(result.warnings.iter().any(|what| what.starts_with("3 requests were not sent")), "{:?}", result.warnings);
 }
 
 #[test]

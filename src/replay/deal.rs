@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limits::HOSTS_KEPT;
-use crate::workload::{Request, Turn, Wanted, hosts};
+use crate::workload::{Closing, Request, Turn, Wanted, hosts};
 
 use super::ReplayError;
 use super::checks::wanted;
@@ -95,7 +95,7 @@ enum Dealt {
     /// A request, the number of its endpoint, and whether it may be sent.
     Turn(Arc<Turn>, u32, bool),
     /// As [`Card::Closed`].
-    Closed(u32),
+    Closed(Closing),
 }
 
 impl<'a> Dealer<'a> {
@@ -226,9 +226,9 @@ impl<'a> Dealer<'a> {
                 }
                 (turn.request.bytes.len(), Dealt::Turn(turn, endpoint, allowed))
             }
-            Card::Closed(connection) => {
-                self.passed.remove(&connection);
-                (0, Dealt::Closed(connection))
+            Card::Closed(closing) => {
+                self.passed.remove(&closing.connection);
+                (0, Dealt::Closed(closing))
             }
         };
         let held = Held { round: self.round, base: self.base, what };
@@ -262,8 +262,11 @@ impl<'a> Dealer<'a> {
     fn deal(&mut self, held: &Held, copy: u32, offset: u64, each: &mut dyn FnMut(Errand) -> bool) -> bool {
         let (turn, endpoint, allowed) = match &held.what {
             Dealt::Turn(turn, endpoint, allowed) => (turn, *endpoint, *allowed),
-            Dealt::Closed(connection) => {
-                return each(Errand::Close(Lane { round: held.round, copy, connection: *connection }));
+            Dealt::Closed(Closing { connection, opened, at }) => {
+                let since = held.base.saturating_add(offset);
+                let on_clock = |instant: u64| since.saturating_add(instant.saturating_sub(self.origin.unwrap_or(0)));
+                let at = self.schedule.closes(on_clock(*opened), on_clock(*at));
+                return each(Errand::Close(Lane { round: held.round, copy, connection: *connection }, at));
             }
         };
         let lane = Lane { round: held.round, copy, connection: turn.connection };
@@ -320,6 +323,7 @@ impl<'a> Dealer<'a> {
             live,
             after,
             sources,
+            handed: 0,
             _ticket: Some(ticket),
         })))
     }

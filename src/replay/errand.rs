@@ -48,6 +48,8 @@ pub struct Deal {
     pub after: Option<Arc<Live>>,
     /// Where its values come from, one for each of [`Turn::edges`]; none for what is not replayed.
     pub sources: Box<[Option<Arc<Live>>]>,
+    /// When it was handed to who sends it; 0 when nobody had to.
+    pub handed: u64,
     /// Its part of the look-ahead, if it was dealt ahead.
     pub(super) _ticket: Option<Ticket>,
 }
@@ -63,8 +65,8 @@ impl Deal {
 pub enum Errand {
     /// A request.
     Send(Box<Deal>),
-    /// No further one on this connection.
-    Close(Lane),
+    /// No further one on this connection; when it is closed at the earliest, from the run's start.
+    Close(Lane, Option<u64>),
     /// Whole rounds, for whoever has time.
     Rounds(Arc<Rounds>),
 }
@@ -120,6 +122,7 @@ impl Deal {
             live,
             after: None,
             sources,
+            handed: 0,
             _ticket: None,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::TAPE_BYTES_MAX;
 use crate::workload::endpoint::endpoint;
-use crate::workload::{Event, LeftOut, Turn, Wanted, Workload, stream};
+use crate::workload::{Closing, Event, LeftOut, Turn, Wanted, Workload, stream};
 
 use super::ReplayError;
 use super::tally::Endpoints;
@@ -40,7 +40,7 @@ pub enum Card {
     /// An exchange, and the number of its endpoint.
     Turn(Arc<Turn>, u32),
     /// No further one on this connection.
-    Closed(u32),
+    Closed(Closing),
 }
 
 impl Feed {
@@ -213,7 +213,7 @@ impl Card {
                 let number = endpoints.number(endpoint(&turn.request));
                 Card::Turn(Arc::new(*turn), number)
             }
-            Event::Closed(connection) => Card::Closed(connection),
+            Event::Closed(closing) => Card::Closed(closing),
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::limits::TAPE_BYTES_MAX;
 use crate::measure::{Histogram, process};
 use crate::run::Generator;
 
 use super::seat::Used;
+use super::summary::UNREAD;
 
 /// A request that was written later than this after its instant was late.
 const LATE_NS: u64 = 1_000_000;
@@ -59,11 +61,23 @@ impl Health {
         }
     }
 
-    /// Why the run says nothing of the target. `restrained`: the schedule asked for more than `max-rate`.
-    pub fn faults(&self, lateness: &Histogram, max_lateness: Duration, restrained: bool) -> Vec<String> {
+    /// Why the run says nothing of the target. `lateness`: of requests as they were written, and but for what they were late
+    /// when they were read. `restrained`: the schedule asked for more than `max-rate`.
+    pub fn faults(
+        &self,
+        [lateness, of_sender]: [&Histogram; 2],
+        max_lateness: Duration,
+        restrained: bool,
+    ) -> Vec<String> {
         let bound = max_lateness.as_micros() as u64;
         let late = lateness.quantile(0.99);
         let late = (late > bound).then(|| {
+            if of_sender.quantile(0.99) <= bound {
+                return format!(
+                    "{UNREAD}: 1 % of the requests were written {late} us or more after they should have been (`max-lateness` is {bound} us), for they had not been read before; give the generator a free core, or a capture that fits into memory ({} MiB of requests)",
+                    TAPE_BYTES_MAX >> 20
+                );
+            }
             let cure = match restrained {
                 true => "the schedule asks for more than `max-rate`: raise that, or ask for less",
                 false => "give it a free core or less load",
@@ -144,7 +158,7 @@ mod tests {
     #[test]
     fn a_generator_that_keeps_up_has_no_fault() {
         let prompt = lateness((0..1000).map(|n| n / 200));
-        assert!(well().faults(&prompt, BOUND, false).is_empty() && well().doubts(&prompt, BOUND).is_empty());
+        assert!(well().faults([&prompt; 2], BOUND, false).is_empty() && well().doubts(&prompt, BOUND).is_empty());
         let figures = well().figures(&prompt, 10_000);
         assert!((figures.cpu_us_per_request - 100.0).abs() < 1e-9 && (figures.busy_share - 0.1).abs() < 1e-9);
         assert!((figures.run_queue_share - 0.02).abs() < 1e-9 && figures.longest_still_us == 4000);
@@ -154,12 +168,14 @@ mod tests {
     #[test]
     fn lateness_and_standing_still_are_faults() {
         let late = lateness((0..1000).map(|n| if n < 980 { 0 } else { 80 }));
-        assert!(well().faults(&late, BOUND, false)[0].starts_with("the generator was late"));
-        assert!(well().faults(&late, BOUND, true)[0].contains("`max-rate`"));
+        assert!(well().faults([&late; 2], BOUND, false)[0].starts_with("the generator was late"));
+        assert!(well().faults([&late; 2], BOUND, true)[0].contains("`max-rate`"));
         let few = lateness((0..1000).map(|n| if n < 995 { 0 } else { 80 }));
-        assert!(well().faults(&few, BOUND, false).is_empty() && well().doubts(&few, BOUND)[0].starts_with("0.50 %"));
+        assert!(
+            well().faults([&few; 2], BOUND, false).is_empty() && well().doubts(&few, BOUND)[0].starts_with("0.50 %")
+        );
         let still = Health { still_ns: 400_000_000, longest_still_ns: 400_000_000, ..well() };
-        assert!(still.faults(&lateness([0]), BOUND, false)[0].contains("400 ms"));
+        assert!(still.faults([&lateness([0]); 2], BOUND, false)[0].contains("400 ms"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::limits::LOOK_AHEAD_BYTES;
 
 use super::errand::{Ahead, Errand, Lane};
 use super::governor::Governor;
+use super::pacer::now;
 
 /// Errands that travel together, for a thread that sleeps has to be woken for each.
 const BATCH: usize = 64;
@@ -128,11 +129,11 @@ impl Outbox {
                 self.users.thread(deal.user, self.threads.len())
             }
             Errand::Send(deal) => self.thread(deal.lane),
-            Errand::Close(lane) if !self.users.queued.is_empty() => {
+            Errand::Close(lane, _) if !self.users.queued.is_empty() => {
                 self.user_of.remove(lane);
                 return true;
             }
-            Errand::Close(lane) => self.thread(*lane),
+            Errand::Close(lane, _) => self.thread(*lane),
             Errand::Rounds(rounds) => {
                 self.batches.iter_mut().for_each(|batch| batch.push(Errand::Rounds(rounds.clone())));
                 self.flush();
@@ -149,8 +150,14 @@ impl Outbox {
 
     /// Sends off what was gathered.
     pub fn flush(&mut self) {
+        let handed = now();
         for (thread, batch) in self.threads.iter().zip(&mut self.batches) {
             if !batch.is_empty() {
+                for errand in batch.iter_mut() {
+                    if let Errand::Send(deal) = errand {
+                        deal.handed = handed;
+                    }
+                }
                 // A thread that is gone has come to its end.
                 let _ = thread.send(std::mem::take(batch));
             }

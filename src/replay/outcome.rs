@@ -70,7 +70,12 @@ impl Outcome {
     /// How much later than intended it was written, less the time that it waited for the target: the generator's own lateness.
     /// One that never was written is as late as it was tried, whatever the target did to it then.
     pub fn lateness_ns(&self) -> u64 {
-        self.written().unwrap_or(self.tried).saturating_sub(self.intended.max(self.free))
+        self.lateness_since(0)
+    }
+
+    /// The same, of one that could not be sent before an instant for a reason that is told elsewhere.
+    pub fn lateness_since(&self, instant: u64) -> u64 {
+        self.written().unwrap_or(self.tried).saturating_sub(self.intended.max(self.free).max(instant))
     }
 
     /// It waited for the target: an earlier answer, or the connection.

@@ -96,7 +96,7 @@ pub fn plan(
             any = true;
             each(planned(&deal, &edits, profile.warmup.0))
         }
-        Errand::Close(_) | Errand::Rounds(_) => true,
+        Errand::Close(..) | Errand::Rounds(_) => true,
     })?;
     if any { Ok(()) } else { Err(nothing(&met)) }
 }

@@ -93,6 +93,13 @@ impl Schedule {
         plan
     }
 
+    /// When a connection is closed at the latest that was opened and closed at these instants of the capture's clock; none:
+    /// when nothing more is to be sent on it.
+    pub fn closes(&self, opened: u64, closed: u64) -> Option<u64> {
+        let on_capture_clock = matches!(self.mode, Mode::Captured | Mode::Sessions);
+        on_capture_clock.then(|| self.at(opened, closed) as u64)
+    }
+
     /// Requests that may still be sent.
     pub fn left(&self) -> u64 {
         self.left
@@ -105,10 +112,9 @@ impl Schedule {
 
     /// The capture's clock: connections begin on it, by `connect-scale`; inside, requests have their distance from that.
     fn on_capture_clock(&self, request: &Captured) -> Plan {
-        let think_scale = if self.mode == Mode::Sessions { self.think_scale } else { 1.0 };
+        let think_scale = self.inside_scale();
         let opened = request.opened as f64 * self.connect_scale;
-        let inside = request.at.saturating_sub(request.opened) as f64 * think_scale;
-        let at = (opened + inside) / self.speed;
+        let at = self.at(request.opened, request.at);
         // Nothing later can come before this, for it is opened before it is used.
         let earliest = request.at as f64 * self.connect_scale.min(think_scale) / self.speed;
         let end = self.end as f64;
@@ -123,6 +129,19 @@ impl Schedule {
             _ => Intent::At(at as u64),
         };
         Plan::Send { intent, opened: Some((opened / self.speed) as u64) }
+    }
+}
+
+impl Schedule {
+    /// The factor on times inside a connection.
+    fn inside_scale(&self) -> f64 {
+        if self.mode == Mode::Sessions { self.think_scale } else { 1.0 }
+    }
+
+    /// Where an instant of a connection comes to stand.
+    fn at(&self, opened: u64, at: u64) -> f64 {
+        let inside = at.saturating_sub(opened) as f64 * self.inside_scale();
+        (opened as f64 * self.connect_scale + inside) / self.speed
     }
 }
 

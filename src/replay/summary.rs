@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::limits::TAPE_BYTES_MAX;
+use crate::limits::{RESPONSE_BYTES_KEPT, TAPE_BYTES_MAX};
 use crate::measure::statistics::{ks_distance, l1_distance};
 use crate::run::*;
 use crate::workload::LeftOut;
@@ -20,6 +20,8 @@ use super::worker::Run;
 
 /// Least share of a rate that is still that rate.
 const RATE_SHARE_MIN: f64 = 0.95;
+/// How it begins to be told that who reads was too slow for who sends.
+pub const UNREAD: &str = "the capture was not read fast enough";
 /// How it begins to be told that the target, not the generator, made the rate fall short.
 pub const NOT_KEPT: &str = "the target did not keep up with the rate";
 /// Requests under which a rate says nothing.
@@ -215,14 +217,14 @@ fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
         (
             unread > STARVED_SHARE,
             format!(
-                "the capture was not read fast enough: for {:.0} % of the time connections had nothing to send; give the generator a free core, or a capture that fits into memory ({} MiB of requests)",
+                "{UNREAD}: for {:.0} % of the time connections had nothing to send; give the generator a free core, or a capture that fits into memory ({} MiB of requests)",
                 unread * 100.0,
                 TAPE_BYTES_MAX >> 20
             ),
         ),
     ];
     let restrained = tally.restrained as f64 > tally.planned as f64 * RESTRAINED_SHARE;
-    let own = tally.health.faults(&tally.lateness, run.profile.max_lateness.0, restrained);
+    let own = tally.health.faults([&tally.lateness, &tally.sender_lateness], run.profile.max_lateness.0, restrained);
     let behind = shortfall(run, tally).behind(restrained);
     reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(behind).chain(own).collect()
 }
@@ -306,6 +308,14 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         let unsaid = dealt.met.unsaid;
         format!("{unsaid} WebSocket messages were not sent: a closed loop sends requests only; the other modes send messages")
     });
+    let unchecked = run.checks.results(&tally.checks).into_iter().filter(|check| check.unchecked > 0).map(|check| {
+        format!(
+            "{} answers were not checked ({}), for they or the captured ones are longer than {} MiB",
+            check.unchecked,
+            check.name,
+            RESPONSE_BYTES_KEPT >> 20
+        )
+    });
     let starved = share_of_connections(run, tally.starved_ns - tally.unread_ns, seconds);
     let idle = (starved > STARVED_SHARE).then(|| {
         format!(
@@ -327,6 +337,7 @@ fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String
         .chain(crowded)
         .chain(incomplete)
         .chain(unsaid)
+        .chain(unchecked)
         .chain(idle)
         .collect()
 }

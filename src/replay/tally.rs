@@ -31,6 +31,8 @@ pub struct Tally {
     pub response: Histogram,
     pub service: Histogram,
     pub lateness: Histogram,
+    /// The same, but for what they were late when they were read.
+    pub sender_lateness: Histogram,
     pub substituted: u64,
     pub missed: u64,
     pub connections_opened: u64,
@@ -119,6 +121,8 @@ pub struct About {
     pub expected: Option<Expected>,
     /// The captured instant.
     pub captured_at: u64,
+    /// When it was read and handed over.
+    pub handed_at: u64,
     /// It counts in the distributions (the warm-up is over).
     pub counts: bool,
     /// When its outcome was known.
@@ -183,6 +187,7 @@ impl Tally {
         }
         if about.counts {
             self.lateness.record_ns(outcome.lateness_ns());
+            self.sender_lateness.record_ns(outcome.lateness_since(about.handed_at));
         }
         match outcome.end {
             End::Failed(failure) => {
@@ -260,6 +265,7 @@ impl Tally {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
+        self.sender_lateness.merge(&other.sender_lateness);
         self.substituted += other.substituted;
         self.missed += other.missed;
         self.connections_opened += other.connections_opened;

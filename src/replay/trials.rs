@@ -9,7 +9,7 @@ use super::feed::Feed;
 use super::profile::{Mode, Profile, Span};
 use super::saturate::search;
 use super::slo::Objective;
-use super::summary::NOT_KEPT;
+use super::summary::{NOT_KEPT, UNREAD};
 use super::{Options, ReplayError, RunResult, once};
 
 /// The objective of a profile that has none.
@@ -110,8 +110,8 @@ fn at(profile: &Profile, rate: f64, number: u64) -> Profile {
 }
 
 fn judged(rate: f64, result: &RunResult) -> Trial {
-    // Late, or standing still: what it says of the target is its own.
-    let late = |why: &&String| why.starts_with("the generator ");
+    // Late, standing still, or without anything to send: what it says of the target is its own.
+    let late = |why: &&String| why.starts_with("the generator ") || why.starts_with(UNREAD);
     let mut because: Vec<String> = result.invalid_because.iter().filter(|why| !late(why)).cloned().collect();
     because.extend(result.warnings.iter().filter(|what| what.starts_with(NOT_KEPT)).cloned());
     let missed = result.slo.iter().filter(|slo| !slo.met);
@@ -156,7 +156,8 @@ mod tests {
         let late =
             "the generator was late: 1 % of the requests were written 60000 us or more after they should have been";
         let still = "the generator stood still: for 66 ms of the run, up to 66 ms at a time, its threads did not run";
-        for why in [late, still] {
+        let unread = "the capture was not read fast enough: 1 % of the requests were written 60000 us or more after";
+        for why in [late, still, unread] {
             let trial = judged(100.0, &result(&[why], false, 0));
             assert!(trial.generator_late, "{why}");
             assert_eq!(trial.because, ["p99 <= 50ms (61.500 ms)"]);

@@ -16,6 +16,9 @@ pub struct Check {
     pub passed: u64,
     /// Answers that were not.
     pub failed: u64,
+    /// Answers that were too long to be looked at, or the captured ones were.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unchecked: u64,
     /// No more than may be.
     pub met: bool,
     /// What was wrong, the most frequent first.
@@ -46,4 +49,8 @@ pub struct Slo {
     pub unit: String,
     /// The answer.
     pub met: bool,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }

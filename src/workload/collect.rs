@@ -36,8 +36,8 @@ pub trait Listener {
     fn answers(&mut self, number: u64, response: Response);
     /// It never will be.
     fn unanswered(&mut self, number: u64);
-    /// Nothing more comes on this connection.
-    fn closes(&mut self, connection: u32);
+    /// Nothing more comes on this connection, since an instant; of one that nobody closed, the capture's last one.
+    fn closes(&mut self, connection: u32, at: u64);
     /// `position`: capture bytes read so far; `held`: bytes of messages being read. After each packet.
     fn reads(&mut self, position: u64, held: usize);
 }
@@ -490,6 +490,6 @@ impl<L: Listener> Visitor for Collector<L> {
         self.held = self.held.saturating_sub(dialogue.held());
         dialogue.asking.iter().for_each(|number| self.listener.lost(*number));
         dialogue.unanswered.iter().for_each(|number| self.listener.unanswered(*number));
-        self.listener.closes(dialogue.connection);
+        self.listener.closes(dialogue.connection, self.now);
     }
 }

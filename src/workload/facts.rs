@@ -31,12 +31,23 @@ pub struct Wanted {
 /// What is known of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// Not all of it was kept, or unpacked: nothing is known of its body, nor of its headers when there is no head.
+    pub cut: Option<Cut>,
     /// The shape of its body, when that is JSON.
     pub shape: Option<Arc<Shape>>,
     /// Digest of the body's content: without chunks, unpacked when it is gzip or deflate.
     pub body: Option<Hash>,
     /// Digests of the wanted headers' values, in their order; none where it lacks the header.
     pub headers: Box<[Option<Hash>]>,
+}
+
+/// How much of an answer is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Some of its body.
+    Body,
+    /// All of it.
+    All,
 }
 
 impl Wanted {
@@ -77,10 +88,16 @@ impl Facts {
         };
         let mut facts =
             Facts { headers: wanted.headers.iter().map(|name| value(name).map(hash)).collect(), ..Facts::default() };
+        if response.is_empty() {
+            facts.cut = Some(Cut::All);
+        }
         if !wanted.shape && !wanted.body {
             return facts;
         }
-        let body = content(response);
+        let Some(body) = whole_content(response) else {
+            facts.cut = facts.cut.or(Some(Cut::Body));
+            return facts;
+        };
         facts.body = wanted.body.then(|| hash(&body));
         // Whatever it says that it is: some services send JSON as text.
         facts.shape = Shape::of(&body).filter(|_| wanted.shape).map(|shape| shapes.shared(shape));
@@ -88,8 +105,18 @@ impl Facts {
     }
 }
 
-/// The content of a response's body: without chunks, unpacked when it is gzip or deflate.
+/// The content of a response's body: without chunks, unpacked when it is gzip or deflate; as much as there is of it.
 pub fn content(response: &[u8]) -> Vec<u8> {
+    read_content(response).0
+}
+
+/// The same, when all of it is there.
+fn whole_content(response: &[u8]) -> Option<Vec<u8>> {
+    let (content, whole) = read_content(response);
+    whole.then_some(content)
+}
+
+fn read_content(response: &[u8]) -> (Vec<u8>, bool) {
     let lines = headers(response);
     let head = lines.last().map_or_else(|| memchr::memchr(b'\n', response).map_or(0, |at| at + 1), |l| l.line.end);
     let empty_line = memchr::memchr(b'\n', response.get(head..).unwrap_or_default()).map_or(0, |at| at + 1);
@@ -99,30 +126,47 @@ pub fn content(response: &[u8]) -> Vec<u8> {
         let mut mine = lines.iter().filter(|line| named(&line.name)).map(|line| &response[line.value.clone()]);
         mine.any(|value| memchr::memmem::find(&value.to_ascii_lowercase(), word).is_some())
     };
-    let body = if has("transfer-encoding", b"chunked") { dechunked(body) } else { body.to_vec() };
-    if has("content-encoding", b"gzip") {
-        inflated(flate2::read::MultiGzDecoder::new(body.as_slice())).unwrap_or(body)
+    // An answer that was kept in part fills the room for it, or breaks off before its length says so.
+    let length = lines.iter().find(|line| response[line.name.clone()].eq_ignore_ascii_case(b"content-length"));
+    let length =
+        length.and_then(|line| str::from_utf8(&response[line.value.clone()]).ok()?.trim().parse::<usize>().ok());
+    let is_chunked = has("transfer-encoding", b"chunked");
+    let (body, ends) = if is_chunked { dechunked(body) } else { (body.to_vec(), false) };
+    let is_there = match length.filter(|_| !is_chunked) {
+        Some(length) => body.is_empty() || body.len() >= length,
+        None if is_chunked => ends,
+        None => response.len() < RESPONSE_BYTES_KEPT,
+    };
+    let unpacked = if has("content-encoding", b"gzip") {
+        inflated(flate2::read::MultiGzDecoder::new(body.as_slice()))
     } else if has("content-encoding", b"deflate") {
-        inflated(flate2::read::ZlibDecoder::new(body.as_slice())).unwrap_or(body)
+        inflated(flate2::read::ZlibDecoder::new(body.as_slice()))
     } else {
-        body
+        None
+    };
+    match unpacked {
+        Some(content) => {
+            let is_all = content.len() < RESPONSE_BYTES_KEPT;
+            (content, is_there && is_all)
+        }
+        None => (body, is_there),
     }
 }
 
-/// The content of a chunked body, as far as it is there.
-fn dechunked(mut body: &[u8]) -> Vec<u8> {
+/// The content of a chunked body, as far as it is there, and whether its last chunk is.
+fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
     let mut content = Vec::with_capacity(body.len());
     while let Some(end) = memchr::memchr(b'\n', body) {
         let digits = body[..end].iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let size = std::str::from_utf8(&body[..digits]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
-        let Some(size) = size.filter(|size| *size > 0) else { break };
+        let Some(size) = size.filter(|size| *size > 0) else { return (content, size == Some(0)) };
         let chunk = &body[end + 1..];
         let size = size.min(chunk.len());
         content.extend_from_slice(&chunk[..size]);
         let rest = &chunk[size..];
         body = memchr::memchr(b'\n', rest).map_or(&[], |end| &rest[end + 1..]);
     }
-    content
+    (content, false)
 }
 
 /// No more than is kept of any response, so that nothing small becomes large.
@@ -179,8 +223,29 @@ mod tests {
         assert_eq!(inflated.len(), RESPONSE_BYTES_KEPT);
         let broken =
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc";
-        assert_eq!(facts(broken).body, Some(hash(b"abc")));
-        facts(b"");
+        assert_eq!((facts(broken).body, facts(broken).cut), (None, Some(Cut::Body)));
+        assert_eq!(facts(b"").cut, Some(Cut::All));
         facts(b"\n\r\n");
+    }
+
+    #[test]
+    fn of_what_was_kept_in_part_nothing_is_known() {
+        let long = |head: &str, body: &str| {
+            let mut response = format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}").into_bytes();
+            response.truncate(RESPONSE_BYTES_KEPT);
+            facts(&response)
+        };
+        let body = "[1]".repeat(RESPONSE_BYTES_KEPT / 3 + 100);
+        for head in [format!("Content-Length: {}\r\n", body.len()), String::new()] {
+            let facts = long(&head, &body);
+            assert_eq!((facts.cut, facts.body, facts.shape), (Some(Cut::Body), None, None), "{head:?}");
+        }
+        let chunked = long("Transfer-Encoding: chunked\r\n", &format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len()));
+        assert_eq!(chunked.cut, Some(Cut::Body));
+        // Where less was kept than there is room for one, for there were many.
+        assert_eq!(long("Content-Length: 100\r\n", "[1").cut, Some(Cut::Body));
+        // An answer to HEAD is whole without a body.
+        assert_eq!(long("Content-Length: 100\r\n", "").cut, None);
+        assert_eq!(long("Content-Length: 3\r\n", "[1]").cut, None);
     }
 }

@@ -45,7 +45,7 @@ impl Gather {
             let place = *sessions.entry(asker.connection).or_insert_with(|| {
                 let next = clients.len() as u32;
                 let client = *clients.entry(asker.client).or_insert(next);
-                let connections = vec![Connection { opened: asker.opened, http2: false }];
+                let connections = vec![Connection { opened: asker.opened, closed: None, http2: false }];
                 workload.sessions.push(Session { client, connections, ..Session::default() });
                 workload.sessions.len() - 1
             });
@@ -87,7 +87,7 @@ impl Listener for Gather {
 
     fn unanswered(&mut self, _number: u64) {}
 
-    fn closes(&mut self, _connection: u32) {}
+    fn closes(&mut self, _connection: u32, _at: u64) {}
 
     fn reads(&mut self, _position: u64, _held: usize) {}
 }

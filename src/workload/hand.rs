@@ -35,7 +35,8 @@ pub fn workload(exchanges: &[Exchange<'_>]) -> Workload {
             });
             session.steps.push(Step { connection: 0, at, after: None, think: 0, request, expect, edges: Vec::new() });
         }
-        session.connections.push(Connection { opened: session.steps.first().map_or(0, |step| step.at), http2: false });
+        let opened = session.steps.first().map_or(0, |step| step.at);
+        session.connections.push(Connection { opened, closed: None, http2: false });
         sessions.push(session);
     }
     let mut workload = Workload { sessions, ..Workload::default() };

@@ -37,7 +37,7 @@ use crate::protocol::Encoding;
 pub use crate::capture::CaptureError;
 pub use collect::{Asker, Collector, Listener};
 pub use correlate::{correlate, correlate_by};
-pub use facts::{Facts, Hash, Wanted, content, hash, note};
+pub use facts::{Cut, Facts, Hash, Wanted, content, hash, note};
 pub use following::{Following, Forced};
 pub use gather::Gather;
 pub use grpc::{grpc_code, grpc_status};
@@ -49,7 +49,7 @@ pub use prefixes::prefix_places;
 pub use render::{Length, Replacement, lengths, render, replacement};
 pub use shape::{Shape, Shapes};
 pub use stream::stream;
-pub use turn::{Event, Follows, Turn};
+pub use turn::{Closing, Event, Follows, Turn};
 pub use values::{Answer, answer, fields};
 
 /// The traffic of a capture, as clients made it.
@@ -96,6 +96,8 @@ pub struct Session {
 pub struct Connection {
     /// When it was opened (or first seen), nanoseconds from the capture's start.
     pub opened: u64,
+    /// When it was closed, when that is known.
+    pub closed: Option<u64>,
     /// It spoke HTTP/2: its exchanges may overlap, and stand here in the form that HTTP/1 gives them.
     pub http2: bool,
 }

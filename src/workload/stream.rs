@@ -16,7 +16,7 @@ use crate::limits::{ANSWER_WAIT_BYTES, READING_BYTES_MAX, TURN_BYTES, UNANSWERED
 use super::collect::{Asker, Collector, Listener};
 use super::correlate::{self, Correlator};
 use super::line::{Line, Telling};
-use super::turn::{Event, Turn};
+use super::turn::{Closing, Event, Turn};
 use super::{Facts, LeftOut, Request, Response, Shapes, Wanted};
 
 /// Reads a capture and calls `each` with what it tells. `each` cannot end it; an input that ends can.
@@ -60,7 +60,9 @@ struct Spoken {
     line: Rc<Line>,
     /// Exchanges that are not told yet.
     pending: u32,
-    closed: bool,
+    opened: u64,
+    /// When it was closed, if it was.
+    closed: Option<u64>,
 }
 
 /// An exchange that was not told yet. `begun`: where in the capture.
@@ -140,9 +142,11 @@ impl<'a> Teller<'a> {
     }
 
     fn close_if_told(&mut self, connection: u32) {
-        if self.lines.get(&connection).is_some_and(|spoken| spoken.closed && spoken.pending == 0) {
+        let Some(spoken) = self.lines.get(&connection).filter(|spoken| spoken.pending == 0) else { return };
+        if let Some(at) = spoken.closed {
+            let closing = Closing { connection, opened: spoken.opened, at };
             self.lines.remove(&connection);
-            (self.each)(Event::Closed(connection));
+            (self.each)(Event::Closed(closing));
         }
     }
 
@@ -172,7 +176,7 @@ impl<'a> Teller<'a> {
 
 impl Listener for Teller<'_> {
     fn begins(&mut self, number: u64, asker: &Asker) {
-        let new = || Spoken { line: Line::new(asker.connection), pending: 0, closed: false };
+        let new = || Spoken { line: Line::new(asker.connection), pending: 0, opened: asker.opened, closed: None };
         self.lines.entry(asker.connection).or_insert_with(new).pending += 1;
         let asking = Asking { asker: *asker, answer: None };
         self.pending.insert(number, Pending::Asking { asking, begun: self.position });
@@ -271,9 +275,9 @@ impl Listener for Teller<'_> {
         };
     }
 
-    fn closes(&mut self, connection: u32) {
+    fn closes(&mut self, connection: u32, at: u64) {
         if let Some(spoken) = self.lines.get_mut(&connection) {
-            spoken.closed = true;
+            spoken.closed = Some(at);
             self.close_if_told(connection);
         }
     }

@@ -87,10 +87,18 @@ pub enum Event {
     /// The next exchange. Those of a connection come in their order.
     Turn(Box<Turn>),
     /// No further exchange on this connection.
-    Closed(
-        /// As [`Turn::connection`].
-        u32,
-    ),
+    Closed(Closing),
+}
+
+/// The end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// As [`Turn::connection`].
+    pub connection: u32,
+    /// As [`Turn::opened`].
+    pub opened: u64,
+    /// When it was closed, nanoseconds from the capture's start; of one that was open at the capture's end, that.
+    pub at: u64,
 }
 
 impl Workload {
@@ -139,7 +147,11 @@ impl Workload {
             let left = &mut stream.left[step.connection as usize];
             *left -= 1;
             if *left == 0 {
-                events.push(Event::Closed(connection));
+                let place = session.connections.get(step.connection as usize);
+                let opened = place.map_or(step.at, |connection| connection.opened);
+                let over = step.heard_at().unwrap_or(step.at);
+                let at = place.and_then(|connection| connection.closed).unwrap_or(over);
+                events.push(Event::Closed(Closing { connection, opened, at }));
             }
         }
         events

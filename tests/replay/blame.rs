@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{OK, plain, server};
 use standin::replay::profile::{Arrivals, Span};
 use standin::replay::{Failure, Mode, Options, Profile, RunResult, run};
+use standin::workload::hand::{self, Exchange};
 
 /// No figure here depends on how late a busy machine is.
 fn profile(mode: Mode) -> Profile {
@@ -65,4 +66,33 @@ fn a_generator_that_is_held_back_by_its_own_bounds_is_at_fault() {
     assert_eq!(said(&result, "the generator fell behind"), [true, false], "{:?}", result.invalid_because);
     assert_eq!(said(&result, "the target did not keep up"), [false, false], "{:?}", result.warnings);
     assert!(!result.valid && said(&result, "`max-rate`")[0]);
+}
+
+/// What was pipelined behind a request is sent as late as any other, and no later.
+#[test]
+fn pipelined_requests_are_not_sent_long_after_the_runs_time() {
+    let addr = server(|_, head, stream| {
+        if head.starts_with(b"GET /hangs") {
+            thread::sleep(Duration::from_secs(60));
+        }
+        stream.write_all(OK).is_ok()
+    });
+    const TOLD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 32\r\n\r\n{\"ticket\":\"f3b0c44298fc1c149afb\"}";
+    let exchange = |connection, at_ms, request, response| Exchange { connection, at_ms, request, response };
+    // The last one was sent before the one before it was answered; it takes what the third one's answer tells.
+    let exchanges = [
+        exchange(2, 0, b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(), OK),
+        exchange(0, 900, b"GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n", OK),
+        exchange(0, 910, b"GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n", OK),
+        exchange(0, 940, b"GET /ticket HTTP/1.1\r\nHost: x\r\n\r\n", TOLD),
+        exchange(1, 950, b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n", OK),
+        exchange(1, 950, b"GET /next?ticket=f3b0c44298fc1c149afb HTTP/1.1\r\nHost: x\r\n\r\n", OK),
+    ];
+    let workload = hand::workload(&exchanges);
+    assert_eq!(workload.edges(), 1);
+    let span = |ms| Span(Duration::from_millis(ms));
+    let profile = Profile { timeout: span(300), duration: Some(span(1000)), ..profile(Mode::Captured) };
+    let result = run(Arc::new(workload), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    let unsent = result.requests.failed.get(&Failure::Unsent).copied().unwrap_or(0);
+    assert!(result.requests.answered == 2 && unsent >= 2, "{:?}", result.requests);
 }

@@ -85,6 +85,26 @@ fn a_capture_that_is_not_read_fast_enough_for_a_closed_loop() {
     assert!(!said.contains("not read fast enough"), "{said}");
 }
 
+#[test]
+fn a_capture_that_is_not_read_fast_enough_for_its_schedule() {
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop-keepalive.pcap");
+    let profile = Profile {
+        mode: Mode::Rate,
+        // All within a tenth of a second.
+        rate: Some(10_000.0),
+        methods: vec!["GET".into()],
+        max_lateness: Span(Duration::from_millis(400)),
+        ..Profile::default()
+    };
+    let options = Options::new(&format!("http://{addr}"), profile);
+    let slow = run(Feed::pipe(Box::new(Slow(File::open(capture).unwrap()))), options).unwrap();
+    assert!(slow.requests.planned > 100 && !slow.valid, "{:?}", slow.requests);
+    let said = slow.invalid_because.join("\n");
+    assert!(said.contains("the capture was not read fast enough"), "{said}");
+    assert!(!said.contains("the generator was late"), "{said}");
+}
+
 /// Runs a replay of a fixture and stops the whole process for a while in its midst.
 fn stopped_in_the_midst(arguments: &[&str]) -> Value {
     let served = Arc::new(AtomicUsize::new(0));

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::limits::{CHECK_REASONS_MAX, ENDPOINTS_MAX};
 use crate::run::{Because, Check, Share};
-use crate::workload::{Facts, Response, Shapes, Wanted};
+use crate::workload::{Cut, Facts, Response, Shapes, Wanted};
 
 use super::pattern::Pattern;
 use super::slo::names;
@@ -27,6 +27,24 @@ enum Look {
     /// The header's place among the wanted ones.
     Header(usize, HeaderRule),
     Body(BodyRule),
+}
+
+impl Look {
+    /// Whether it is about what was too long to be kept, of the live answer or of the captured one that it is held against.
+    fn is_about_missing(&self, captured: Option<&Facts>, live: &Facts) -> bool {
+        let cut = [live.cut, captured.and_then(|captured| captured.cut)];
+        match self {
+            Look::Status(_) => false,
+            Look::Header(..) => cut.contains(&Some(Cut::All)),
+            // What the capture does not tell is not judged, and nothing is missing.
+            Look::Json { .. } => {
+                let told = captured.is_some_and(|captured| captured.cut.is_some() || captured.shape.is_some());
+                told && cut != [None, None]
+            }
+            Look::Body(BodyRule::Is(_)) => live.cut.is_some(),
+            Look::Body(_) => captured.is_some() && cut != [None, None],
+        }
+    }
 }
 
 /// A thing that a rule is about, and the check that holds for it; none: nothing is checked.
@@ -50,6 +68,7 @@ pub struct Checks {
 pub struct CheckTally {
     passed: u64,
     failed: u64,
+    unchecked: u64,
     because: BTreeMap<(u32, String), u64>,
 }
 
@@ -118,6 +137,10 @@ impl Checks {
         let live = live.unwrap_or_default();
         let captured = expect.and_then(|expect| expect.facts.as_deref());
         for &n in of {
+            if self.list[n].1.is_about_missing(captured, &live) {
+                tallies[n].unchecked += 1;
+                continue;
+            }
             let seen = match &self.list[n].1 {
                 Look::Status(rule) => {
                     let seen = rule.look(expect.map(|expect| expect.status), status);
@@ -150,7 +173,15 @@ impl Checks {
             let mut because: Vec<Because> = because.collect();
             because.sort_by_key(|because| std::cmp::Reverse(because.times));
             let met = allow.is_kept(tally.passed, tally.failed);
-            Check { name: name.clone(), allow: *allow, passed: tally.passed, failed: tally.failed, met, because }
+            Check {
+                name: name.clone(),
+                allow: *allow,
+                passed: tally.passed,
+                failed: tally.failed,
+                unchecked: tally.unchecked,
+                met,
+                because,
+            }
         };
         self.list.iter().zip(tallies).map(result).collect()
     }
@@ -199,6 +230,7 @@ pub fn merged(shards: &[&[Check]]) -> Vec<Check> {
 fn add(mine: &mut Check, check: &Check) {
     mine.passed = mine.passed.saturating_add(check.passed);
     mine.failed = mine.failed.saturating_add(check.failed);
+    mine.unchecked = mine.unchecked.saturating_add(check.unchecked);
     for because in &check.because {
         let same = |known: &&mut Because| known.endpoint == because.endpoint && known.what == because.what;
         if let Some(known) = mine.because.iter_mut().find(same) {
@@ -229,6 +261,7 @@ impl CheckTally {
         for (mine, other) in all.iter_mut().zip(other) {
             mine.passed += other.passed;
             mine.failed += other.failed;
+            mine.unchecked += other.unchecked;
             other.because.into_iter().for_each(|(because, times)| mine.because(because, times));
         }
     }
@@ -309,6 +342,32 @@ mod tests {
         assert_eq!(checked(&format!("{{body: 'blake3:{digest}'}}"), JSON, 200, &other), [(1, 0, String::new())]);
         // What the capture does not tell is not judged.
         assert_eq!(checked("{json: shape}", &live("", "text"), 200, &same), [(0, 0, String::new())]);
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_kept_is_not_judged_and_told() {
+        let cut = live("Content-Length: 100\r\n", "{\"id\":");
+        let digest = blake3::hash(b"x").to_hex();
+        for yaml in ["{json: shape}", "{body: captured}", &format!("{{body: 'blake3:{digest}'}}")] {
+            assert_eq!(checked(yaml, JSON, 200, &cut), [(0, 0, String::new())], "{yaml}");
+        }
+        assert_eq!(checked("{json: shape}", &cut, 200, JSON), [(0, 0, String::new())]);
+        assert_eq!(checked("{headers: {etag: present}}", JSON, 200, b""), [(0, 0, String::new())]);
+        let rules = rules("{json: shape}");
+        let checks = Checks::new(&rules, endpoints());
+        let facts = Facts::of(JSON, &wanted(&rules), &mut Shapes::default());
+        let expect = Response {
+            status: 200,
+            grpc: None,
+            first_byte: 0,
+            last_byte: 0,
+            bytes: Vec::new(),
+            facts: Some(Arc::new(facts)),
+        };
+        let mut tallies = Vec::new();
+        checks.look(0, Some(&expect), (200, None), &cut, &mut tallies);
+        let result = &checks.results(&tallies)[0];
+        assert_eq!((result.unchecked, result.met), (1, true));
     }
 
     #[test]

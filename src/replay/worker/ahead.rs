@@ -117,6 +117,9 @@ impl Worker {
         deal: Box<Deal>,
         Cleared { due, flight }: Cleared<'a>,
     ) -> u64 {
+        if due.at > self.run.last() {
+            return self.fail(&deal, &due, None, Failure::Unsent);
+        }
         let Some(flight) = flight else { return self.fail(&deal, &due, None, Failure::Cap) };
         let request = self.render(&deal);
         let written = now();

@@ -91,6 +91,19 @@ impl Worker {
                 false => self.request(&deal, early, &mut link, sent).await,
             });
         }
+        self.linger(queue, link);
+    }
+
+    /// Keeps a connection open on which nothing more is sent until the instant when the captured one was closed: a target has
+    /// as many to hold as it had then. Nobody waits for that: at the run's end all are closed.
+    pub(super) fn linger<T: 'static>(&self, queue: &Queue, connection: T) {
+        if let Some(closes) = queue.closes().filter(|closes| *closes > now()) {
+            let pacer = self.pacer.clone();
+            tokio::task::spawn_local(async move {
+                pacer.until(closes).await;
+                drop(connection);
+            });
+        }
     }
 
     /// When a request is meant to be sent; `before`: when its connection was free.

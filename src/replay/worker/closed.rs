@@ -55,7 +55,7 @@ impl Worker {
                 let _ = self.rounds.set(rounds);
                 queues.values().for_each(|queue| queue.look_again());
             }
-            Errand::Close(_) => {}
+            Errand::Close(..) => {}
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Queue {
     deals: RefCell<VecDeque<Box<Deal>>>,
     /// Nothing more comes.
     closed: Cell<bool>,
+    /// When its connection is closed at the earliest.
+    closes: Cell<Option<u64>>,
     /// Nobody sends any more.
     left: Cell<bool>,
     changed: Notify,
@@ -53,6 +55,11 @@ impl Queue {
             }
             self.changed.notified().await;
         }
+    }
+
+    /// When its connection is closed at the earliest, once nothing more comes.
+    pub(super) fn closes(&self) -> Option<u64> {
+        self.closes.get()
     }
 
     /// Nothing more comes.
@@ -116,8 +123,9 @@ impl Lanes {
             }
             // For closed loops only.
             Errand::Rounds(_) => {}
-            Errand::Close(lane) => {
+            Errand::Close(lane, at) => {
                 if let Some(queue) = self.queues.remove(&lane) {
+                    queue.closes.set(at.map(|at| start.saturating_add(at)));
                     queue.close();
                     // It is looked for when its time comes.
                     if !queue.left.get() && Rc::strong_count(&queue) == 1 {

@@ -17,6 +17,7 @@ impl Worker {
             endpoint: deal.endpoint,
             expected,
             captured_at: deal.captured,
+            handed_at: deal.handed,
             counts: outcome.intended >= self.run.warm(),
             known_at,
         };

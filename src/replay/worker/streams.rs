@@ -8,6 +8,7 @@ use super::lanes::Queue;
 use super::{Run, Worker};
 use crate::replay::errand::Deal;
 use crate::replay::link::{Http2, Link, Speaks};
+use crate::replay::outcome::Failure;
 use crate::replay::profile::Protocol;
 
 impl Run {
@@ -58,6 +59,7 @@ impl Worker {
             while streams.try_join_next().is_some() {}
         }
         while streams.join_next().await.is_some() {}
+        self.linger(queue, http2);
     }
 
     /// One request, on a stream.
@@ -65,6 +67,10 @@ impl Worker {
         // What can be done before the instant is done before it.
         let early = self.is_told(&deal).then(|| self.render(&deal));
         let Some(sent) = self.due(&deal, intended, held).await else { return };
+        if sent.at > self.run.last() {
+            self.fail(&deal, &sent, None, Failure::Unsent);
+            return;
+        }
         self.request(&deal, early, &mut self.stream_on(&http2), sent).await;
     }
 

@@ -91,7 +91,7 @@ impl Gathering {
             let key = (exchange.client, exchange.connection);
             let opened = self.opened.get(&key).copied().unwrap_or(exchange.at).min(exchange.at);
             let session = *sessions.entry(key).or_insert_with(|| {
-                let connections = vec![Connection { opened: since(opened), http2: false }];
+                let connections = vec![Connection { opened: since(opened), closed: None, http2: false }];
                 workload.sessions.push(Session { client, connections, ..Session::default() });
                 workload.sessions.len() - 1
             });

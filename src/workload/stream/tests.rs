@@ -152,8 +152,8 @@ impl Listener for Watch<'_> {
         self.teller.unanswered(number);
     }
 
-    fn closes(&mut self, connection: u32) {
-        self.teller.closes(connection);
+    fn closes(&mut self, connection: u32, at: u64) {
+        self.teller.closes(connection, at);
     }
 
     fn reads(&mut self, position: u64, held: usize) {
@@ -180,7 +180,7 @@ fn read(bytes: Vec<u8>) -> (u64, u64, Most) {
                 unclosed.insert(turn.connection);
                 *most = unclosed.len().max(*most);
             }
-            Event::Closed(connection) => drop(unclosed.remove(&connection)),
+            Event::Closed(closing) => drop(unclosed.remove(&closing.connection)),
         }
     };
     let mut collector = Collector::telling(Watch { teller: Teller::new(&mut each, &wanted), most: Most::default() });
