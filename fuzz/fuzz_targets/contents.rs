@@ -8,7 +8,7 @@ use standin::protocol::window::Inflating;
 use standin::protocol::{Codec, Side};
 use standin_fuzz::Told;
 
-const MEDIA: [&str; 9] = [
+const MEDIA: [&str; 10] = [
     "application/json",
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=b",
@@ -17,6 +17,7 @@ const MEDIA: [&str; 9] = [
     "text/event-stream",
     "text/csv",
     "text/plain",
+    "application/protobuf",
     "",
 ];
 

@@ -136,7 +136,8 @@ impl Messages {
     pub fn read(&mut self, at: u64, data: &[u8], until: Until, bodies: &mut u64, sink: &mut dyn Sink) {
         self.held.push(at, data);
         // Read again only when it may pay, or tiny frames would cost the square of a value's length.
-        if until == Until::More && self.held.data.len() - self.tried < self.tried / 4 {
+        let whole = matches!(&self.state, State::Plain(left, _) if self.held.data.len() >= *left);
+        if until == Until::More && !whole && self.held.data.len() - self.tried < self.tried / 4 {
             return;
         }
         while self.step(at + data.len() as u64, until, bodies, sink) {}

@@ -479,30 +479,27 @@ fn blank(field: &Field<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Numbers in their bytes: the least that take as many, and are read as numbers.
+/// Numbers in their bytes, of as many each, that nobody takes for a message or a text: their lowest bits are those of no
+/// field's tag.
 fn binary_blank(field: &Field<'_>, out: &mut Vec<u8>) {
-    match (field.encoding, field.raw) {
-        (Encoding::Fixed, raw) => out.resize(out.len() + raw.len(), 0),
-        (_, [b' '..0x7f]) => out.push(b' '),
-        (_, raw) => {
-            let ends = |(n, byte): (usize, &u8)| (n, byte & 0x80 == 0);
-            for (n, ends) in raw.iter().enumerate().map(ends) {
-                let alone = n == 0 || raw[n - 1] & 0x80 == 0;
-                out.push(if !ends {
-                    0x80
-                } else if alone {
-                    2
-                } else {
-                    1
-                });
-            }
-        }
+    if field.encoding == Encoding::Fixed {
+        return out.resize(out.len() + field.raw.len(), 0);
+    }
+    let goes_on = |byte: Option<&u8>| byte.is_some_and(|byte| byte & 0x80 != 0);
+    for (n, byte) in field.raw.iter().enumerate() {
+        let inside = n > 0 && goes_on(field.raw.get(n - 1));
+        out.push(match (inside, goes_on(Some(byte))) {
+            (false, false) => 2,
+            (false, true) => 0x84,
+            (true, true) => 0x80,
+            (true, false) => 1,
+        });
     }
 }
 
 /// Another one, for a number that a blank one is.
 fn other_blank(blank: &mut [u8]) {
-    if let Some(byte) = blank.iter_mut().rfind(|byte| matches!(byte, 1 | 2 | b' ')) {
+    if let Some(byte) = blank.iter_mut().rfind(|byte| matches!(byte, 1 | 2)) {
         *byte += 1;
     }
 }
