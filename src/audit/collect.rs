@@ -272,8 +272,9 @@ pub fn view_of(encoding: Encoding) -> &'static [&'static str] {
 /// Likewise, of what compresses.
 pub fn view_of_codec(codec: Codec) -> &'static [&'static str] {
     match codec {
-        Codec::Gzip | Codec::Zlib | Codec::Deflate => &["gzip"],
+        Codec::Gzip | Codec::Zlib | Codec::Deflate | Codec::Message { .. } => &["gzip"],
         Codec::Huffman => &["huffman"],
+        Codec::Plain => &[],
     }
 }
 

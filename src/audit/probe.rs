@@ -252,7 +252,7 @@ impl Visitor for Probe<'_, '_> {
             text.resize(part.at.end, 0);
         }
         at.iter().for_each(|at| self.streams.decide(&(stream, None), at, false));
-        self.frames.spans(spans, window.packed, false);
+        self.frames.spans(spans, &window.wire(), false);
         let header = window.packed.get(..window.header).unwrap_or_default();
         if self.scope == Scope::All {
             self.searcher.deep(header, &Place::Stream, stream.flow, |_| packet, 0);

@@ -4,6 +4,7 @@
 //! through a [`Sink`]: kept grammar, a field, a window of a compressed body, or opaque bytes. Offsets are absolute
 //! in the stream (first byte = 0); a field that was split (by chunk framing) stands at several ranges.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub mod content;
@@ -137,13 +138,14 @@ pub trait Sink {
     fn field(&mut self, at: &[Range<u64>], field: &Field<'_>);
     /// Bytes that are not understood. `what` is a short constant for the manifest ("http body application/pdf").
     fn opaque(&mut self, at: Range<u64>, what: &'static str);
-    /// A piece of a compressed body; `at` are the stream ranges that hold `window.packed`, in order.
+    /// A piece of a body that does not stand as it is read, compressed or veiled; `at` are the stream ranges that hold
+    /// [`Window::wire`], in order.
     fn window(&mut self, at: &[Range<u64>], window: &Window<'_>);
     /// Something that is no byte: a message begins, ends.
     fn mark(&mut self, side: Side, mark: Mark<'_>);
 }
 
-/// A piece of a compressed body, inflated and read.
+/// A piece of a compressed or veiled body, inflated and read.
 pub struct Window<'a> {
     /// The same for all windows of one body, never used again in this conversation.
     pub body: u64,
@@ -151,6 +153,9 @@ pub struct Window<'a> {
     pub codec: Codec,
     /// The compressed bytes, header (first window) and trailer (last window) included.
     pub packed: &'a [u8],
+    /// What `packed` is combined with (exclusive or) where it stands, byte by byte: the masks of WebSocket's frames (RFC
+    /// 6455 §5.3). Empty where it stands as it is.
+    pub veil: &'a [u8],
     /// Length of the codec's header at the front of `packed` (0 but in the first window).
     pub header: usize,
     /// Length of the codec's trailer at the end of `packed` (0 but in the last window).
@@ -164,6 +169,21 @@ pub struct Window<'a> {
     pub last: bool,
 }
 
+impl Window<'_> {
+    /// The bytes as they stand in the stream.
+    pub fn wire(&self) -> Cow<'_, [u8]> {
+        veiled(self.packed, self.veil)
+    }
+}
+
+/// Bytes under a veil, or from under it; as they are when there is none.
+pub fn veiled<'a>(bytes: &'a [u8], veil: &[u8]) -> Cow<'a, [u8]> {
+    match veil {
+        [] => Cow::Borrowed(bytes),
+        _ => Cow::Owned(bytes.iter().zip(veil).map(|(byte, veil)| byte ^ veil).collect()),
+    }
+}
+
 /// How bytes are compressed: the framing of deflate data, or another code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -173,8 +193,17 @@ pub enum Codec {
     Zlib,
     /// RFC 1951 alone.
     Deflate,
+    /// A piece of a message of RFC 7692: deflate data that end where a flush would, without its last four bytes.
+    Message {
+        /// The window that the receiver keeps has 2^`bits` bytes.
+        bits: u8,
+        /// The message ends here.
+        ends: bool,
+    },
     /// No deflate data at all: one header literal in the code of RFC 7541 §5.2.
     Huffman,
+    /// Not at all: it stands under a veil only.
+    Plain,
 }
 
 /// A part of a window's plain bytes.

@@ -234,6 +234,7 @@ impl Inflating {
                 body: self.body,
                 codec: self.codec,
                 packed: &self.packed.data[..len],
+                veil: &[],
                 header: std::mem::take(&mut self.header),
                 trailer,
                 plain: &self.plain[..decided],
@@ -251,7 +252,7 @@ impl Inflating {
         match self.codec {
             Codec::Gzip => 8,
             Codec::Zlib => 4,
-            Codec::Deflate | Codec::Huffman => 0,
+            Codec::Deflate | Codec::Message { .. } | Codec::Huffman | Codec::Plain => 0,
         }
     }
 
@@ -260,7 +261,7 @@ impl Inflating {
         let data = &self.packed.data;
         match self.codec {
             Codec::Gzip => gzip_header(data),
-            Codec::Deflate | Codec::Huffman => Some(0),
+            Codec::Deflate | Codec::Message { .. } | Codec::Huffman | Codec::Plain => Some(0),
             Codec::Zlib if is_zlib_header(data) => Some(2),
             Codec::Zlib => {
                 // Many servers send bare deflate data under the name of "deflate".

@@ -29,22 +29,49 @@ pub(super) enum Fit {
 }
 
 /// Compressors by level, used again and again: a new one costs more than a small window.
-#[derive(Default)]
-pub(super) struct Deflaters([Option<Compress>; 10]);
+pub(super) struct Deflaters {
+    by_level: [Option<Compress>; 10],
+    /// They refer to no more than 2^`bits` bytes before.
+    bits: u8,
+}
+
+/// The widest window of deflate.
+pub(super) const WINDOW_BITS: u8 = 15;
+/// The narrowest one that compressors know. What they refer to within it lies within half of it.
+const WINDOW_BITS_MIN: u8 = 9;
+
+impl Default for Deflaters {
+    fn default() -> Self {
+        Deflaters { by_level: Default::default(), bits: WINDOW_BITS }
+    }
+}
 
 impl Deflaters {
     /// A compressor of this level at the beginning of a stream.
     fn fresh(&mut self, level: u32) -> &mut Compress {
-        let slot = &mut self.0[level as usize];
+        let (slot, bits) = (&mut self.by_level[level as usize], self.bits.max(WINDOW_BITS_MIN));
         if let Some(used) = slot {
             used.reset();
         }
-        slot.get_or_insert_with(|| Compress::new(Compression::new(level), false))
+        slot.get_or_insert_with(|| Compress::new_with_window_bits(Compression::new(level), false, bits))
+    }
+
+    /// From here on, nothing refers to more than 2^`bits` bytes before.
+    pub(super) fn within(&mut self, bits: u8) {
+        if self.bits != bits {
+            *self = Deflaters { bits, ..Deflaters::default() };
+        }
+    }
+
+    /// The end of a dictionary that all of `plain` may refer to; none when not all of it may refer to its own beginning.
+    pub(super) fn reach<'a>(&self, dictionary: &'a [u8], plain: &[u8]) -> Option<&'a [u8]> {
+        let most = (1usize << self.bits).checked_sub(plain.len())?;
+        Some(&dictionary[dictionary.len().saturating_sub(most)..])
     }
 
     /// Forgets a compressor that still has output to give.
     fn discard(&mut self, level: u32) {
-        self.0[level as usize] = None;
+        self.by_level[level as usize] = None;
     }
 }
 

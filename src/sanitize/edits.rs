@@ -10,11 +10,12 @@ use super::hold::{CHECKSUM, FRAMING, Hold};
 use super::ledger::{Because, Label};
 use super::packed::Bodies;
 use super::values::{GRAMMAR, KEPT_PAYLOAD, PACKED, Values};
+use super::veiled::Upgrades;
 use crate::capture::{Meta, PacketId, Record, Region};
 use crate::decode::{Layers, What};
 use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Part, Span};
-use crate::protocol::{Encoding, Field, Mark, PartKind, Role, Side, Window};
+use crate::protocol::{Codec, Encoding, Field, Mark, PartKind, Role, Side, Window, veiled};
 use crate::rules::Payload;
 
 /// Edits held packets as the loop tells.
@@ -25,6 +26,7 @@ pub(super) struct Editor<'a> {
     pub(super) payload: Payload,
     history: History,
     bodies: Bodies,
+    pub(super) upgrades: Upgrades,
     /// Flows that speak HTTP/2.
     lanes: HashSet<u64>,
     pub(super) tally: Tally,
@@ -44,7 +46,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn not_understood(&mut self, what: &'static str, packets: u64, bytes: u64) {
+    pub(super) fn not_understood(&mut self, what: &'static str, packets: u64, bytes: u64) {
         let entry = self.not_understood.entry(what).or_default();
         entry.0 += packets;
         entry.1 += bytes;
@@ -60,6 +62,7 @@ impl<'a> Editor<'a> {
             payload,
             history: History::new(),
             bodies: Bodies::default(),
+            upgrades: Upgrades::default(),
             lanes: HashSet::new(),
             tally: Tally::default(),
             scratch: Vec::new(),
@@ -141,7 +144,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Puts `new` where `old` stands, in every packet that holds it.
-    fn put(
+    pub(super) fn put(
         &mut self,
         stream: Stream,
         at: &[Range<u64>],
@@ -251,13 +254,14 @@ impl Visitor for Editor<'_> {
     }
 
     fn field(&mut self, stream: Stream, field: &Field<'_>, at: &[Range<u64>], spans: &[Span]) {
-        if at.is_empty() {
+        if at.is_empty() || self.proof(stream, field, at, spans) {
             return;
         }
         self.values.even = self.lanes.contains(&stream.flow);
         let mut new = std::mem::take(&mut self.scratch);
         new.clear();
         let outcome = self.values.replace(field, &mut new);
+        self.remember_key(stream, field, &new);
         self.put(stream, at, field.raw, &new, spans, (outcome.label, outcome.because));
         self.scratch = new;
     }
@@ -272,12 +276,15 @@ impl Visitor for Editor<'_> {
 
     fn window(&mut self, stream: Stream, window: &Window<'_>, at: &[Range<u64>], spans: &[Span]) {
         self.values.even = self.lanes.contains(&stream.flow);
+        if window.codec == Codec::Plain {
+            return self.veiled(stream, window, at, spans);
+        }
         let mut new = std::mem::take(&mut self.scratch);
         new.clear();
         if self.bodies.mask(stream, window, &mut self.values, &mut new) {
             // A window without a value, or of values that stay, may come out as it was.
             let label = if new == window.packed { Label::Kept } else { Label::Pseudonym };
-            self.put(stream, at, window.packed, &new, spans, (label, PACKED));
+            self.put(stream, at, &window.wire(), &veiled(&new, window.veil), spans, (label, PACKED));
             for part in window.parts {
                 if let PartKind::Opaque(what) = part.what {
                     self.tally.not_understood(what, spans.len() as u64, part.at.len() as u64);
@@ -309,6 +316,7 @@ impl Visitor for Editor<'_> {
 
     fn close(&mut self, flow: u64) {
         self.bodies.close(flow);
+        self.upgrades.close(flow);
         self.lanes.remove(&flow);
         for side in [Side::Client, Side::Server] {
             self.history.close(Stream { flow, side });

@@ -19,6 +19,7 @@ mod packed;
 mod squeeze;
 mod told;
 mod values;
+mod veiled;
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use hashbrown::HashMap;
 
-use super::deflate::{Deflaters, Fit, adler32, deflate_to};
+use super::deflate::{Deflaters, Fit, WINDOW_BITS, adler32, deflate_to};
 use super::ledger::Label;
 use super::literals;
 use super::squeeze::squeeze_to;
 use super::values::{Class, Level, Outcome, Values};
 use crate::dissect::Stream;
+use crate::protocol::websocket::deflate::TAIL;
 use crate::protocol::{Codec, Field, Part, PartKind, Window};
 
 const DICTIONARY_BYTES: usize = 32 << 10;
@@ -52,6 +53,9 @@ const STEPS: [[Level; 7]; 13] = {
 /// The last step at which tokens and ids stay as they are.
 const ALL_IDENTIFIERS: usize = 6;
 
+/// The number, among the bodies of a stream, of the one that its messages make: there is one at a time.
+const MESSAGES: u64 = u64::MAX;
+
 /// The compressed bodies that have begun and not ended: at most one in each stream, for one follows another; several where
 /// a stream tells several messages at once.
 #[derive(Default)]
@@ -62,6 +66,8 @@ pub(super) struct Bodies {
 }
 
 struct Body {
+    /// As [`Window::body`].
+    number: u64,
     /// The last masked plain bytes.
     dictionary: Vec<u8>,
     crc: flate2::Crc,
@@ -75,7 +81,7 @@ struct Body {
 
 impl Default for Body {
     fn default() -> Self {
-        Body { dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
+        Body { number: 0, dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
     }
 }
 
@@ -90,11 +96,15 @@ impl Bodies {
         if window.codec == Codec::Huffman {
             return literals::mask(window, values, out);
         }
-        let key = (stream, window.body);
-        let mut body = self.open.remove(&key).unwrap_or_default();
+        let (number, of_messages) = (window.body, matches!(window.codec, Codec::Message { .. }));
+        let key = (stream, if of_messages { MESSAGES } else { number });
+        let open = self.open.remove(&key).filter(|body| body.number == number);
+        let mut body = open.unwrap_or_else(|| Body { number, ..Body::default() });
         let done = !body.broken && body.mask(window, values, &mut self.plain, &mut self.deflaters, out);
         body.broken = !done;
-        if !window.last {
+        // Behind a message that cannot be unpacked, the next refers to nothing.
+        let is_lost = !done && matches!(window.codec, Codec::Message { ends: true, .. });
+        if !window.last && !is_lost {
             self.open.insert(key, body);
         }
         done
@@ -113,15 +123,24 @@ impl Body {
         let start = out.len();
         let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
         write_header(window, out);
+        // What a message's sender leaves out at its end is written, and taken away again.
+        let (bits, left_out) = match window.codec {
+            Codec::Message { bits, ends } => (bits, if ends { TAIL.len() } else { 0 }),
+            _ => (WINDOW_BITS, 0),
+        };
+        let (room, last) = (room + left_out, window.last && !matches!(window.codec, Codec::Message { .. }));
+        deflaters.within(bits);
         let mut masked = Masked::new(window, values, std::mem::take(plain));
-        let first = std::mem::replace(&mut self.step, STEPS.len()).min(ALL_IDENTIFIERS);
+        let before = std::mem::replace(&mut self.step, STEPS.len()).min(ALL_IDENTIFIERS);
+        // Messages are less alike than what stands in one body.
+        let first = if matches!(window.codec, Codec::Message { .. }) { 0 } else { before };
         for (step, levels) in STEPS.iter().enumerate().skip(first) {
             let changed = masked.degrade(window, levels, values);
             let squeeze = step >= ALL_IDENTIFIERS;
             if !changed && step != first && step != ALL_IDENTIFIERS {
                 continue;
             }
-            if self.deflate(&mut masked, room, window.last, squeeze, deflaters, out) {
+            if self.deflate(&mut masked, room, last, squeeze, deflaters, out) {
                 self.step = step;
                 break;
             }
@@ -134,6 +153,7 @@ impl Body {
         let fits = self.step < STEPS.len();
         if fits {
             masked.count(values);
+            out.truncate(out.len() - if out.ends_with(&TAIL) { left_out } else { 0 });
             self.advance(&masked.plain);
             self.write_trailer(window, out);
         } else {
@@ -159,10 +179,13 @@ impl Body {
         deflaters: &mut Deflaters,
         out: &mut Vec<u8>,
     ) -> bool {
+        let near = deflaters.reach(&self.dictionary, &masked.plain);
         let mut fit = deflate_to(&masked.plain, &self.dictionary, room, last, deflaters, out);
         // Where fillers are few their letters change little, and what is small is squeezed sooner than varied.
         let squeeze = squeeze || (fit == Fit::NotQuite && masked.plain.len() <= SQUEEZED_AT_ONCE);
-        if fit != Fit::Exactly && squeeze && squeeze_to(&masked.plain, &self.dictionary, room, last, out) {
+        if let Some(near) = near.filter(|_| fit != Fit::Exactly && squeeze)
+            && squeeze_to(&masked.plain, near, room, last, out)
+        {
             return true;
         }
         let mut fillers = masked.fillers().into_iter().zip(OTHER_FILLERS.iter().cycle()).take(VARIANTS_MAX);
@@ -187,7 +210,7 @@ impl Body {
         let trailer = match window.codec {
             Codec::Gzip => [self.crc.sum().to_le_bytes(), self.crc.amount().to_le_bytes()].concat(),
             Codec::Zlib => self.adler.to_be_bytes().to_vec(),
-            Codec::Deflate | Codec::Huffman => Vec::new(),
+            Codec::Deflate | Codec::Message { .. } | Codec::Huffman | Codec::Plain => Vec::new(),
         };
         // A trailer that the capture cut off is cut off here too.
         out.extend_from_slice(&trailer[..window.trailer.min(trailer.len())]);

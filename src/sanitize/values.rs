@@ -41,7 +41,7 @@ pub(super) enum Class {
 }
 
 /// Names behind [`Because`] that are no rules of the policy; those follow.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "not-understood",
     "framing",
     "checksum",
@@ -53,6 +53,7 @@ const NAMES: [&str; 11] = [
     "packed",
     "payload-kept",
     "special-use",
+    "proof",
 ];
 pub(super) const GRAMMAR: Because = Because(3);
 const VOCABULARY: Because = Because(4);
@@ -62,6 +63,7 @@ pub(super) const ADDRESS: Because = Because(7);
 pub(super) const PACKED: Because = Because(8);
 pub(super) const KEPT_PAYLOAD: Because = Because(9);
 pub(super) const SPECIAL_USE: Because = Because(10);
+pub(super) const PROOF: Because = Because(11);
 
 /// Masks values; remembers short ones and counts kinds.
 pub(super) struct Values {

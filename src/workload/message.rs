@@ -12,6 +12,7 @@ use super::endpoint::{endpoint_path, is_websocket};
 pub use crate::protocol::websocket::deflate::{Unpacker, pack};
 pub use crate::protocol::websocket::frame::{Head as FrameHead, Malformed as NoFrame, Opcode, mask};
 pub use crate::protocol::websocket::messages::{Event as FrameEvent, Messages, Whole};
+pub use crate::protocol::websocket::proof::proof;
 
 /// What a message is beside its text, which is the body of the [`Request`] that has this.
 #[derive(Clone, Debug, PartialEq, Eq)]

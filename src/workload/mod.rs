@@ -44,7 +44,9 @@ pub use grpc::{grpc_code, grpc_status};
 pub use hosts::hosts;
 pub use line::{Place, Told};
 pub use lines::HeaderLine;
-pub use message::{FrameEvent, FrameHead, Message, Messages, NoFrame, Opcode, Unpacker, Whole, heard, mask, pack};
+pub use message::{
+    FrameEvent, FrameHead, Message, Messages, NoFrame, Opcode, Unpacker, Whole, heard, mask, pack, proof,
+};
 pub use prefixes::prefix_places;
 pub use render::{Length, Replacement, lengths, render, replacement};
 pub use shape::{Shape, Shapes};

@@ -10,6 +10,7 @@ use crate::protocol::content::Media;
 use crate::protocol::emit::Emit;
 use crate::protocol::grpc;
 use crate::protocol::path::Path;
+use crate::protocol::websocket::deflate::Agreed;
 use crate::protocol::{Codec, Encoding, Role};
 
 /// The end of the head that begins `bytes`: behind its empty line. `scanned` says how far was looked before.
@@ -70,6 +71,8 @@ pub struct Facts {
     pub media: Media,
     /// Upgrade names WebSocket.
     pub websocket: bool,
+    /// Sec-WebSocket-Extensions names permessage-deflate.
+    pub deflate: Option<Agreed>,
     /// Upgrade names HTTP/2 without TLS (RFC 7540 §3.2).
     pub http2: bool,
     /// Expect: 100-continue.
@@ -106,6 +109,7 @@ impl Facts {
             }
             13 if is("grpc-encoding") => self.message_codec = codec(value),
             24 if is("connect-content-encoding") => self.message_codec = codec(value),
+            24 if is("sec-websocket-extensions") => self.deflate = Agreed::parse(value).or(self.deflate),
             6 if is("expect") => self.expects |= names("100-continue"),
             _ => {}
         }

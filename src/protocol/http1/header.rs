@@ -47,6 +47,10 @@ pub enum Kind {
     Timeout,
     /// A text in percent escapes.
     Percent,
+    /// Sixteen bytes in base64, RFC 6455 §4.1.
+    Nonce,
+    /// What answers them.
+    Proof,
     /// Anything.
     Plain,
 }
@@ -127,7 +131,9 @@ pub const HEADERS: &[(&str, Kind)] = &[
     ("sec-fetch-site", Kind::Tokens),
     ("sec-fetch-user", Kind::Tokens),
     ("sec-gpc", Kind::Tokens),
+    ("sec-websocket-accept", Kind::Proof),
     ("sec-websocket-extensions", Kind::Tokens),
+    ("sec-websocket-key", Kind::Nonce),
     ("sec-websocket-version", Kind::Tokens),
     ("set-cookie", Kind::SetCookie),
     ("strict-transport-security", Kind::Tokens),
@@ -284,7 +290,8 @@ fn read_value(emit: &mut Emit<'_>, kind: Kind, at: Range<usize>, path: &mut Path
         Kind::Link => value::list(emit, at, |emit, at| value::link(emit, at, path)),
         Kind::Timeout => value::timeout(emit, at, path),
         Kind::Percent => emit.field_to(at.end, path, Encoding::Percent, Role::Text),
-        Kind::Plain => emit.field_to(at.end, path, Encoding::Plain, Role::Value),
+        Kind::Nonce => value::nonce(emit, at, path),
+        Kind::Proof | Kind::Plain => emit.field_to(at.end, path, Encoding::Plain, Role::Value),
     }
 }
 

@@ -9,7 +9,7 @@ pub mod header;
 pub mod line;
 pub mod payload;
 pub mod url;
-mod value;
+pub mod value;
 pub mod words;
 
 use std::collections::VecDeque;
@@ -79,6 +79,8 @@ struct Connection {
     bodies: u64,
     /// How many conversations are around this one.
     depth: u32,
+    /// The last request was one of Engine.IO.
+    engine: bool,
     /// What both sides speak since an upgrade, or through a tunnel.
     through: Option<Box<dyn Conversation>>,
 }
@@ -321,7 +323,9 @@ impl Connection {
         let line = head::lines(head, 0).next().map_or(&[][..], |(line, _)| &head[line]);
         let parts = line::request_line(line);
         let method = &line[parts.method];
-        sink.mark(input.side, Mark::Request { method, target: &line[parts.target], at: input.at });
+        let target = &line[parts.target];
+        sink.mark(input.side, Mark::Request { method, target, at: input.at });
+        self.engine = memchr::memmem::find(target, b"EIO=").is_some();
         self.asked.push_back(match method.to_ascii_uppercase().as_slice() {
             b"HEAD" => Asked::Head,
             b"CONNECT" => Asked::Connect,
@@ -364,7 +368,7 @@ impl Connection {
         if status == 101 || (asked == Asked::Connect && success) {
             sink.mark(input.side, Mark::End { end: input.at + len as u64 });
             self.through = Some(match (status, facts.websocket) {
-                (101, true) => Box::new(WebSocket::default()),
+                (101, true) => Box::new(WebSocket::new(facts.deflate, self.engine, self.bodies)),
                 (101, false) => Box::new(Tunnel::new("http upgraded", self.depth)),
                 _ => Box::new(Tunnel::new("http tunnel", self.depth)),
             });

@@ -14,6 +14,11 @@ use crate::protocol::{Encoding, Role};
 /// Longest number that is kept among tokens: a length, an age, a quality.
 const NUMBER_MAX: usize = 12;
 
+/// Letters of sixteen bytes in base64 that stand for six bits of them …
+pub const NONCE_FRONT: usize = 21;
+/// … and the last one, for two.
+pub const NONCE_ENDS: &[u8; 4] = b"AQgw";
+
 fn is_token_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b >= 0x80 || b"!#$%&'*+-.^_`|~/@?".contains(&b)
 }
@@ -31,6 +36,16 @@ fn each_token(emit: &mut Emit<'_>, at: Range<usize>, mut read: impl FnMut(&mut E
         start += len;
         emit.keep_to(start);
     }
+}
+
+/// Sixteen bytes in base64: the last letter, of which four bits must be zero, is kept, so that whatever stands before it
+/// makes sixteen bytes again. Anything else is a value.
+pub fn nonce(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
+    let is_one = matches!(&emit.bytes()[at.clone()], [front @ .., last, b'=', b'=']
+        if front.len() == NONCE_FRONT && NONCE_ENDS.contains(last) && front.iter().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(b)));
+    let end = if is_one { at.start + NONCE_FRONT } else { at.end };
+    emit.field_at(at.start..end, path, Encoding::Plain, Role::Value);
+    emit.keep_to(at.end);
 }
 
 /// Words of the protocol and numbers are kept, others are values.

@@ -65,6 +65,7 @@ impl Report<'_, '_> {
                 body: window::next(self.bodies),
                 codec: Codec::Huffman,
                 packed: raw,
+                veil: &[],
                 header: 0,
                 trailer: 0,
                 plain: text,

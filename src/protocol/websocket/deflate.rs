@@ -3,7 +3,52 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// What a sender leaves out at a message's end (§7.2.1).
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+/// A window that nobody has made smaller (§7.1.2).
+const WINDOW_BITS: u8 = 15;
+
+/// How the messages of one direction are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packing {
+    /// A message may refer to those before it.
+    pub takeover: bool,
+    /// It refers to no more than 2^`bits` bytes before.
+    pub bits: u8,
+}
+
+/// What a response to an upgrade agrees to (§7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// Messages of the client.
+    pub client: Packing,
+    /// Messages of the server.
+    pub server: Packing,
+}
+
+impl Agreed {
+    /// Reads the value of a Sec-WebSocket-Extensions header; none when permessage-deflate is not in it.
+    pub fn parse(value: &[u8]) -> Option<Agreed> {
+        let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+        let is_meant =
+            |extension: &&str| extension.split(';').next().unwrap_or_default().trim() == "permessage-deflate";
+        let extension = text.split(',').find(is_meant)?;
+        let whole = Packing { takeover: true, bits: WINDOW_BITS };
+        let mut agreed = Agreed { client: whole, server: whole };
+        for parameter in extension.split(';').skip(1) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let bits = value.trim().trim_matches('"').parse().ok().filter(|bits| (8..=WINDOW_BITS).contains(bits));
+            match name.trim() {
+                "client_no_context_takeover" => agreed.client.takeover = false,
+                "server_no_context_takeover" => agreed.server.takeover = false,
+                "client_max_window_bits" => agreed.client.bits = bits.unwrap_or(WINDOW_BITS),
+                "server_max_window_bits" => agreed.server.bits = bits.unwrap_or(WINDOW_BITS),
+                _ => {}
+            }
+        }
+        Some(agreed)
+    }
+}
+
 /// What an open window takes, about.
 const WINDOW_BYTES: usize = 40 << 10;
 /// Room that is made at a time.
@@ -93,6 +138,21 @@ mod tests {
             let text = Unpacker::default().message(&packed, 1000);
             prop_assert!(text.is_none_or(|text| text.len() <= 1000));
         }
+    }
+
+    #[test]
+    fn what_was_agreed_on_is_read() {
+        let whole = Packing { takeover: true, bits: 15 };
+        let parsed = |text: &str| Agreed::parse(text.as_bytes()).map(|agreed| (agreed.client, agreed.server));
+        assert_eq!(parsed("x-compress, Permessage-Deflate"), Some((whole, whole)));
+        assert_eq!(
+            parsed(
+                "permessage-deflate; client_no_context_takeover; server_max_window_bits=\"10\"; client_max_window_bits"
+            ),
+            Some((Packing { takeover: false, ..whole }, Packing { bits: 10, ..whole }))
+        );
+        assert_eq!(parsed("permessage-deflate; server_max_window_bits=7"), Some((whole, whole)));
+        assert_eq!(parsed("x-compress; permessage-deflate"), None);
     }
 
     /// The examples of RFC 7692 §7.2.3: one message for itself, the same with the window of the one before, one stored, one

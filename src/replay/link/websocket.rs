@@ -6,11 +6,8 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::stream::Stream;
@@ -18,10 +15,8 @@ use super::{BUFFER, broken};
 use crate::limits::{RESPONSE_BYTES_KEPT, RESPONSES_BYTES_KEPT, SOCKET_UNSENT_BYTES_MAX};
 use crate::replay::outcome::Failure;
 use crate::replay::pacer::now;
-use crate::workload::{FrameEvent, FrameHead, Message, Messages, Opcode, Request, Unpacker, Whole, mask, pack};
+use crate::workload::{FrameEvent, FrameHead, Message, Messages, Opcode, Request, Unpacker, Whole, mask, pack, proof};
 
-/// What a server proves with that it understood (§1.3).
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A window that nobody has made smaller (RFC 7692 §7.1.2).
 const WINDOW_BITS: u8 = 15;
 
@@ -38,7 +33,7 @@ pub fn agreed(request: &[u8], response: Vec<u8>) -> Result<Agreed, Failure> {
     let of = |bytes: Vec<u8>| Request::new(bytes).map(Headers).ok_or(Failure::Protocol);
     let (asked, answer) = (of(request.to_vec())?, of(response)?);
     let key = asked.first("sec-websocket-key").unwrap_or_default();
-    let proof = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat()));
+    let proof = proof(key);
     let upgraded = answer.names("upgrade", b"websocket") && answer.names("connection", b"upgrade");
     let proven = answer.first("sec-websocket-accept") == Some(proof.as_bytes());
     let spoken = answer.first("sec-websocket-protocol").is_none_or(|name| asked.names("sec-websocket-protocol", name));
