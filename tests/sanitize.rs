@@ -16,6 +16,7 @@ mod quotes;
 mod reassembly;
 mod sctp;
 mod twins;
+mod websocket;
 pub(crate) mod wire;
 
 use std::collections::BTreeMap;

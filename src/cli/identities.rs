@@ -11,7 +11,7 @@ use crate::replay::provenance::Provenance;
 use crate::replay::{Identities, Profile, Who};
 use crate::rules::{Policy, Values};
 use crate::sanitize::Mapper;
-use crate::workload::{Replacement, Request};
+use crate::workload::{Opcode, Replacement, Request};
 
 /// The identities of a run's copies, when it has any that are other people. `masked` is how the capture was masked.
 pub(super) fn of(
@@ -41,7 +41,17 @@ pub(super) fn of(
         let new = || Mapper::new(&Key::of_copy(seed, copy), policy.clone()).remembering(memory);
         let mapper = mappers.entry(copy).or_insert_with(new);
         let mut replacements = Vec::new();
-        mapper.request(&request.bytes, &mut |at, with| replacements.push(Replacement { at, with: with.to_vec() }));
+        let Some(message) = &request.message else {
+            mapper.request(&request.bytes, &mut |at, with| replacements.push(Replacement { at, with: with.to_vec() }));
+            return replacements;
+        };
+        // What control frames say is about the connection.
+        if !message.opcode.is_control() {
+            let (begins, is_text) = (Request::head_len(&request.bytes), message.opcode == Opcode::Text);
+            mapper.message(request.payload(), is_text, &mut |at, with| {
+                replacements.push(Replacement { at: begins + at.start..begins + at.end, with: with.to_vec() });
+            });
+        }
         replacements
     })))
 }

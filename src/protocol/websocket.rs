@@ -16,12 +16,18 @@ use self::deflate::Agreed;
 use self::frame::{Head, Opcode};
 use self::packed::Unpacking;
 use self::reading::{Control, Known, Reading};
-use super::content::Until;
+use super::content::{Content, Until};
 use super::{Conversation, Side, Sink};
 
 const PAYLOAD: &str = "websocket payload";
 const LOST: &str = "websocket out of step";
 const BEHIND: &str = "websocket message behind a gap";
+
+/// A reader for a whole message, unmasked and unpacked; its fields' paths begin with `root`. `is_text`: it says that it is
+/// text. Digits in front, as Engine.IO writes them, stay.
+pub fn reader(root: &str, is_text: bool) -> Box<dyn Content> {
+    Box::new(text::Text::new(root, is_text, true))
+}
 
 /// Both directions of an upgraded connection.
 pub struct WebSocket {

@@ -306,8 +306,7 @@ impl<'a> Dealer<'a> {
         let live = if is_message { None } else { self.lives.add(lane, turn, waited_for) };
         let after = turn.after.filter(|_| waited_for).and_then(|number| self.lives.seen(lane, number));
         let sources = turn.edges.iter().map(|edge| self.lives.teller(lane, edge.from)).collect();
-        let renamed =
-            self.identities.filter(|_| copy > 0 && !is_message).and_then(|who| who.renamed(copy, &turn.request));
+        let renamed = self.identities.filter(|_| copy > 0).and_then(|who| who.renamed(copy, &turn.request));
         let own = if self.lives.all_known { 0 } else { turn.request.bytes.len() };
         let ticket = self.ahead.ticket(DEAL_BYTES + own + renamed.as_ref().map_or(0, |renamed| renamed.bytes()));
         each(Errand::Send(Box::new(Deal {

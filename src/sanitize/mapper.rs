@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::values::Values;
 use crate::mask::Key;
-use crate::protocol::{Encoding, Field, Mark, Protocol, Role, Side, Sink, Window, http1};
+use crate::protocol::content::{self, Until};
+use crate::protocol::emit::{Emit, Together};
+use crate::protocol::{Encoding, Field, Mark, Protocol, Role, Side, Sink, Window, http1, websocket};
 use crate::rules::Policy;
 
 /// Values to the pseudonyms that they have in masked captures.
@@ -42,6 +44,14 @@ impl Mapper {
             }
         }
         conversation.flush(Side::Client, &mut sink);
+    }
+
+    /// The same with a client's message of WebSocket, unmasked and unpacked: `text` says whether it is text.
+    pub fn message(&mut self, message: &[u8], text: bool, found: &mut dyn FnMut(Range<usize>, &[u8])) {
+        let mut sink = Replacing { values: &mut self.0, new: Vec::new(), found };
+        let mut out = Together { base: 0, sink: &mut sink };
+        let mut reader = websocket::reader("http.request.body", text);
+        content::read(&mut *reader, &mut Emit::new(message, &mut out), Until::End);
     }
 }
 
@@ -109,6 +119,26 @@ mod tests {
         }
         assert_ne!(other, renamed(2, REQUEST));
         assert_eq!(other, renamed(1, REQUEST));
+    }
+
+    #[test]
+    fn what_is_said_in_messages_is_said_by_others() {
+        let renamed = |text: &str, is_text| {
+            let mut mapper = Mapper::new(&Key::from_bytes([1; 32]), Arc::new(Policy::load(&[]).unwrap()));
+            let mut bytes = text.as_bytes().to_vec();
+            mapper.message(text.as_bytes(), is_text, &mut |at, new| bytes[at].copy_from_slice(new));
+            String::from_utf8(bytes).unwrap()
+        };
+        let (mut mapper, mut zoe) =
+            (Mapper::new(&Key::from_bytes([1; 32]), Arc::new(Policy::load(&[]).unwrap())), Vec::new());
+        mapper.map(b"a1B2c3D4e5F6", &mut zoe);
+        let token = String::from_utf8(zoe).unwrap();
+        assert_eq!(renamed(r#"{"token":"a1B2c3D4e5F6"}"#, true), format!(r#"{{"token":"{token}"}}"#));
+        assert_eq!(renamed(r#"{"token":"a1B2c3D4e5F6"}"#, false), format!(r#"{{"token":"{token}"}}"#));
+        assert_eq!(renamed(r#"42["a1B2c3D4e5F6"]"#, true), format!(r#"42["{token}"]"#));
+        assert_eq!(renamed("token=a1B2c3D4e5F6", true), format!("token={token}"));
+        assert_eq!((renamed("2", true).as_str(), renamed("\u{1}Zoe Quill", false).as_str()), ("2", "\u{1}Zoe Quill"));
+        assert!(!renamed("This is Zoe Quill", true).contains("Quill"));
     }
 
     /// Each copy of somebody is somebody else, and the same person wherever it is met.
