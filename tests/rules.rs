@@ -346,7 +346,7 @@ fn documented() -> Vec<String> {
 #[test]
 fn documented_examples_do_what_they_say() {
     let examples = documented();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     let first = policy(&examples[0]);
     assert_eq!(ruling(&first, "http.response.body.json.items[].price.currency", "EUR"), is("currency", Action::Keep));
     assert_eq!(ruling(&first, "http.response.body.json.currency", "Anna"), None);
@@ -361,7 +361,10 @@ fn documented_examples_do_what_they_say() {
     assert_eq!(part(&second, "a.text", "E123456", Some("employee")), is("pattern:employee", Action::Token));
     assert_eq!(ruling(&second, "http.request.body.json.cart[].size", "small"), is("sizes", Action::Keep));
     assert_eq!(ruling(&second, "http.request.query.page", "1234"), None, "replaces default's rule");
-    let third = policy(&examples[3]);
+    let kinds = policy(&examples[3]);
+    assert_eq!(ruling(&kinds, "http.request.body.json.type", "say"), is("kinds-of-messages", Action::Keep));
+    assert_eq!(ruling(&kinds, "http.request.body.json.type", "Say"), None);
+    let third = policy(&examples[4]);
     assert_eq!(third.addresses, Addresses::Keep);
     assert!(!third.enables("date") && third.enables("email"));
     assert_eq!(third.enabled_detectors().count() + 1, rules::detectors().count());

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use standin::mask::Key;
 use standin::replay::feed::Feed;
 use standin::replay::profile::Span;
-use standin::replay::{Failure, Mode, Options, Profile, RunResult, dry_run, run};
+use standin::replay::{Failure, Identities, Mode, Options, Profile, RunResult, dry_run, run};
+use standin::rules::Policy;
 use standin::run::WebSocket;
-use standin::workload::{Collector, Workload, correlate};
+use standin::sanitize;
+use standin::workload::{Collector, Replacement, Request, Workload, correlate, pack};
 
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
@@ -567,6 +570,89 @@ fn a_target_that_does_not_upgrade_gets_no_messages() {
         assert_eq!(result.requests.failed.get(&Failure::Connect), Some(&2), "{:?}", result.requests);
         let expected = WebSocket { unsent: 3, unheard: 2, ..WebSocket::default() };
         assert_eq!(result.websocket, Some(expected));
+    }
+}
+
+/// Somebody logs in, says who they are and enters a room: as masked, whatever the key, each message takes what the target
+/// said to this run, in frames as captured, compressed or not.
+#[test]
+fn a_masked_conversation_is_replayed_message_by_message() {
+    const AGREED: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let told = |token: &str| {
+        let body = format!("{{\"token\":\"{token}\"}}");
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    for (key, is_packed) in [(1, false), (2, false), (3, true)] {
+        let text = |text: &str| if is_packed { pack(text.as_bytes(), 15) } else { text.as_bytes().to_vec() };
+        let first = if is_packed { 0xc0 | TEXT } else { 0x80 | TEXT };
+        let asks = |said: &str| frame(first, Some([1, 2, 3, 4]), &text(said));
+        let says = |said: &str| frame(first, None, &text(said));
+        let note = text("{\"type\":\"message\",\"text\":\"Marta Quellwasser waits\",\"room_id\":\"88121-wq7\"}");
+        let (front, back) = note.split_at(20);
+        let mut wire = Wire::new()
+            .client("POST /api/v1/login HTTP/1.1\r\nHost: chat.example\r\nContent-Length: 0\r\n\r\n")
+            .wait(1)
+            .server(told("9f-4f2a1c0d"))
+            .wait(1)
+            .upgraded(if is_packed { AGREED } else { "" })
+            .client(asks("{\"type\":\"auth\",\"token\":\"9f-4f2a1c0d\"}"))
+            .wait(1)
+            .server(says("{\"type\":\"ready\",\"room_id\":\"88121-wq7\"}"))
+            .wait(1)
+            .client(frame(first & 0x7f, Some([5, 6, 7, 8]), front))
+            .client(frame(0x80 | PING, Some([5, 6, 7, 8]), b"alive?"))
+            .client(frame(0x80, Some([9, 9, 9, 9]), back))
+            .wait(1)
+            .server(says("{\"type\":\"ready\"}"));
+        let policy = Arc::new(Policy::load(&[]).unwrap());
+        let options = sanitize::Options { policy, key: &Key::from_bytes([key; 32]), ledger: None, format: None };
+        let reader = standin::capture::Reader::open(Box::new(Cursor::new(wire.file.clone()))).unwrap();
+        let mut masked = Vec::new();
+        let manifest = sanitize::mask(reader, &mut masked, options, &|| false).unwrap();
+        assert!(manifest.not_understood.is_empty(), "{:?}", manifest.not_understood);
+        wire.file = masked;
+        let live: &'static str = told("a token of this run").leak();
+        let (url, heard) = target("", live, |n, frame, stream| match frame.first & 0x0f {
+            PING => true,
+            _ if n == 0 => stream.write_all(&self::says("{\"type\":\"ready\",\"room_id\":\"this room\"}")).is_ok(),
+            _ => frame.first & 0x80 == 0 || stream.write_all(&self::says("{}")).is_ok(),
+        });
+        let result = replayed(&wire, &url, profile(Mode::Sessions));
+        let messages = result.websocket.unwrap();
+        assert_eq!((messages.messages_sent, messages.unsent, messages.unheard), (2, 0, 0), "key {key}");
+        assert_eq!((result.correlation.substituted, result.correlation.missed), (2, 0), "key {key}");
+        let texts: Vec<(u8, String)> = shown(&heard).into_iter().filter(|(first, _)| first & 0x0f != PING).collect();
+        assert_eq!(texts[0].1, "{\"type\":\"auth\",\"token\":\"a token of this run\"}", "key {key}");
+        assert_eq!((texts[1].0, texts[2].0), (TEXT, 0x80), "two fragments");
+        let note = format!("{}{}", texts[1].1, texts[2].1);
+        let (begins, ends) = ("{\"type\":\"message\",\"text\":\"", "\",\"room_id\":\"this room\"}");
+        assert!(note.starts_with(begins) && note.ends_with(ends), "key {key}: {note}");
+        let said = &note[begins.len()..note.len() - ends.len()];
+        assert!(said.len() == "Marta Quellwasser waits".len() && !said.contains("Quellwasser"), "key {key}: {said}");
+    }
+}
+
+/// Copies of the captured people say other things than they did, in messages as in requests.
+#[test]
+fn what_copies_say_in_messages_is_theirs() {
+    let wire = Wire::new().upgraded("").client(asks("I am anna0")).wait(2).server(says("hello")).wait(2);
+    let wire = wire.client(asks("{\"who\":\"anna0\"}")).wait(2).server(says("hello")).wait(2);
+    let identities = Identities::new(|copy, request: &Request| {
+        let at = memchr::memmem::find(&request.bytes, b"anna0").map(|at| at + 4);
+        at.into_iter().map(|at| Replacement { at: at..at + 1, with: copy.to_string().into_bytes() }).collect()
+    });
+    for mode in [Mode::Sessions, Mode::Captured] {
+        let (url, heard) = target("", "", echo);
+        let profile = Profile { population: 3, ..profile(mode) };
+        let options = Options { identities: Some(identities.clone()), ..Options::new(&url, profile) };
+        let result = run(wire.feed(), options).unwrap();
+        assert_eq!(result.websocket.unwrap().messages_sent, 6, "{:?}", result.requests);
+        let mut texts: Vec<String> = shown(&heard).into_iter().map(|(_, text)| text).collect();
+        texts.sort();
+        let all = ["anna0", "anna1", "anna2"];
+        let expected =
+            all.map(|who| format!("I am {who}")).into_iter().chain(all.map(|who| format!("{{\"who\":\"{who}\"}}")));
+        assert_eq!(texts, expected.collect::<Vec<_>>(), "{mode:?}");
     }
 }
 

@@ -134,6 +134,7 @@ pub const HEADERS: &[(&str, Kind)] = &[
     ("sec-websocket-accept", Kind::Proof),
     ("sec-websocket-extensions", Kind::Tokens),
     ("sec-websocket-key", Kind::Nonce),
+    ("sec-websocket-protocol", Kind::Tokens),
     ("sec-websocket-version", Kind::Tokens),
     ("set-cookie", Kind::SetCookie),
     ("strict-transport-security", Kind::Tokens),
