@@ -37,10 +37,10 @@ pub(super) fn run(args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     let identities = identities::of(&profile, &args.rules, masked.as_ref(), talk)?;
     let feed = feed(args, &profile, &stop, talk)?;
     if args.explain_correlation {
-        return explain(feed, &profile, args);
+        return explain(feed, &profile, args, talk);
     }
     if args.dry_run {
-        return dry_run(feed, &profile, identities.as_ref(), args);
+        return dry_run(feed, &profile, identities.as_ref(), args, talk);
     }
     if profile.shard.is_some_and(|shard| shard.of > 1) && !feed.is_pipe() {
         talk.say("the capture is read once before, to tell which sessions are in this shard");
@@ -209,36 +209,43 @@ fn connect(args: &ReplayArgs, profile: &mut Profile) {
 }
 
 /// Says what would be sent, request by request as the capture is read.
-fn dry_run(feed: Feed, profile: &Profile, identities: Option<&Identities>, args: &ReplayArgs) -> Result<Exit, Failure> {
-    each_planned(feed, profile, identities, args, &|_| true, &|request| {
+fn dry_run(
+    feed: Feed,
+    profile: &Profile,
+    identities: Option<&Identities>,
+    args: &ReplayArgs,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    each_planned(feed, profile, identities, (args, talk), &|_| true, &|request| {
         format!("{}  ({} replacements)\n", super::text::harmless(&request.line), request.replacements.len())
     })
 }
 
 /// Which values of requests follow which of responses: each of them, and how often each pair of fields.
-fn explain(feed: Feed, profile: &Profile, args: &ReplayArgs) -> Result<Exit, Failure> {
+fn explain(feed: Feed, profile: &Profile, args: &ReplayArgs, talk: &Talk) -> Result<Exit, Failure> {
     // What copies do was done by those whose copies they are.
     let profile = &Profile { population: 1, ..profile.clone() };
     let pairs = RefCell::new(BTreeMap::<(String, String), u64>::new());
-    let exit = each_planned(feed, profile, None, args, &|request| !request.replacements.is_empty(), &|request| {
-        let mut text = format!("{}\n", super::text::harmless(&request.endpoint));
-        for replacement in &request.replacements {
-            let of = replacement.to.as_deref().map_or_else(String::new, |to| format!(", {to},"));
-            let from = replacement
-                .from_step
-                .map_or_else(String::new, |number| format!(" of the response to request {number} of the capture"));
-            text.push_str(&super::text::harmless(&format!(
-                "  {} bytes at {}{of} follow {}{from}\n",
-                replacement.len, replacement.at, replacement.with
-            )));
-            if let (Some(to), Some(_)) = (&replacement.to, replacement.from_step) {
-                // `a.b[].c[2]`: the field without the number of the value.
-                let from = replacement.with.rsplit_once('[').map_or(&*replacement.with, |(field, _)| field);
-                *pairs.borrow_mut().entry((from.to_owned(), to.clone())).or_default() += 1;
+    let exit =
+        each_planned(feed, profile, None, (args, talk), &|request| !request.replacements.is_empty(), &|request| {
+            let mut text = format!("{}\n", super::text::harmless(&request.endpoint));
+            for replacement in &request.replacements {
+                let of = replacement.to.as_deref().map_or_else(String::new, |to| format!(", {to},"));
+                let from = replacement
+                    .from_step
+                    .map_or_else(String::new, |number| format!(" of the response to request {number} of the capture"));
+                text.push_str(&super::text::harmless(&format!(
+                    "  {} bytes at {}{of} follow {}{from}\n",
+                    replacement.len, replacement.at, replacement.with
+                )));
+                if let (Some(to), Some(_)) = (&replacement.to, replacement.from_step) {
+                    // `a.b[].c[2]`: the field without the number of the value.
+                    let from = replacement.with.rsplit_once('[').map_or(&*replacement.with, |(field, _)| field);
+                    *pairs.borrow_mut().entry((from.to_owned(), to.clone())).or_default() += 1;
+                }
             }
-        }
-        text
-    })?;
+            text
+        })?;
     if !args.json {
         let pairs = pairs.into_inner();
         print(&format!("\n{} values follow earlier responses, by fields:\n", pairs.values().sum::<u64>()))?;
@@ -254,7 +261,7 @@ fn each_planned(
     feed: Feed,
     profile: &Profile,
     identities: Option<&Identities>,
-    args: &ReplayArgs,
+    (args, talk): (&ReplayArgs, &Talk),
     wanted: &dyn Fn(&PlannedRequest) -> bool,
     text: &dyn Fn(&PlannedRequest) -> String,
 ) -> Result<Exit, Failure> {
@@ -270,7 +277,12 @@ fn each_planned(
         printed.is_ok()
     });
     printed?;
-    planned.map_err(|error| failure(error, &args.capture))?;
+    let unsaid = planned.map_err(|error| failure(error, &args.capture))?;
+    if unsaid > 0 {
+        talk.warn(&format!(
+            "{unsaid} WebSocket messages are left out: a closed loop sends requests only; the other modes send messages"
+        ));
+    }
     if args.json {
         print(if any { "]\n" } else { "[]\n" })?;
     }

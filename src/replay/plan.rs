@@ -65,13 +65,13 @@ pub struct PlannedReplacement {
 }
 
 /// Calls `each` with what a run would send, in the order of the schedule, until it says false; once through where only the
-/// clock would end it.
+/// clock would end it. Gives how many WebSocket messages of clients are left out, since a closed loop sends none.
 pub fn plan(
     feed: impl Into<Feed>,
     profile: &Profile,
     identities: Option<&Identities>,
     each: &mut dyn FnMut(PlannedRequest) -> bool,
-) -> Result<(), ReplayError> {
+) -> Result<u64, ReplayError> {
     let mut feed = feed.into();
     profile.check()?;
     can_be_read(&feed, profile)?;
@@ -98,7 +98,7 @@ pub fn plan(
         }
         Errand::Close(..) | Errand::Rounds(_) => true,
     })?;
-    if any { Ok(()) } else { Err(nothing(&met)) }
+    if any { Ok(met.lock().unwrap_or_else(std::sync::PoisonError::into_inner).unsaid) } else { Err(nothing(&met)) }
 }
 
 /// What a run would send; see [`plan`].

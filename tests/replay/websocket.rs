@@ -11,7 +11,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use standin::mask::Key;
 use standin::replay::feed::Feed;
 use standin::replay::profile::Span;
-use standin::replay::{Failure, Identities, Mode, Options, Profile, RunResult, dry_run, run};
+use standin::replay::{Failure, Identities, Mode, Options, Profile, RunResult, dry_run, plan, run};
 use standin::rules::Policy;
 use standin::run::WebSocket;
 use standin::sanitize;
@@ -630,6 +630,20 @@ fn a_masked_conversation_is_replayed_message_by_message() {
         let said = &note[begins.len()..note.len() - ends.len()];
         assert!(said.len() == "Marta Quellwasser waits".len() && !said.contains("Quellwasser"), "key {key}: {said}");
     }
+}
+
+#[test]
+fn a_closed_loop_says_how_many_messages_it_leaves_out() {
+    let closed = profile(Mode::Closed);
+    let (mut planned, mut messages) = (0, 0);
+    let left_out = plan(conversation().feed(), &closed, None, &mut |one| {
+        planned += 1;
+        messages += u64::from(one.endpoint.starts_with("WS "));
+        true
+    });
+    // Two that were answered, one that was not, a ping and a close.
+    assert_eq!((left_out.unwrap(), planned, messages), (5, 1, 0));
+    assert_eq!(plan(conversation().feed(), &profile(Mode::Sessions), None, &mut |_| true).unwrap(), 0);
 }
 
 /// Copies of the captured people say other things than they did, in messages as in requests.
