@@ -2,13 +2,24 @@
 //!
 //! Shared by the tests and by the measurement at real scale.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 pub const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const LAST_RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
@@ -90,53 +101,86 @@ impl Service {
         })
     }
 
-    /// Serves until the process ends.
+    /// Serves until the process ends, all connections on one thread: a thread for each would have a thousand of them wait for
+    /// each other at full scale, and the service would be later than it means to be.
     pub fn start(self) -> (SocketAddr, Notes) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
-        let (first, notes) = (Arc::new(OnceLock::new()), Notes::default());
+        let notes = Notes::default();
         let kept = notes.clone();
+        // Room for all connections: the system makes it while the service would stand still.
+        let _ = rustix::io::fcntl_dupfd_cloexec(&listener, 4095);
         thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stream, first, notes) = (stream.unwrap(), first.clone(), kept.clone());
-                thread::spawn(move || self.serve(stream, &first, &notes));
-            }
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            LocalSet::new().block_on(&runtime, async move {
+                let listener = TcpListener::from_std(listener).unwrap();
+                let first = Rc::new(OnceCell::new());
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    spawn_local(self.serve(stream, first.clone(), kept.clone()));
+                }
+            })
         });
         (addr, notes)
     }
 
-    fn serve(self, mut stream: TcpStream, first: &OnceLock<Instant>, notes: &Notes) {
+    async fn serve(self, mut stream: TcpStream, first: Rc<OnceCell<Instant>>, notes: Notes) {
         stream.set_nodelay(true).unwrap();
+        let alarm = alarm();
         let mut buffer = [0; 4096];
         let mut answered = None;
         loop {
-            let seen = stream.peek(&mut buffer).unwrap_or(0);
+            let seen = stream.peek(&mut buffer).await.unwrap_or(0);
             let now = Instant::now();
-            let mut notes_now = notes.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(note) = answered.take().and_then(|n| notes_now.get_mut(&n)) {
+            if let Some(n) = answered.take()
+                && let Some(note) = lock(&notes).get_mut(&n)
+            {
                 note.next = Some(now);
             }
-            drop(notes_now);
             if seen == 0 {
                 return;
             }
             if !buffer[..seen].ends_with(b"\r\n\r\n") {
-                thread::yield_now();
+                yield_now().await;
                 continue;
             }
             let (n, at) = (number(&buffer[..seen]), now - *first.get_or_init(|| now));
             // Closed with something unread: the peer gets a reset.
             let Fate::Answered(after) = self.fate(n, at.as_nanos() as u64) else { return };
-            stream.read_exact(&mut buffer[..seen]).unwrap();
-            thread::sleep((now + Duration::from_nanos(after)).saturating_duration_since(Instant::now()));
-            let note = Note { came: now, written: Instant::now(), next: None };
-            notes.lock().unwrap_or_else(PoisonError::into_inner).insert(n, note);
+            stream.read_exact(&mut buffer[..seen]).await.unwrap();
+            sleep(&alarm, (now + Duration::from_nanos(after)).saturating_duration_since(Instant::now())).await;
+            lock(&notes).insert(n, Note { came: now, written: Instant::now(), next: None });
             answered = Some(n);
-            if stream.write_all(if self.hangs_up { LAST_RESPONSE } else { RESPONSE }).is_err() {
+            if stream.write_all(if self.hangs_up { LAST_RESPONSE } else { RESPONSE }).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// An alarm clock that is exact to microseconds: the runtime's own has a step of a millisecond.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe for the sake of types that do not own their descriptor; `OwnedFd` does"
+)]
+fn alarm() -> AsyncFd<OwnedFd> {
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC).unwrap();
+    AsyncFd::with_interest(timer, Interest::READABLE).unwrap()
+}
+
+async fn sleep(alarm: &AsyncFd<OwnedFd>, span: Duration) {
+    if span.is_zero() {
+        return;
+    }
+    let it_value = Timespec { tv_sec: span.as_secs() as i64, tv_nsec: i64::from(span.subsec_nanos()) };
+    let timer = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
+    timerfd_settime(alarm.get_ref(), TimerfdTimerFlags::empty(), &timer).unwrap();
+    alarm.readable().await.unwrap().clear_ready();
+}
+
+fn lock(notes: &Notes) -> MutexGuard<'_, BTreeMap<u64, Note>> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the clients of a service see.
