@@ -7,10 +7,12 @@
 //! | `frame` | frames as they are written and read |
 //! | `call` | a stream, and what its frames mean |
 //! | `session` | a connection without its socket |
+//! | `line` | who sends next |
 //! | `wire` | the socket |
 
 mod call;
 mod frame;
+mod line;
 mod packing;
 mod request;
 mod session;
@@ -29,6 +31,7 @@ use super::route::Speaks;
 use super::tls::is_no_protocol;
 use super::{Failure, Pacer, Reader, Readiness, Route, Timing, now};
 use call::Stop;
+use line::Line;
 use request::Message;
 use wire::{Talk, Wire};
 
@@ -39,6 +42,8 @@ pub struct Http2 {
     pacer: Rc<Pacer>,
     state: RefCell<State>,
     opened_before: Cell<bool>,
+    /// Those about to send a request.
+    line: Line,
 }
 
 /// Of a connection.
@@ -105,17 +110,26 @@ impl From<Failure> for Ended {
 impl Http2 {
     /// Not open yet.
     pub fn new(route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Http2 {
-        Http2 { route, timeout, pacer, state: RefCell::new(State::Closed), opened_before: Cell::new(false) }
+        let (state, opened_before) = (RefCell::new(State::Closed), Cell::new(false));
+        Http2 { route, timeout, pacer, state, opened_before, line: Line::default() }
     }
 
     /// Makes sure that the connection is open and that the target allows one stream more.
     pub async fn ready(&self) -> Result<(Readiness, Seat), Failure> {
         let deadline = now().saturating_add(self.timeout.as_nanos() as u64);
         let mut readiness = Readiness::Open;
+        let place = self.line.enter();
         loop {
             let (open, how) = self.connection().await?;
             if !matches!(how, Readiness::Open) {
                 readiness = how;
+            }
+            if !place.is_first() {
+                if readiness == Readiness::Open {
+                    readiness = Readiness::Held;
+                }
+                self.pacer.within(deadline, place.first()).await.ok_or(Failure::Timeout)?;
+                continue;
             }
             let changed = open.wire.changed.notified();
             if open.wire.has_room() {
