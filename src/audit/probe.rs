@@ -10,6 +10,8 @@ use std::ops::Range;
 use super::collect::{view_of, view_of_codec};
 use super::frames::{Frame, Frames};
 use super::gather::{Gather, Piece};
+use super::headers;
+use super::headers::doubt::{self, Doubts};
 use super::hits::{Hits, Place, way};
 use super::judge::{Judge, public_path};
 use super::search::Needles;
@@ -49,6 +51,19 @@ impl Searcher<'_> {
 
     /// Searches bytes and every view of them; `seen` says what was found with other bytes before.
     fn deep(&mut self, bytes: &[u8], place: &Place, unit: u64, packet: impl Fn(usize) -> u64, seen: usize) {
+        self.deep_in(&[], bytes, place, unit, packet, seen);
+    }
+
+    /// The same; `above` led to the bytes.
+    fn deep_in(
+        &mut self,
+        above: &[&'static str],
+        bytes: &[u8],
+        place: &Place,
+        unit: u64,
+        packet: impl Fn(usize) -> u64,
+        seen: usize,
+    ) {
         let (hits, lower) = (&mut self.hits, &mut self.lower);
         views::each(bytes, &mut |sight: &Sight<'_>| {
             let names = sight.names();
@@ -57,7 +72,7 @@ impl Searcher<'_> {
                 let seen_before = names.is_empty() && at.end <= seen;
                 if !seen_before && sight.is_news(&at) {
                     let at = if names.is_empty() { at.start } else { seen };
-                    hits.add(found.value, way(&names, &found), place, unit, packet(at));
+                    hits.add(found.value, way(&[above, &names].concat(), &found), place, unit, packet(at));
                 }
             });
         });
@@ -85,6 +100,8 @@ pub struct Probe<'a, 'n> {
     packet: u64,
     decoded: Decoded,
     text: Vec<u8>,
+    /// The audit's own reading of compressed headers.
+    headers: Doubts,
 }
 
 impl<'a, 'n> Probe<'a, 'n> {
@@ -106,6 +123,7 @@ impl<'a, 'n> Probe<'a, 'n> {
             packet: 0,
             decoded: Decoded::default(),
             text: Vec::new(),
+            headers: Doubts::new(doubt::masking),
         };
         let (mut reader, mut batch) = (Reader::open(input)?, Batch::default());
         let (mut dissector, mut packets) = (Dissector::default(), 0);
@@ -181,6 +199,36 @@ impl<'a, 'n> Probe<'a, 'n> {
     }
 }
 
+impl Probe<'_, '_> {
+    /// Searches what the audit's own reader finds in compressed headers.
+    fn headers(&mut self, stream: Stream, at: u64, bytes: &[u8]) {
+        let Probe { headers, searcher, judge, scope, decoded, packet, .. } = self;
+        if *scope == Scope::Kept && judge.payload() != Payload::Dissect {
+            return;
+        }
+        headers.push(stream, at, *packet, bytes, &mut |headers, is_request| {
+            let whose = headers::whose(headers, is_request);
+            let mut shown = Vec::new();
+            for header in headers.iter().filter(|header| header.spelled) {
+                let name = if *scope == Scope::All || headers::is_public_name(&header.name, judge) {
+                    &header.name[..]
+                } else {
+                    &[]
+                };
+                shown.extend_from_slice(name);
+                shown.push(0);
+                match scope {
+                    Scope::All => shown.extend_from_slice(&header.value),
+                    Scope::Kept => shown.extend(headers::kept(header, whose, judge, decoded)),
+                }
+                shown.push(0);
+            }
+            let place = Place::Field(if is_request { "http.request.header" } else { "http.response.header" }.into());
+            searcher.deep_in(&[headers::VIEW], &shown, &place, stream.flow, |_| *packet, 0);
+        });
+    }
+}
+
 /// The packet, from 1, that a field begins in.
 fn packet_of(spans: &[Span], otherwise: u64) -> u64 {
     spans.first().map_or(otherwise, |span| span.packet.0 + 1)
@@ -211,6 +259,7 @@ impl Visitor for Probe<'_, '_> {
         self.streams.push((stream, None), at, self.packet, (bytes, shown), &mut |piece| {
             searcher.piece(piece, &Place::Stream);
         });
+        self.headers(stream, at, bytes);
     }
 
     fn keep(&mut self, stream: Stream, at: Range<u64>, spans: &[Span]) {
@@ -285,6 +334,7 @@ impl Visitor for Probe<'_, '_> {
         self.streams.close(flow, &mut |piece| searcher.piece(piece, &Place::Stream));
         self.bodies.close(flow, &mut |piece| searcher.piece(piece, &Place::Body));
         self.plain.retain(|(stream, _), _| stream.flow != flow);
+        self.headers.close(flow);
     }
 
     fn settled(&mut self, last: PacketId) {
