@@ -228,3 +228,45 @@ fn copies_wait_for_nobody_and_follow_their_own_answers() {
         }
     }
 }
+
+/// Three times the shop's customers, each with an account, a cart and orders of their own.
+#[test]
+fn copies_of_the_shops_customers_are_answered_as_captured() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcomes = folder.path().join("all.csv");
+    let capture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop-demo.pcap");
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_standin"))
+        .args([
+            "-q",
+            "replay",
+            "--allow-unmasked",
+            "--json",
+            "--target",
+            "embedded",
+            "--population",
+            "3",
+            "--speed",
+            "4",
+        ])
+        .arg("--outcomes")
+        .args([&outcomes, &capture])
+        .output()
+        .unwrap();
+    let run: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let planned = run["requests"]["planned"].as_u64().unwrap();
+    assert_eq!(run["requests"]["answered"].as_u64(), Some(planned), "{}", run["requests"]);
+    let text = std::fs::read_to_string(&outcomes).unwrap();
+    let mut copies = [(0, 0); 3];
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [.., status, _, captured, _, _, _, copy] = fields[..] else { panic!("{line}") };
+        let (compared, agreed) = &mut copies[copy.parse::<usize>().unwrap()];
+        *compared += u64::from(!captured.is_empty());
+        *agreed += u64::from(!captured.is_empty() && status == captured);
+    }
+    assert_eq!(copies.iter().map(|(compared, _)| compared).sum::<u64>(), planned);
+    assert!(
+        copies.iter().all(|(compared, agreed)| compared == &copies[0].0 && *agreed as f64 >= 0.98 * *compared as f64),
+        "{copies:?}"
+    );
+}

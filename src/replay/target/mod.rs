@@ -39,7 +39,8 @@
 //! empty, of the wrong type, or an `email` without `@`).
 //! Of very many users, tokens, orders and lines of a cart the latest are remembered.
 //! `HEAD` is answered as GET, without body. With `Accept-Encoding: gzip`, bodies of more than 256 bytes of JSON or HTML are gzipped (`Content-Encoding: gzip`,
-//! `Vary: Accept-Encoding`), with a `Content-Length`. Request bodies may be chunked; `Expect: 100-continue` is honoured.
+//! `Vary: Accept-Encoding`), with a `Content-Length`. Request bodies may be chunked; `Expect: 100-continue` is honoured over HTTP/1
+//! (hyper has no way to say `100` over HTTP/2: there who waits for it sends the body after a second without).
 
 mod message;
 mod routes;
