@@ -63,14 +63,15 @@ mod tests {
 
     #[test]
     fn values_are_taken_out() {
-        let of = |line: &str| endpoint(&Request::new(format!("{line} HTTP/1.1\r\n\r\n").into_bytes()).unwrap());
+        let asked = |head: &str| endpoint(&Request::new(format!("{head}\r\n\r\n").into_bytes()).unwrap());
+        let of = |line: &str| asked(&format!("{line} HTTP/1.1"));
         assert_eq!(of("GET /api/v1/orders/18236?x=1"), "GET /api/v1/orders/{}");
         assert_eq!(of("POST http://h:1/cart/items"), "POST /cart/items");
         assert_eq!(of("GET /"), "GET /");
         assert_eq!(of("OPTIONS *"), "OPTIONS {}");
         assert_eq!(of("GET /u/a%40b/x"), "GET /u/{}/x");
         assert_eq!(
-            of("POST /v1.a.b.c.d.Parcels.Much.Longer/Get HTTP/1.1\r\ncontent-type: application/grpc"),
+            asked("POST /v1.a.b.c.d.Parcels.Much.Longer/Get HTTP/1.1\r\ncontent-type: application/grpc"),
             "POST /v1.a.b.c.d.Parcels.Much.Longer/Get"
         );
         assert_eq!(of("POST /v1.a.b.c.d.Parcels.Much.Longer/Get"), "POST /{}/Get");
