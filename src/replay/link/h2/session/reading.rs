@@ -83,9 +83,10 @@ impl Session {
         }
     }
 
-    /// A stream that we have opened.
+    /// A stream that we have opened: its request has gone out, at least in part.
     fn known(&self, stream: u32) -> Result<(), Code> {
-        if stream % 2 == 1 && stream < self.next { Ok(()) } else { Err(Code::Protocol) }
+        let unwritten = self.begins.front().map_or(self.next, |(_, first)| *first);
+        if stream % 2 == 1 && stream < unwritten { Ok(()) } else { Err(Code::Protocol) }
     }
 
     /// A stream that is not over; those that are may have frames on their way.

@@ -147,6 +147,19 @@ fn a_request_is_stamped_when_its_first_byte_goes() {
 }
 
 #[test]
+fn nobody_answers_what_was_not_asked_yet() {
+    for answer in [headers(END_STREAM, 3, OK), number(kind::RST_STREAM, 3, 7), number(kind::WINDOW_UPDATE, 3, 7)] {
+        let mut session = greeted(&[]);
+        let (one, two) = (ask(&mut session, GET), ask(&mut session, GET));
+        let first = HEAD + Head::read(session.unwritten()).unwrap().len;
+        session.went(first, 5);
+        session.read(&headers(END_STREAM, one, OK), 6).unwrap();
+        assert_eq!(session.read(&answer, 6), Err(Code::Protocol));
+        assert_eq!((session.call(one).unwrap().end, session.call(two).unwrap().end), (Some(Ok(())), None));
+    }
+}
+
+#[test]
 fn what_is_to_be_ignored_is_ignored() {
     let mut session = asking();
     for odd in [
@@ -299,6 +312,7 @@ fn who_asked_for_the_head_is_told_the_length_of_what_does_not_come() {
     for (asked, status) in [(Asked::Head, OK), (Asked::Other, &[0x89]), (Asked::Other, &[0x8b])] {
         let mut session = greeted(&[]);
         session.send(Message::of(GET, false, "h").unwrap(), false, Reader::new(asked, false));
+        sent(&mut session);
         session.read(&headers(END_STREAM, 1, &[status, &literal("content-length", "7")].concat()), 1).unwrap();
         assert_eq!(session.leave(1).unwrap().end, Some(Ok(())));
     }
@@ -406,6 +420,7 @@ proptest! {
         (0u8..12, any::<u8>(), 0u32..6, prop::collection::vec(any::<u8>(), 0..40)), 0..60), cut in 1usize..50) {
         let mut session = asking();
         let _ = ask(&mut session, &post(100_000));
+        session.went(1, 1);
         let bytes: Vec<u8> = frames.iter().flat_map(|(kind, flags, stream, payload)| frame(*kind, *flags, *stream, payload)).collect();
         let end = bytes.chunks(cut).try_for_each(|piece| {
             session.read(piece, 1)?;

@@ -77,7 +77,10 @@ proptest! {
         let mut windows = vec![WINDOW; count];
         let mut read: Vec<Vec<u8>> = vec![Vec::new(); count];
         let mut ended = vec![false; count];
-        let mut wire = Vec::new();
+        // What has not begun to go out has no windows yet.
+        let heads = session.out.len();
+        let mut wire = session.unwritten()[..heads].to_vec();
+        session.went(heads, 1);
         let last = [Move::Longest(1 << 14), Move::Initial(MOST as u32 / 2), Move::GrowAll(1 << 24), Move::Written(usize::MAX)];
         let mut most = windows.clone();
         for one in moves.into_iter().chain(last) {
