@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -576,6 +576,111 @@ fn flood(once: Vec<u8>, asked: Vec<u8>, again: Vec<u8>) -> String {
         }
     });
     url(addr)
+}
+
+/// A target that serves each of its connections so.
+fn serving(serve: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (addr, serve) = (listener.local_addr().unwrap(), Arc::new(serve));
+    thread::spawn(move || {
+        for (connection, stream) in listener.incoming().enumerate() {
+            let (mut stream, serve) = (stream.unwrap(), serve.clone());
+            thread::spawn(move || {
+                if stream.read_exact(&mut [0; 24]).is_ok() {
+                    serve(connection, stream);
+                }
+            });
+        }
+    });
+    url(addr)
+}
+
+/// The stream of the next request; none at the end.
+fn asked(mut stream: &TcpStream) -> Option<u8> {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).ok()?;
+        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; len as usize]).ok()?;
+        if head[3] == 1 {
+            return Some(head[8]);
+        }
+    }
+}
+
+/// Says these frames; whether that went.
+fn say(mut stream: &TcpStream, frames: &[Vec<u8>]) -> bool {
+    stream.write_all(&frames.concat()).is_ok()
+}
+
+/// Answers all that comes.
+fn answer(stream: &TcpStream) {
+    while asked(stream).is_some_and(|asked| say(stream, &[frame(1, 5, asked, &[0x88])])) {}
+}
+
+fn goaway(last: u8) -> Vec<u8> {
+    frame(7, 0, 0, &[0, 0, 0, last, 0, 0, 0, 0])
+}
+
+#[test]
+fn nothing_is_sent_to_who_greets_with_a_farewell() {
+    let profile = Profile { timeout: Span(Duration::from_secs(10)), ..h2c(Mode::Captured) };
+    for mode in [Mode::Captured, Mode::Closed] {
+        let came = Arc::new(AtomicUsize::new(0));
+        let kept = came.clone();
+        let url = serving(move |connection, stream| {
+            if connection > 0 {
+                say(&stream, &[frame(4, 0, 0, &[])]);
+                return answer(&stream);
+            }
+            say(&stream, &[frame(4, 0, 0, &[]), goaway(0)]);
+            while asked(&stream).is_some() {
+                kept.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let result = replay(gets(3, 5), &url, Profile { mode, connections: 1, ..profile.clone() });
+        assert_eq!((result.requests.answered, came.load(Ordering::Relaxed)), (3, 0), "{:?}", result.requests);
+    }
+    // One that always does has no connection to offer; that is found out soon.
+    let (opened, counted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (opened.clone(), counted.clone());
+    let url = serving(move |_, stream| {
+        counts.0.fetch_add(1, Ordering::Relaxed);
+        say(&stream, &[frame(4, 0, 0, &[]), goaway(0)]);
+        while asked(&stream).is_some() {
+            counts.1.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let result = replay(gets(1, 0), &url, profile);
+    assert_eq!(failed(&result), BTreeMap::from([(Failure::Connect, 1)]));
+    assert_eq!((result.requests.sent, counted.load(Ordering::Relaxed)), (0, 0));
+    assert!(opened.load(Ordering::Relaxed) < 10, "{opened:?}");
+}
+
+#[test]
+fn who_waits_for_room_goes_elsewhere_when_the_target_goes_away() {
+    let elsewhere = Arc::new(AtomicUsize::new(0));
+    let url = serving(move |connection, stream| {
+        // One stream at a time.
+        say(&stream, &[frame(4, 0, 0, &[0, 3, 0, 0, 0, 1])]);
+        if connection == 0 {
+            let Some(first) = asked(&stream) else { return };
+            // The others wait by now.
+            thread::sleep(Duration::from_millis(100));
+            say(&stream, &[goaway(first)]);
+            while elsewhere.load(Ordering::Relaxed) == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+            say(&stream, &[frame(1, 5, first, &[0x88])]);
+        }
+        while asked(&stream).is_some_and(|asked| {
+            elsewhere.fetch_add(1, Ordering::Relaxed);
+            say(&stream, &[frame(1, 5, asked, &[0x88])])
+        }) {}
+    });
+    let profile = Profile { timeout: Span(Duration::from_secs(10)), ..h2c(Mode::Captured) };
+    let result = replay(gets(3, 0), &url, profile);
+    assert_eq!((result.requests.answered, result.connections.opened), (3, 2), "{:?}", result.requests);
 }
 
 #[test]

@@ -35,6 +35,9 @@ use line::Line;
 use request::Message;
 use wire::{Talk, Wire};
 
+/// Connections in a row that a request is ready to open to a target that says at once that it goes away.
+const USELESS_MOST: u32 = 3;
+
 /// A connection that is opened when it is needed, shared by the requests that go over it.
 pub struct Http2 {
     route: Arc<Route>,
@@ -117,9 +120,12 @@ impl Http2 {
     /// Makes sure that the connection is open and that the target allows one stream more.
     pub async fn ready(&self) -> Result<(Readiness, Seat), Failure> {
         let deadline = now().saturating_add(self.timeout.as_nanos() as u64);
-        let mut readiness = Readiness::Open;
+        let (mut readiness, mut useless) = (Readiness::Open, 0);
         let place = self.line.enter();
         loop {
+            if now() >= deadline {
+                return Err(Failure::Timeout);
+            }
             let (open, how) = self.connection().await?;
             if !matches!(how, Readiness::Open) {
                 readiness = how;
@@ -132,6 +138,14 @@ impl Http2 {
                 continue;
             }
             let changed = open.wire.changed.notified();
+            if !open.wire.is_usable() {
+                // It was just opened, and the target's first words were that it goes away.
+                useless += 1;
+                if useless > USELESS_MOST {
+                    return Err(Failure::Connect);
+                }
+                continue;
+            }
             if open.wire.has_room() {
                 return Ok((readiness, Seat::on(&open)));
             }

@@ -22,7 +22,7 @@ pub struct Wire {
     stream: RefCell<Stream>,
     /// Streams that are open, or about to be.
     pub streams: Cell<usize>,
-    /// A stream ended, more are allowed, or all is over.
+    /// A stream ended, more are allowed, or none are from here on.
     pub changed: Notify,
     /// Why it came to its end.
     over: Cell<Option<Failure>>,
@@ -108,7 +108,8 @@ impl Wire {
     /// Reads what is there.
     fn read(&self, cx: &mut Context<'_>) -> Result<(), End> {
         let (mut session, mut stream) = (self.session.borrow_mut(), self.stream.borrow_mut());
-        let allowed = session.allowed();
+        let offer = |session: &Session| (session.allowed(), session.is_usable());
+        let before = offer(&session);
         let done = BUFFER.with_borrow_mut(|buffer| {
             loop {
                 let mut buffer = ReadBuf::new(buffer);
@@ -122,7 +123,7 @@ impl Wire {
                 }
             }
         });
-        if session.allowed() != allowed {
+        if offer(&session) != before {
             self.changed.notify_waiters();
         }
         done
