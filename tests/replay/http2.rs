@@ -684,6 +684,30 @@ fn who_waits_for_room_goes_elsewhere_when_the_target_goes_away() {
 }
 
 #[test]
+fn a_connection_that_has_fallen_silent_is_given_up() {
+    let url = serving(|connection, stream| {
+        say(&stream, &[frame(4, 0, 0, &[])]);
+        if connection > 0 {
+            return answer(&stream);
+        }
+        if let Some(first) = asked(&stream) {
+            say(&stream, &[frame(1, 5, first, &[0x88])]);
+        }
+        while asked(&stream).is_some() {}
+    });
+    let profile = Profile {
+        timeout: Span(Duration::from_secs(2)),
+        connections: 1,
+        streams: 1,
+        requests: Some(5),
+        ..h2c(Mode::Closed)
+    };
+    let result = replay(gets(5, 1), &url, profile);
+    assert_eq!(failed(&result), BTreeMap::from([(Failure::Timeout, 1)]));
+    assert_eq!((result.requests.answered, result.connections.opened), (4, 2), "{:?}", result.connections);
+}
+
+#[test]
 fn who_floods_or_speaks_something_else_has_failed_the_protocol() {
     let settings = frame(4, 0, 0, &[]);
     let continued = frame(9, 0, 1, &[b'x'; 4000]);

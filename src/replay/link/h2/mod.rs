@@ -221,14 +221,19 @@ impl Http2 {
         if let Some(failure) = wire.over() {
             return Err(failure.into());
         }
-        let deadline = now().saturating_add(self.timeout.as_nanos() as u64);
+        let begun = now();
+        let deadline = begun.saturating_add(self.timeout.as_nanos() as u64);
         let mut talk = Talk::begin(wire, message, leave.is_some(), reader);
         if let Some(most) = leave {
             self.pacer.at_most(most, poll_fn(|cx| talk.poll_leave(cx))).await;
             talk.release();
         }
         let done = self.pacer.within(deadline, poll_fn(|cx| talk.poll(cx))).await;
-        done.ok_or(Failure::Timeout)?.map_err(|stop| self.ended(stop))
+        let Some(done) = done else {
+            wire.missed(begun);
+            return Err(Failure::Timeout.into());
+        };
+        done.map_err(|stop| self.ended(stop))
     }
 
     fn ended(&self, stop: Stop) -> Ended {

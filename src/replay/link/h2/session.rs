@@ -143,6 +143,11 @@ impl Session {
         !self.going && i64::from(self.next) <= MOST
     }
 
+    /// Bytes that wait to be written, without the content that is to follow them.
+    pub fn backlog(&self) -> usize {
+        self.out.len() - self.written
+    }
+
     /// Streams whose answer nobody has taken yet.
     pub fn calls(&self) -> usize {
         self.calls.len()

@@ -16,16 +16,23 @@ use super::request::Message;
 use super::session::Session;
 use crate::replay::response::Asked;
 
+/// Bytes that wait for a target to read them before it is sent no further request.
+const BACKLOG_BYTES: usize = 1 << 20;
+
 /// An open connection.
 pub struct Wire {
     session: RefCell<Session>,
     stream: RefCell<Stream>,
     /// Streams that are open, or about to be.
     pub streams: Cell<usize>,
-    /// A stream ended, more are allowed, or none are from here on.
+    /// A stream ended, what waited was written, more are allowed, or none are from here on.
     pub changed: Notify,
     /// Why it came to its end.
     over: Cell<Option<Failure>>,
+    /// When something was last heard on it.
+    heard_at: Cell<u64>,
+    /// It has fallen silent: nothing more is sent on it.
+    stuck: Cell<bool>,
     /// Wakes who drives it.
     driver: RefCell<Option<Waker>>,
 }
@@ -47,6 +54,8 @@ impl Wire {
             streams: Cell::new(0),
             changed: Notify::new(),
             over: Cell::new(None),
+            heard_at: Cell::new(0),
+            stuck: Cell::new(false),
             driver: RefCell::default(),
         }
     }
@@ -56,14 +65,25 @@ impl Wire {
         self.over.get()
     }
 
-    /// A request may be sent on it, now or later: the target has neither hung up nor said that it is going away.
+    /// A request may be sent on it, now or later: the target has neither hung up nor said that it is going away, nor
+    /// fallen silent.
     pub fn is_usable(&self) -> bool {
-        self.over.get().is_none() && self.session.borrow().is_usable()
+        self.over.get().is_none() && !self.stuck.get() && self.session.borrow().is_usable()
     }
 
-    /// The target allows one stream more.
+    /// The target allows one stream more, and reads what it is sent.
     pub fn has_room(&self) -> bool {
-        self.streams.get() < self.session.borrow().allowed().unwrap_or(0)
+        let session = self.session.borrow();
+        self.streams.get() < session.allowed().unwrap_or(0) && session.backlog() < BACKLOG_BYTES
+    }
+
+    /// No answer came in time to what was begun at some instant. When nothing else came either since then, the connection
+    /// is taken for dead: others are opened for what is still to be sent. What is under way on it has its own time.
+    pub fn missed(&self, begun: u64) {
+        if self.heard_at.get() < begun {
+            self.stuck.set(true);
+            self.changed.notify_waiters();
+        }
     }
 
     /// Whether the target speaks HTTP/2: waits for its settings, or the end.
@@ -119,7 +139,11 @@ impl Wire {
                     Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
                         return Err(End::Broken(Failure::ClosedEarly));
                     }
-                    Poll::Ready(Ok(())) => session.read(buffer.filled(), now()).map_err(End::Senseless)?,
+                    Poll::Ready(Ok(())) => {
+                        let at = now();
+                        self.heard_at.set(at);
+                        session.read(buffer.filled(), at).map_err(End::Senseless)?;
+                    }
                 }
             }
         });
@@ -131,6 +155,16 @@ impl Wire {
 
     /// Writes what can be written; true when nothing is left to be.
     fn write(&self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let is_full = || self.session.borrow().backlog() >= BACKLOG_BYTES;
+        let was_full = is_full();
+        let done = self.flush(cx);
+        if was_full && !is_full() {
+            self.changed.notify_waiters();
+        }
+        done
+    }
+
+    fn flush(&self, cx: &mut Context<'_>) -> io::Result<bool> {
         let (mut session, mut stream) = (self.session.borrow_mut(), self.stream.borrow_mut());
         loop {
             let bytes = session.unwritten();
