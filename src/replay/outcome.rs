@@ -58,6 +58,13 @@ impl Outcome {
         }
     }
 
+    /// The target said at some instant that it did nothing with the request: what has passed since that was written is not
+    /// the generator's, and what it was late then stays.
+    pub fn refused(&mut self, at: u64) {
+        let since = self.written.map_or(0, |written| at.saturating_sub(written));
+        self.free = self.free.max(self.intended) + since;
+    }
+
     /// As `written`, as exactly as it is known.
     pub fn written(&self) -> Option<u64> {
         match self.end {
@@ -81,5 +88,25 @@ impl Outcome {
     /// It waited for the target: an earlier answer, or the connection.
     pub fn was_held(&self) -> bool {
         self.free > self.intended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_late_is_as_late_when_it_is_sent_again() {
+        let end = End::Failed(Failure::Reset);
+        for free in [0, 100, 120] {
+            let mut outcome = Outcome { intended: 100, free, tried: 150, written: Some(150), end };
+            let late = outcome.lateness_ns();
+            outcome.refused(1000);
+            outcome.written = Some(1000);
+            assert_eq!(outcome.lateness_ns(), late, "{free}");
+            outcome.refused(1300);
+            outcome.written = Some(1310);
+            assert_eq!(outcome.lateness_ns(), late + 10, "{free}");
+        }
     }
 }

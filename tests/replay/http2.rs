@@ -361,14 +361,14 @@ fn what_the_target_resets_is_told_with_its_reason() {
 }
 
 #[test]
-fn what_the_target_did_nothing_with_is_sent_once_more() {
+fn what_the_target_did_nothing_with_is_sent_again() {
     let refused = Arc::new(AtomicUsize::new(0));
     let kept = refused.clone();
     let url = target(Builder::new(), move |request, mut respond: SendResponse<Bytes>| {
         let kept = kept.clone();
         async move {
             match request.number() {
-                0 if kept.fetch_add(1, Ordering::Relaxed) == 0 => respond.send_reset(Reason::REFUSED_STREAM),
+                0 if kept.fetch_add(1, Ordering::Relaxed) < 3 => respond.send_reset(Reason::REFUSED_STREAM),
                 // However often it comes.
                 1 => respond.send_reset(Reason::REFUSED_STREAM),
                 _ => give(respond, status(200), Bytes::new(), None).await,
@@ -380,7 +380,9 @@ fn what_the_target_did_nothing_with_is_sent_once_more() {
         let result = replay(gets(3, 5), &url, Profile { connections: 1, ..h2c(mode) });
         assert_eq!(failed(&result), BTreeMap::from([(Failure::Reset, 1)]), "{mode:?}");
         assert_eq!((result.requests.answered, result.requests.planned), (2, 3), "{mode:?}");
-        assert_eq!(refused.load(Ordering::Relaxed), 2, "{mode:?}");
+        assert_eq!(refused.load(Ordering::Relaxed), 4, "{mode:?}");
+        let told = result.warnings.iter().any(|told| told.contains("did nothing with 1 requests"));
+        assert!(told, "{:?}", result.warnings);
     }
 }
 

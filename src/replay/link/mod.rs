@@ -51,8 +51,8 @@ pub struct Link {
     http2: Option<Rc<Http2>>,
     /// There, the leave to open a stream.
     seat: Option<Seat>,
-    /// How often the target said by now that it did nothing with the request.
-    unprocessed: u32,
+    /// The last exchange failed, and the target said that it did nothing with the request.
+    unprocessed: bool,
     /// The connection, after the target has said that it speaks another protocol from here on; with what came behind that.
     upgraded: Option<(Stream, Vec<u8>)>,
 }
@@ -105,7 +105,7 @@ impl Link {
             opened_before: false,
             http2: None,
             seat: None,
-            unprocessed: 0,
+            unprocessed: false,
             upgraded: None,
         }
     }
@@ -151,8 +151,7 @@ impl Link {
         if let Some(http2) = self.http2.clone() {
             let Some(seat) = self.seat.take() else { return Err(Failure::Connect) };
             let done = http2.exchange(seat, request, leave, reader).await;
-            let unprocessed = done.as_ref().is_err_and(|ended| ended.unprocessed && !reader.has_begun());
-            self.unprocessed = if unprocessed { self.unprocessed + 1 } else { 0 };
+            self.unprocessed = done.as_ref().is_err_and(|ended| ended.unprocessed && !reader.has_begun());
             return done.map_err(|ended| ended.failure);
         }
         let Some(mut stream) = self.stream.take() else { return Err(Failure::Connect) };
@@ -184,9 +183,14 @@ impl Link {
 }
 
 impl Link {
-    /// The last exchange failed, and the target said that it did nothing with the request: it may be sent once more.
-    pub fn may_try_again(&self) -> bool {
-        self.unprocessed == 1
+    /// The last exchange failed, and the target said that it did nothing with the request: it may be sent again.
+    pub fn was_unprocessed(&self) -> bool {
+        self.unprocessed
+    }
+
+    /// It said so of one request again and again.
+    pub fn gives_up(&self) {
+        self.route.notes.refused();
     }
 }
 

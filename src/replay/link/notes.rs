@@ -10,6 +10,8 @@ pub struct Notes(Mutex<Noted>);
 #[derive(Default)]
 struct Noted {
     no_http2: u64,
+    /// Requests that it did nothing with, however often they were sent.
+    refused: u64,
     /// Streams that were reset, by their error code.
     resets: BTreeMap<u32, u64>,
 }
@@ -41,6 +43,11 @@ impl Notes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).no_http2 += 1;
     }
 
+    /// It did nothing with a request, as often as that was sent.
+    pub fn refused(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).refused += 1;
+    }
+
     /// It reset a stream.
     pub fn reset(&self, code: u32) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,6 +64,12 @@ impl Notes {
             told.push(format!(
                 "the target did not speak HTTP/2 on {} connections (it has another protocol, or chose HTTP/1.1); replay with `protocol: http1`, or turn HTTP/2 on there",
                 noted.no_http2
+            ));
+        }
+        if noted.refused > 0 {
+            told.push(format!(
+                "the target said that it did nothing with {} requests each time they were sent (REFUSED_STREAM, or a GOAWAY that leaves them out); they count as `reset`",
+                noted.refused
             ));
         }
         if !noted.resets.is_empty() {

@@ -15,6 +15,10 @@ use crate::replay::response::Reader;
 /// did when it was captured.
 const LEAVE: Duration = Duration::from_secs(1);
 
+/// How often a request is sent again with which the target did nothing: one that closes its connection after each answer
+/// does that to whatever else was under way on it, and may do so several times in a row.
+const REFUSALS_BORNE: u32 = 4;
+
 /// A request about to be sent.
 #[derive(Clone, Copy)]
 pub(super) struct Sent {
@@ -93,6 +97,8 @@ impl Worker {
     ) -> Result<End, Failure> {
         let mut asked = asked;
         outcome.tried = now();
+        let deadline = outcome.tried.saturating_add(self.timeout_ns());
+        let mut refusals = 0;
         loop {
             let readiness = link.ready().await?;
             if readiness != Readiness::Open {
@@ -103,9 +109,14 @@ impl Worker {
             outcome.written = Some(now());
             match link.exchange(request, leave, reader).await {
                 Ok(timing) => return Ok(answered(reader, &timing, request.len())),
-                Err(_) if link.may_try_again() => {
+                Err(failure) if link.was_unprocessed() => {
                     asked = now();
-                    outcome.free = asked;
+                    refusals += 1;
+                    if refusals > REFUSALS_BORNE || asked >= deadline {
+                        link.gives_up();
+                        return Err(failure);
+                    }
+                    outcome.refused(asked);
                 }
                 Err(failure) => return Err(failure),
             }

@@ -130,7 +130,7 @@ impl Worker {
         chat.end(runs).await;
     }
 
-    fn timeout_ns(&self) -> u64 {
+    pub(super) fn timeout_ns(&self) -> u64 {
         u64::try_from(self.run.profile.timeout.0.as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -13,7 +13,7 @@ use crate::protocol::http2::hpack::{ENTRY_BYTES, Header, Text};
 pub enum Stop {
     /// For this reason.
     Failed(Failure),
-    /// The target said that it did nothing with the request: it may be sent once more (RFC 9113 §8.7).
+    /// The target said that it did nothing with the request: it may be sent again (RFC 9113 §8.7).
     Unprocessed,
     /// The target reset the stream, with this error code.
     Reset(u32),

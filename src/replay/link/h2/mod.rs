@@ -100,7 +100,7 @@ impl Drop for Seat {
 pub struct Ended {
     /// Why.
     pub failure: Failure,
-    /// The target said that it did nothing with the request: it may be sent once more (RFC 9113 §8.7).
+    /// The target said that it did nothing with the request: it may be sent again (RFC 9113 §8.7).
     pub unprocessed: bool,
 }
 
