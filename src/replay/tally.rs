@@ -192,10 +192,7 @@ impl Tally {
         match outcome.end {
             End::Failed(failure) => {
                 *self.failed.entry(failure).or_default() += 1;
-                self.sent += u64::from(!matches!(
-                    failure,
-                    Failure::Connect | Failure::Cap | Failure::Unsent | Failure::Unsendable
-                ));
+                self.sent += u64::from(outcome.written().is_some());
                 endpoint.failed += 1;
             }
             End::Answered { status, grpc, sent, received, .. } => {
@@ -356,5 +353,29 @@ impl Endpoints {
     pub fn name(&self, number: u32) -> String {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         met.names.get(number as usize).cloned().unwrap_or_else(|| "(others)".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sent_is_what_was_written() {
+        let about = About { endpoint: 0, expected: None, captured_at: 0, handed_at: 0, counts: true, known_at: 9 };
+        for (failure, written, sent) in [
+            (Failure::Timeout, Some(5), 1),
+            (Failure::Reset, Some(5), 1),
+            // It waited for a connection, or for room on it, until its time was over.
+            (Failure::Timeout, None, 0),
+            (Failure::Protocol, None, 0),
+            (Failure::Connect, None, 0),
+            (Failure::Unsendable, Some(5), 0),
+        ] {
+            let mut tally = Tally::default();
+            let outcome = Outcome { intended: 1, free: 1, tried: 1, written, end: End::Failed(failure) };
+            tally.record(&outcome, about);
+            assert_eq!((tally.sent, tally.planned), (sent, 1), "{failure:?} {written:?}");
+        }
     }
 }
