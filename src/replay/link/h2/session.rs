@@ -173,9 +173,10 @@ impl Session {
         stream
     }
 
-    /// The content that waited may be sent.
+    /// The content that waited may be sent, unless all is over: then the target has made up its mind without it.
     pub fn release(&mut self, stream: u32) {
-        if let Some(upload) = self.calls.get_mut(&stream).and_then(|call| call.upload.as_mut())
+        let call = self.calls.get_mut(&stream).filter(|call| call.end.is_none());
+        if let Some(upload) = call.and_then(|call| call.upload.as_mut())
             && std::mem::take(&mut upload.held)
         {
             self.uploads.push_back(stream);

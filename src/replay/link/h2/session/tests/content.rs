@@ -29,6 +29,21 @@ fn content_that_waits_for_leave_waits() {
 }
 
 #[test]
+fn content_that_the_target_has_refused_is_not_sent() {
+    let mut session = greeted(&[]);
+    let message = post(10);
+    let stream = session.send(Message::of(&message, false, "h").unwrap(), true, Reader::new(Asked::Other, false));
+    sent(&mut session);
+    // `:status: 413`
+    session.read(&headers(END_STREAM, 1, &[0x08, 3, b'4', b'1', b'3']), 1).unwrap();
+    session.release(stream);
+    assert!(sent(&mut session).is_empty());
+    assert_eq!(session.leave(stream).unwrap().end, Some(Ok(())));
+    let kinds: Vec<u8> = sent(&mut session).iter().map(|(head, _)| head.kind).collect();
+    assert_eq!(kinds, [kind::RST_STREAM]);
+}
+
+#[test]
 fn a_target_that_wants_no_more_of_a_content_is_sent_no_more() {
     let mut session = greeted(&[(4, 10)]);
     ask(&mut session, &post(20));
