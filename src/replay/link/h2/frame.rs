@@ -125,6 +125,8 @@ impl Patience {
                 self.idle = 0;
                 self.heads = if frame.ends_stream() { 0 } else { self.heads + 1 };
             }
+            // One that is open ends, and each has been asked for.
+            kind::RST_STREAM if !dead => self.idle = 0,
             // Uploads need many; what a window may grow to bounds them.
             kind::WINDOW_UPDATE => {}
             _ => self.idle += 1,
@@ -160,6 +162,13 @@ mod tests {
                 assert!(!borne([most.clone(), vec![(useful, true), one]].concat(), 1), "on a dead stream");
             }
         }
+    }
+
+    #[test]
+    fn a_reset_brings_something_to_a_stream_that_is_open() {
+        let most = [(came(kind::RST_STREAM, 0, 4), false)].repeat(FRAMES_IDLE_MAX as usize * 2);
+        assert!(borne(most.clone(), 1));
+        assert!(!borne(most.into_iter().map(|(frame, _)| (frame, true)), 1), "those that are over have none");
     }
 
     #[test]

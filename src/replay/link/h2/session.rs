@@ -237,6 +237,8 @@ impl Session {
             self.begins.iter_mut().for_each(|(begin, _)| *begin -= self.written);
             self.written = 0;
         }
+        // What goes out is not owed any more, though it may never be all that goes out.
+        self.owed = self.owed.min(self.out.len() - self.written);
     }
 
     /// Appends content, a piece of each stream in turn.

@@ -403,6 +403,14 @@ fn who_brings_nothing_or_reads_nothing_is_ended() {
     assert!(session.unwritten().len() < OWED_BYTES_MAX + 100);
     let mut session = asking();
     assert_eq!(until(&mut session, &useful[..17], true), Some(Code::EnhanceYourCalm));
+    // Of a target that reads, but always leaves a little, no more is owed than that.
+    let mut session = asking();
+    session.read(&headers(0, 1, OK), 1).unwrap();
+    for _ in 0..OWED_BYTES_MAX / useful.len() * 2 {
+        session.read(&useful, 1).unwrap();
+        let len = session.unwritten().len();
+        session.went(len - 1, 1);
+    }
     // Informational responses end their stream first.
     let mut session = asking();
     (0..=RESPONSES_INFORMATIONAL_MAX).for_each(|_| session.read(&informational, 1).unwrap());
