@@ -1,8 +1,8 @@
 //! Protocol Buffers (the wire format), read without their schema: numbers, texts and messages as their form tells.
 //!
 //! What a field of stated length holds nobody says. It is a text when it reads as one; else a message when it is one from
-//! end to end; else a list of numbers when that is likely; all else is not understood. So bytes that happen to look like a
-//! message have at most their tags kept. Paths are made of field numbers, and there are no names: `….protobuf.1.3`.
+//! end to end and something in it speaks for that; else a list of numbers when that is likely; all else is not understood. So
+//! bytes that happen to look like a message have at most their tags kept. Paths are made of field numbers, and there are no names: `….protobuf.1.3`.
 
 use std::ops::Range;
 
@@ -42,6 +42,8 @@ const TOO_DEEP: &str = "protobuf nested too deep";
 const GUESSED_NUMBER_MAX: u64 = 2047;
 /// Longest list of numbers that is taken for one. Random bytes read as numbers, too.
 const PACKED_MAX: usize = 64;
+/// Lengths of network addresses: a message only where a text in it says so.
+const OF_ADDRESSES: &[usize] = &[4, 6, 16];
 /// Lengths of ids, keys and hashes: no list of numbers.
 const OF_SECRETS: &[usize] = &[8, 16, 20, 24, 28, 32, 48, 64];
 
@@ -217,13 +219,21 @@ impl Holds {
         // The commonest tags of messages are white space, and so may begin what is a text otherwise.
         let spaced = bytes.first().is_some_and(|b| is_space(char::from(*b)));
         match () {
-            () if text && !spaced => Holds::Text,
+            () if bytes.is_empty() => Holds::Message,
+            () if text && !spaced && !(is_announced(bytes) && is_message(bytes)) => Holds::Text,
             () if is_message(bytes) => Holds::Message,
             () if text => Holds::Text,
             () if is_packed(bytes) => Holds::Numbers,
             () => Holds::Bytes,
         }
     }
+}
+
+/// Whether the first field of a message states a length that is printable, as that of a longer text is, and what it covers ends
+/// where `bytes` or a field of them do. Letters and digits state none: of a text, none is ever kept.
+fn is_announced(bytes: &[u8]) -> bool {
+    let states = matches!(bytes, [tag, len, ..] if tag & 7 == 2 && (len.is_ascii_punctuation() || *len == b' '));
+    states && Tagged::read(bytes, 0).is_ok_and(|field| field.wire == Wire::Bytes)
 }
 
 fn is_text(bytes: &[u8]) -> bool {
@@ -247,20 +257,55 @@ fn is_space(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r')
 }
 
-/// Whether bytes are fields from end to end, as likely as not those of a message.
+/// Whether bytes are fields from end to end, and something speaks for their being a message's: what has tags and booleans only
+/// may be anything, and would be kept.
 fn is_message(bytes: &[u8]) -> bool {
-    let mut at = 0;
-    while at < bytes.len() {
-        match Tagged::read(&bytes[at..], 0) {
-            Ok(field) if field.number <= GUESSED_NUMBER_MAX => at += field.end,
-            _ => return false,
-        }
-    }
-    true
+    let Some(fields) = all_fields(bytes) else { return false };
+    if OF_ADDRESSES.contains(&bytes.len()) { fields.iter().any(|f| has_text(bytes, f)) } else { speaks(bytes, &fields) }
 }
 
+/// The fields that bytes are from end to end, those of a guessed message.
+fn all_fields(bytes: &[u8]) -> Option<Vec<Tagged>> {
+    let (mut at, mut fields) = (0, Vec::new());
+    while at < bytes.len() {
+        let mut field = Tagged::read(&bytes[at..], 0).ok().filter(|field| field.number <= GUESSED_NUMBER_MAX)?;
+        field.value = at + field.value.start..at + field.value.end;
+        at += field.end;
+        fields.push(field);
+    }
+    Some(fields)
+}
+
+/// Whether one of the fields of `bytes` holds more than a byte. Masking changes no length, and so not what this says.
+fn speaks(bytes: &[u8], fields: &[Tagged]) -> bool {
+    fields.iter().any(|field| match field.wire {
+        Wire::Fixed => true,
+        Wire::Varint | Wire::Bytes => field.value.len() > 1,
+        Wire::Group => {
+            let inner = &bytes[field.value.clone()];
+            all_fields(inner).is_some_and(|fields| speaks(inner, &fields))
+        }
+    })
+}
+
+/// Whether a field of `bytes`, which are few, is a text of more than a letter, or a message that has one.
+fn has_text(bytes: &[u8], field: &Tagged) -> bool {
+    let held = &bytes[field.value.clone()];
+    let inside = || all_fields(held).is_some_and(|fields| fields.iter().any(|inner| has_text(held, inner)));
+    match field.wire {
+        Wire::Varint | Wire::Fixed => false,
+        Wire::Group => inside(),
+        Wire::Bytes => match Holds::of(held) {
+            Holds::Text => held.len() > 1,
+            Holds::Message => inside(),
+            Holds::Numbers | Holds::Bytes => false,
+        },
+    }
+}
+
+/// Whether bytes are numbers, as likely as not. Zeros are what stands for bytes that nobody understands.
 fn is_packed(bytes: &[u8]) -> bool {
-    let fits = bytes.len() <= PACKED_MAX && !OF_SECRETS.contains(&bytes.len());
+    let fits = bytes.len() <= PACKED_MAX && bytes.iter().any(|byte| *byte != 0) && !OF_SECRETS.contains(&bytes.len());
     fits && {
         let mut rest = bytes;
         while let Ok((_, len)) = varint(rest) {
@@ -366,15 +411,20 @@ mod tests {
     use super::*;
     use crate::protocol::emit::Written;
     use crate::protocol::{Part, PartKind};
+    use proptest::prelude::*;
 
-    /// What is read of a message shown at once: path, encoding and bytes of each field; `!` for what is not understood.
-    fn read(message: &[u8]) -> Vec<String> {
+    fn parts(message: &[u8]) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         let mut out = Written { parts: &mut parts, room: usize::MAX };
         let mut emit = Emit::new(message, &mut out);
         super::super::read(&mut Protobuf::new(Path::new("p")), &mut emit, Until::End);
         assert_eq!(parts.iter().map(|part| part.at.len()).sum::<usize>(), message.len());
         parts
+    }
+
+    /// What is read of a message shown at once: path, encoding and bytes of each field; `!` for what is not understood.
+    fn read(message: &[u8]) -> Vec<String> {
+        parts(message)
             .iter()
             .filter_map(|part| {
                 let raw = String::from_utf8_lossy(&message[part.at.clone()]).into_owned();
@@ -434,6 +484,70 @@ mod tests {
         assert_eq!(read(b"\x90\x00\x01"), ["! protobuf damaged 3"]);
         let deep = (0..60).fold(b"\x0a\x01a".to_vec(), |inner, _| [&[0x0a, inner.len() as u8][..], &inner].concat());
         assert!(deep.len() > 127 || read(&deep)[0].starts_with("! protobuf nested too deep"), "{:?}", read(&deep));
+    }
+
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+    }
+
+    #[test]
+    fn what_speaks_for_no_message_is_none() {
+        // Addresses that read as tags and booleans: 10.0.8.1, and one of version 6.
+        let six = [0x20, 1, 0x10, 0, 0x18, 1, 0x28, 0, 0x30, 1, 0x38, 0, 0x40, 1, 0x48, 1];
+        assert_eq!(read(&field(1, &[10, 0, 8, 1])), ["p.1 Varints 4"]);
+        assert_eq!(read(&field(1, &six)), ["! protobuf bytes 16"]);
+        assert_eq!(read(&field(1, &[8, 1, 16, 0])), ["p.1 Varints 4"]);
+        assert_eq!(read(&field(1, &[8, 0x96, 1, 16, 1, 24])), ["p.1 Varints 6"]);
+        // Six bytes that would be a message in any other length.
+        assert_eq!(read(&field(1, &[8, 0x96, 1, 16, 0x97, 1])), ["p.1 Varints 6"]);
+        assert_eq!(read(&field(1, &[8, 0x96, 1, 16, 0x97, 2, 24])), ["p.1 Varints 7"]);
+        assert_eq!(read(&field(1, &[8, 0x96, 1, 16, 1])), ["p.1.1 Varint 2"]);
+        // Empty texts and booleans in any number say nothing, in groups neither.
+        assert_eq!(read(&field(1, &[0x0b, 8, 1, 0x0c, 0x12, 0, 0x18, 1, 0x20, 1])), ["p.1 Varints 10"]);
+        // A text speaks for a message, however deep.
+        assert_eq!(read(&field(1, b"\x08\x01\x12\x02hi")), ["p.1.2 hi"]);
+        let sixteen = [&[8, 1][..], &field(2, &field(3, b"hi there ."))].concat();
+        assert_eq!((sixteen.len(), read(&field(1, &sixteen))), (16, vec!["p.1.2.3 hi there .".to_owned()]));
+        assert!(read(&field(1, b"")).is_empty());
+    }
+
+    #[test]
+    fn a_message_of_letters_is_one_where_its_first_length_says_so() {
+        let id = b"550e8400-e29b-41d4-a716-446655440000";
+        assert_eq!(read(&field(2, &field(8, id))), ["p.2.8 550e8400-e29b-41d4-a716-446655440000"]);
+        let two = [field(6, id), field(7, id)].concat();
+        assert_eq!(read(&field(2, &two)).len(), 2);
+        // No letter or digit of a text is taken for a length.
+        let text = [&b"b0"[..], &[b'7'; 48]].concat();
+        assert_eq!(read(&field(2, &text)).len(), 1);
+        assert_eq!(read(&field(2, &text))[0], format!("p.2 {}", String::from_utf8_lossy(&text)));
+        let longer = [field(8, id), b"x".to_vec()].concat();
+        assert_eq!(read(&field(2, &longer))[0].len(), "p.2 ".len() + longer.len());
+    }
+
+    proptest! {
+        /// What is not understood is blanked with zeros, and not understood again.
+        #[test]
+        fn what_is_blank_is_opaque_again(bytes in prop::collection::vec(any::<u8>(), 0..90)) {
+            let message = field(1, &bytes);
+            let mut blank = message.clone();
+            for part in parts(&message) {
+                if let PartKind::Opaque(_) = part.what {
+                    blank[part.at].fill(0);
+                }
+            }
+            let opaque = |message: &[u8]| -> Vec<Range<usize>> {
+                parts(message).into_iter().filter(|part| matches!(part.what, PartKind::Opaque(_))).map(|part| part.at).collect()
+            };
+            prop_assert_eq!(opaque(&message), opaque(&blank));
+        }
+    }
+
+    #[test]
+    fn zeros_are_no_list() {
+        for len in [1, 2, 5, 12, 40] {
+            assert_eq!(read(&field(1, &vec![0; len])), [format!("! protobuf bytes {len}")]);
+        }
     }
 
     #[test]
