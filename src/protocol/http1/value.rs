@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::url;
-use super::words::{is_known, is_language};
+use super::words::{chosen_of_media_type, is_known, is_language};
 use crate::protocol::emit::Emit;
 use crate::protocol::name::is_identifier;
 use crate::protocol::path::Path;
@@ -58,7 +58,10 @@ fn token(emit: &mut Emit<'_>, at: Range<usize>, path: &Path) {
     if is_known(bytes) || is_number(bytes) {
         emit.keep_to(at.end);
     } else {
-        emit.field_at(at, path, Encoding::Plain, Role::Value);
+        // Readers go by how a media type ends, so that what is masked is read as what was.
+        let chosen = chosen_of_media_type(bytes).map(|chosen| at.start + chosen.start..at.start + chosen.end);
+        emit.field_at(chosen.unwrap_or(at.clone()), path, Encoding::Plain, Role::Value);
+        emit.keep_to(at.end);
     }
 }
 
@@ -409,4 +412,65 @@ pub fn link(emit: &mut Emit<'_>, at: Range<usize>, path: &mut Path) {
     url::url(emit, at.start + 1..end, path);
     emit.keep_to(end + 1);
     params(emit, end + 1..at.end, path);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::content::{self, Media};
+    use crate::protocol::emit::Written;
+    use crate::protocol::{Part, PartKind};
+
+    /// A media type with letters instead of what is masked.
+    fn masked(essence: &str) -> String {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut out = Written { parts: &mut parts, room: usize::MAX };
+        let mut emit = Emit::new(essence.as_bytes(), &mut out);
+        word_and_params(&mut emit, 0..essence.len(), &mut Path::new("p"));
+        let told = |part: &Part| match &part.what {
+            PartKind::Keep => essence[part.at.clone()].to_owned(),
+            PartKind::Field { .. } | PartKind::Opaque(_) => "q".repeat(part.at.len()),
+        };
+        parts.iter().map(told).collect()
+    }
+
+    fn reader(essence: &str) -> Option<&'static str> {
+        let media = Media { boundary: b"b".to_vec(), ..Media::parse(essence.as_bytes()) };
+        content::ALL.iter().find(|kind| (kind.claims)(&media)).map(|kind| kind.id)
+    }
+
+    /// All that readers claim by name, and some of what they claim by its form.
+    #[test]
+    fn a_media_type_that_is_masked_is_read_by_the_same_reader() {
+        for (id, essences) in [
+            (
+                "json",
+                "application/json text/json application/x-json application/x-ndjson application/ndjson application/jsonl application/json-seq application/csp-report application/x-javascript-object-notation application/connect+json application/vnd.shop.v1+json text/x-json shop/json",
+            ),
+            ("form", "application/x-www-form-urlencoded"),
+            ("multipart", "multipart/form-data multipart/x-shop"),
+            (
+                "markup",
+                "text/html text/xml application/xml application/xhtml application/xhtml+xml application/soap+xml application/vnd.shop+xml application/xml-dtd text/xml-dtd image/svg+xml",
+            ),
+            ("events", "text/event-stream"),
+            ("csv", "text/csv application/csv text/tab-separated-values"),
+            (
+                "protobuf",
+                "application/proto application/protobuf application/x-protobuf application/x-google-protobuf application/vnd.google.protobuf application/vnd.google.octet-stream-compressible application/connect+proto application/vnd.shop.v1+proto application/x+protobuf application/grpc+proto",
+            ),
+            (
+                "text",
+                "text/plain text/x-shop application/javascript application/x-javascript application/ecmascript application/graphql application/yaml application/x-yaml application/sql application/jwt application/pem-certificate-chain application/x-pem-file",
+            ),
+        ] {
+            for essence in essences.split(' ') {
+                assert_eq!(reader(essence), Some(id), "{essence}");
+                assert_eq!(reader(&masked(essence)), Some(id), "{essence} as {}", masked(essence));
+                assert_eq!(masked(essence).len(), essence.len());
+                assert!(!masked(essence).contains("shop"), "{}", masked(essence));
+            }
+        }
+        assert!(content::ALL.len() == 8, "a reader that this table does not know");
+    }
 }
