@@ -683,7 +683,10 @@ fn header_values_by_their_table() {
     let cases = [
         ("Host: shop.example.com:8080", "Host: <header.host Host>:8080"),
         ("Host: [2001:db8::1]:80", "Host: [<header.host Host>]:80"),
-        ("Accept: text/html, application/x-secret;q=0.9, */*", "Accept: text/html, <header.accept>;q=0.9, */*"),
+        (
+            "Accept: text/html, application/x-secret;q=0.9, */*",
+            "Accept: text/html, application/<header.accept>;q=0.9, */*",
+        ),
         ("Accept-Language: de-CH, de;q=0.8", "Accept-Language: de-CH, de;q=0.8"),
         ("Authorization: Basic YTpi", "Authorization: Basic <header.authorization.basic>"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer <header.authorization.bearer>"),

@@ -7,6 +7,7 @@ mod body;
 pub mod head;
 pub mod header;
 pub mod line;
+mod media_types;
 pub mod payload;
 pub mod url;
 pub mod value;

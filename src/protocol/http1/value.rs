@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
+use super::media_types::chosen_of_media_type;
 use super::url;
-use super::words::{chosen_of_media_type, is_known, is_language};
+use super::words::{is_known, is_language};
 use crate::protocol::emit::Emit;
 use crate::protocol::name::is_identifier;
 use crate::protocol::path::Path;

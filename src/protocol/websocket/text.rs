@@ -90,6 +90,10 @@ impl Text {
 impl Content for Text {
     fn read(&mut self, emit: &mut Emit<'_>, until: Until) {
         self.garbled |= self.is_text && is_garbled(emit.rest(), until);
+        let undecided = self.inner.is_none() && until == Until::More && emit.rest().len() < LOOK_BYTES;
+        if self.garbled && undecided {
+            return;
+        }
         if self.garbled {
             return emit.opaque_to(emit.bytes().len(), GARBLED);
         }
