@@ -1,5 +1,7 @@
 //! One value and its replacement: rules, vocabulary, detectors, pseudonym, and back into its encoding.
 
+mod binary;
+
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use crate::mask::{self, Key, Masker, MethodId, Part};
 use crate::protocol::encoding::{self, Decoded};
 use crate::protocol::http1::words::is_known as is_header_word;
 use crate::protocol::http2::huffman;
-use crate::protocol::{Encoding, Field, Role};
+use crate::protocol::{Field, Role};
 use crate::rules::{Action, Decider, Policy, RuleId, Values as Unnamed};
 
 /// How much of a pseudonym a value gets; less where room is short.
@@ -100,9 +102,6 @@ struct Count {
     occurrences: u64,
 }
 
-/// Steps of a walk to a number that fits: of those of seven digits every eighth takes three bytes.
-const FITTING_MAX: usize = 128;
-
 /// Steps of a walk to an even pseudonym: of a token of 43 characters every twelfth is.
 const WALK_MAX: usize = 128;
 
@@ -120,6 +119,16 @@ impl Outcome {
     pub(super) fn class(&self) -> Class {
         self.class
     }
+}
+
+/// How one value is to be masked.
+#[derive(Clone, Copy)]
+struct How {
+    /// It stands where names stand.
+    name_like: bool,
+    /// What the rules say whatever the value is.
+    ruling: Option<(Action, RuleId)>,
+    level: Level,
 }
 
 impl Values {
@@ -216,7 +225,7 @@ impl Values {
         let certain = decision.and_then(|decision| decision.unconditional(self.decider.policy()));
         if conditional || field.raw.len() > limits::CACHED_VALUE_BYTES_MAX {
             let ruling = certain.map(|ruling| (ruling.action, ruling.rule));
-            return self.compute_as_it_stands(field, name_like, ruling, level, out);
+            return self.compute_as_it_stands(field, How { name_like, ruling, level }, out);
         }
         self.seen.clear();
         self.seen.extend_from_slice(field.raw);
@@ -229,94 +238,16 @@ impl Values {
             return outcome;
         }
         let start = out.len();
-        let outcome = self.compute_as_it_stands(field, name_like, None, level, out);
+        let outcome = self.compute_as_it_stands(field, How { name_like, ruling: None, level }, out);
         self.known.insert(&self.seen, &out[start..], outcome);
         outcome
     }
 
-    /// As [`Values::compute_evenly`]; binary numbers as their decimal texts would be, wherever those stand, as long as that
-    /// fits into their bytes. A small number may have no other one that is even: it goes without.
-    fn compute_as_it_stands(
-        &mut self,
-        field: &Field<'_>,
-        name_like: bool,
-        ruling: Option<(Action, RuleId)>,
-        level: Level,
-        out: &mut Vec<u8>,
-    ) -> Outcome {
-        if !field.encoding.is_binary() {
-            return self.compute_evenly(field, name_like, ruling, level, out);
-        }
-        let even = self.even;
-        let mut outcome = self.fit(field, name_like, ruling, level, out);
-        if even && outcome.is_err() {
-            self.even = false;
-            outcome = self.fit(field, name_like, ruling, level, out);
-            self.even = even;
-        }
-        outcome.unwrap_or_else(|stuck| {
-            let start = out.len();
-            blank(field, out);
-            if stuck.label == Label::Pseudonym && out[start..] == *field.raw {
-                other_blank(&mut out[start..]);
-            }
-            Outcome { label: Label::Blanked, ..stuck }
-        })
-    }
-
-    /// What stands for binary numbers. A pseudonym that does not fit into their bytes is masked again and again, until one
-    /// does: among numbers of as many bytes that is a permutation, too. An error, and nothing appended, where nothing fits
-    /// but the number itself.
-    fn fit(
-        &mut self,
-        field: &Field<'_>,
-        name_like: bool,
-        ruling: Option<(Action, RuleId)>,
-        level: Level,
-        out: &mut Vec<u8>,
-    ) -> Result<Outcome, Outcome> {
-        let mut decoded = Decoded::default();
-        let mut text = encoding::decode(field.raw, field.encoding, &mut decoded).to_vec();
-        let mut first = None;
-        for _ in 0..FITTING_MAX {
-            let number = Field { raw: &text, encoding: Encoding::Plain, ..*field };
-            let mut next = Vec::new();
-            let outcome = self.compute_evenly(&number, name_like, ruling, level, &mut next);
-            let first = *first.get_or_insert(outcome);
-            match (first.label, outcome.label) {
-                (Label::Kept, _) => {
-                    out.extend_from_slice(field.raw);
-                    return Ok(first);
-                }
-                (Label::Pseudonym, Label::Pseudonym) => {}
-                _ => return Err(first),
-            }
-            let start = out.len();
-            if encoding::encode(&next, field.encoding, &mut decoded, field.raw, out) {
-                if out[start..] != *field.raw {
-                    return Ok(first);
-                }
-                out.truncate(start);
-                return Err(first);
-            }
-            text = next;
-        }
-        let nothing = Outcome { label: Label::Blanked, because: DEFAULT, kind: None, class: Class::Plain };
-        Err(first.unwrap_or(nothing))
-    }
-
     /// As [`Values::compute`]. To be even, a pseudonym is masked again and again, until it is: what is told apart stays so,
     /// for masking is a permutation, and so is going along it from one even value to the next.
-    fn compute_evenly(
-        &mut self,
-        field: &Field<'_>,
-        name_like: bool,
-        ruling: Option<(Action, RuleId)>,
-        level: Level,
-        out: &mut Vec<u8>,
-    ) -> Outcome {
+    fn compute_evenly(&mut self, field: &Field<'_>, how: How, out: &mut Vec<u8>) -> Outcome {
         let start = out.len();
-        let outcome = self.compute(field, name_like, ruling, level, out);
+        let outcome = self.compute(field, how, out);
         if !self.even || outcome.label != Label::Pseudonym {
             return outcome;
         }
@@ -328,7 +259,7 @@ impl Values {
                 break;
             }
             let mut next = Vec::with_capacity(walked.len());
-            let again = self.compute(&Field { raw: &walked, ..*field }, name_like, ruling, level, &mut next);
+            let again = self.compute(&Field { raw: &walked, ..*field }, how, &mut next);
             if again.label != Label::Pseudonym || next == field.raw {
                 break;
             }
@@ -337,14 +268,7 @@ impl Values {
         outcome
     }
 
-    fn compute(
-        &mut self,
-        field: &Field<'_>,
-        name_like: bool,
-        ruling: Option<(Action, RuleId)>,
-        level: Level,
-        out: &mut Vec<u8>,
-    ) -> Outcome {
+    fn compute(&mut self, field: &Field<'_>, How { name_like, ruling, level }: How, out: &mut Vec<u8>) -> Outcome {
         let unnamed = match self.decider.policy().values {
             Unnamed::Pseudonym => Action::Pseudonym,
             Unnamed::Blank => Action::Blank,
@@ -472,37 +396,12 @@ fn masker(policy: &Arc<Policy>, key: &Key, scanner: Scanner) -> Masker {
 /// Text that still parses where the value stood, the same for all values of its length.
 fn blank(field: &Field<'_>, out: &mut Vec<u8>) {
     if field.encoding.is_binary() {
-        binary_blank(field, out);
+        binary::blank(field, out);
     } else if field.role == Role::Number && !field.raw.is_empty() {
         out.push(b'1');
         out.resize(out.len() + field.raw.len() - 1, b'0');
     } else {
         out.resize(out.len() + field.raw.len(), b'x');
-    }
-}
-
-/// Numbers in their bytes, of as many each, that nobody takes for a message or a text: their lowest bits are those of no
-/// field's tag.
-fn binary_blank(field: &Field<'_>, out: &mut Vec<u8>) {
-    if field.encoding == Encoding::Fixed {
-        return out.resize(out.len() + field.raw.len(), 0);
-    }
-    let goes_on = |byte: Option<&u8>| byte.is_some_and(|byte| byte & 0x80 != 0);
-    for (n, byte) in field.raw.iter().enumerate() {
-        let inside = n > 0 && goes_on(field.raw.get(n - 1));
-        out.push(match (inside, goes_on(Some(byte))) {
-            (false, false) => 2,
-            (false, true) => 0x84,
-            (true, true) => 0x80,
-            (true, false) => 1,
-        });
-    }
-}
-
-/// Another one, for a number that a blank one is.
-fn other_blank(blank: &mut [u8]) {
-    if let Some(byte) = blank.iter_mut().rfind(|byte| matches!(byte, 1 | 2)) {
-        *byte += 1;
     }
 }
 

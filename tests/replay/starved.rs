@@ -19,19 +19,22 @@ use standin::replay::{Mode, Options, Profile, run};
 
 use std::io::Write;
 
-#[test]
-fn a_schedule_that_no_thread_can_keep() {
-    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
-    let profile = Profile {
+/// 300 requests within a third of a millisecond.
+fn all_at_once() -> Profile {
+    Profile {
         mode: Mode::Rate,
-        // All within a millisecond.
         rate: Some(1_000_000.0),
         max_rate: 2_000_000.0,
         arrivals: Arrivals::Constant,
         max_lateness: Span(Duration::from_millis(1)),
         ..Profile::default()
-    };
-    let result = run(Arc::new(plain(300, 1, 300)), Options::new(&format!("http://{addr}"), profile)).unwrap();
+    }
+}
+
+#[test]
+fn a_schedule_that_no_thread_can_keep() {
+    let addr = server(|_, _, stream| stream.write_all(OK).is_ok());
+    let result = run(Arc::new(plain(300, 1, 300)), Options::new(&format!("http://{addr}"), all_at_once())).unwrap();
     assert_eq!(result.requests.answered, 300, "{:?}", result.requests);
     assert!(!result.valid);
     let said = result.invalid_because.join("\n");
@@ -43,15 +46,7 @@ fn a_schedule_that_no_thread_can_keep() {
 #[test]
 fn a_schedule_that_no_thread_can_keep_against_a_target_that_hangs_up() {
     let addr = server(|_, _, _| false);
-    let profile = Profile {
-        mode: Mode::Rate,
-        rate: Some(1_000_000.0),
-        max_rate: 2_000_000.0,
-        arrivals: Arrivals::Constant,
-        max_lateness: Span(Duration::from_millis(1)),
-        abort_error_rate: 1.0,
-        ..Profile::default()
-    };
+    let profile = Profile { abort_error_rate: 1.0, ..all_at_once() };
     let result = run(Arc::new(plain(300, 1, 300)), Options::new(&format!("http://{addr}"), profile)).unwrap();
     assert_eq!((result.requests.planned, result.requests.answered), (300, 0), "{:?}", result.requests);
     let said = result.invalid_because.join("\n");

@@ -283,8 +283,8 @@ mod tests {
         Arc::new(endpoints)
     }
 
-    /// (passed, failed, what was wrong) of each check for one answer of `GET /a`.
-    fn checked(yaml: &str, captured: &[u8], status: u16, live: &[u8]) -> Vec<(u64, u64, String)> {
+    /// What comes of the checks for one answer of `GET /a`.
+    fn results(yaml: &str, captured: &[u8], status: u16, live: &[u8]) -> Vec<Check> {
         let rules = rules(yaml);
         let checks = Checks::new(&rules, endpoints());
         let facts = Facts::of(captured, &wanted(&rules), &mut Shapes::default());
@@ -298,8 +298,14 @@ mod tests {
         };
         let mut tallies = Vec::new();
         checks.look(0, Some(&expect), (status, None), live, &mut tallies);
+        checks.results(&tallies)
+    }
+
+    /// (passed, failed, what was wrong) of each of them.
+    fn checked(yaml: &str, captured: &[u8], status: u16, live: &[u8]) -> Vec<(u64, u64, String)> {
         let what = |check: &Check| check.because.first().map(|because| because.what.clone()).unwrap_or_default();
-        checks.results(&tallies).iter().map(|check| (check.passed, check.failed, what(check))).collect()
+        let checks = results(yaml, captured, status, live);
+        checks.iter().map(|check| (check.passed, check.failed, what(check))).collect()
     }
 
     fn live(head: &str, body: &str) -> Vec<u8> {
@@ -353,20 +359,7 @@ mod tests {
         }
         assert_eq!(checked("{json: shape}", &cut, 200, JSON), [(0, 0, String::new())]);
         assert_eq!(checked("{headers: {etag: present}}", JSON, 200, b""), [(0, 0, String::new())]);
-        let rules = rules("{json: shape}");
-        let checks = Checks::new(&rules, endpoints());
-        let facts = Facts::of(JSON, &wanted(&rules), &mut Shapes::default());
-        let expect = Response {
-            status: 200,
-            grpc: None,
-            first_byte: 0,
-            last_byte: 0,
-            bytes: Vec::new(),
-            facts: Some(Arc::new(facts)),
-        };
-        let mut tallies = Vec::new();
-        checks.look(0, Some(&expect), (200, None), &cut, &mut tallies);
-        let result = &checks.results(&tallies)[0];
+        let result = &results("{json: shape}", JSON, 200, &cut)[0];
         assert_eq!((result.unchecked, result.met), (1, true));
     }
 
