@@ -1,6 +1,7 @@
 //! Outcomes as figures: histograms, what processes, cgroups and runtimes use, distances between distributions.
 
 pub mod cgroup;
+mod descriptors;
 mod histogram;
 pub mod process;
 pub mod runtime;

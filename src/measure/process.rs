@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::descriptors::{self, Descriptors};
+
 /// Clock ticks per second in `/proc/PID/stat`; 100 on every Linux that userspace sees.
 const TICKS_PER_SECOND: u64 = 100;
-/// Descriptors looked at; a process with more has so many at least.
-const DESCRIPTORS_MAX: usize = 20_000;
 
 /// A process at one moment: what costs two small files to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Details {
     pub pss: Option<u64>,
     /// Open descriptors. None: not ours to see.
     pub descriptors: Option<u64>,
-    /// Sockets among them.
+    /// Sockets among them, or among the first 4,096.
     pub sockets: Option<u64>,
 }
 
@@ -70,7 +70,8 @@ pub fn sample(pid: u32) -> Option<Sample> {
     })
 }
 
-/// Looks at a process more closely; none when it does not exist.
+/// Looks at a process more closely, with rests: of one with thousands of descriptors it takes some hundred milliseconds. None
+/// when it does not exist.
 pub fn details(pid: u32) -> Option<Details> {
     let mut details = Details::default();
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
@@ -84,17 +85,7 @@ pub fn details(pid: u32) -> Option<Details> {
     }
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
     details.pss = rollup.and_then(|text| number(&text, "Pss:")).map(|kib| kib * 1024);
-    if let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) {
-        let (mut all, mut sockets) = (0, 0);
-        for file in files.flatten().take(DESCRIPTORS_MAX) {
-            all += 1;
-            if all % 64 == 0 {
-                // Thousands take milliseconds: who has something to send goes first.
-                std::thread::yield_now();
-            }
-            sockets +=
-                u64::from(fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")));
-        }
+    if let Some(Descriptors { all, sockets }) = descriptors::count(pid) {
         (details.descriptors, details.sockets) = (Some(all), Some(sockets));
     }
     Some(details)

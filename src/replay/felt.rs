@@ -23,11 +23,14 @@ use super::pacer::now;
 use super::profile::Profile;
 use super::response::{Asked, Reader};
 use super::safety::Target;
+use super::seat;
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(100);
-/// Every so manieth look goes into what costs more.
-const DETAILS: usize = 10;
+/// Time between two looks into what costs more, at least.
+const DETAILS_NS: u64 = 1_000_000_000;
+/// At most one part in so many of the time goes into them: the page tables of a large process take long to walk.
+const DETAILS_SHARE: u64 = 100;
 /// Time between two requests for metrics.
 const METRICS: Duration = Duration::from_secs(1);
 /// Longest wait for an answer to one.
@@ -199,13 +202,19 @@ fn watch(pid: Option<u32>, group: Option<&Cgroup>, stop: &AtomicBool) -> Vec<Loo
         return looks;
     }
     let (begun, mut every) = (Instant::now(), LOOK);
+    let mut closely_at = now() + DETAILS_NS;
     while !stop.load(Ordering::Relaxed) {
         let due = begun + every * looks.len() as u32;
         if let Some(wait) = due.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) {
             thread::park_timeout(wait);
             continue;
         }
-        looks.push(look(looks.len().is_multiple_of(DETAILS)));
+        let (closely, used_before) = (now() >= closely_at, seat::used().cpu_ns);
+        looks.push(look(closely));
+        if closely {
+            let used = seat::used().cpu_ns - used_before;
+            closely_at = now() + DETAILS_NS.max(used * DETAILS_SHARE);
+        }
         if looks.len() >= LOOKS_MAX {
             every_other(&mut looks);
             every *= 2;
