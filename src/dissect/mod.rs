@@ -122,6 +122,7 @@ impl Dissector {
 
     /// The capture is over: decides what is undecided.
     pub fn finish(&mut self, visitor: &mut impl Visitor) {
+        visitor.over();
         while let Some(oldest) = self.fragments.oldest() {
             self.give_up_datagram(oldest, visitor);
         }

@@ -75,6 +75,8 @@ pub trait Visitor {
     fn limit(&mut self, _name: &'static str) {}
     /// Both sides of a flow have come to their end. It stays known, for packets that come late.
     fn ended(&mut self, _flow: u64, _how: Ending) {}
+    /// The capture is over: all flows that are still open are closed next, though nobody did.
+    fn over(&mut self) {}
     /// The flow is forgotten (port reuse, limit, capture's end): nothing more is told of it.
     fn close(&mut self, _flow: u64) {}
     /// No later event can touch packets up to and including `last`: they may be written.

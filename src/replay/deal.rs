@@ -73,6 +73,8 @@ pub struct Dealer<'a> {
     allowed: u64,
     /// Requests dealt in this round, of all copies.
     dealt: u64,
+    /// There are further rounds, as long as the schedule wants more.
+    repeats: bool,
     /// The schedule has come to its end.
     over: bool,
     /// Whole rounds may be handed out at once.
@@ -127,6 +129,7 @@ impl<'a> Dealer<'a> {
             position: 0,
             allowed: 0,
             dealt: 0,
+            repeats: false,
             over: false,
             by_rounds: false,
             cut_short: false,
@@ -150,7 +153,7 @@ impl<'a> Dealer<'a> {
             self.met.lock().unwrap_or_else(PoisonError::into_inner).digest = Some(sessions.digest);
             self.sessions = Some(sessions.of);
         }
-        let repeats = self.profile.requests.is_some() || self.profile.duration.is_some() && self.rounds_follow();
+        self.repeats = self.profile.requests.is_some() || self.profile.duration.is_some() && self.rounds_follow();
         self.copies = Copies::new(self.profile, feed.is_pipe());
         loop {
             let mut failed = None;
@@ -168,11 +171,11 @@ impl<'a> Dealer<'a> {
             self.copies.is_long_enough();
             self.over = self.over || !self.due(each);
             self.lives.all_known = feed.is_kept();
-            if self.lives.all_known || !repeats {
+            if self.lives.all_known || !self.repeats {
                 kept();
             }
-            if self.over || !again || !repeats || self.dealt == 0 {
-                self.cut_short = repeats && !again && !self.over;
+            if self.over || !again || !self.repeats || self.dealt == 0 {
+                self.cut_short = self.repeats && !again && !self.over;
                 if !stop.load(Ordering::Relaxed) && !self.over {
                     self.rest(each);
                 }
@@ -204,12 +207,17 @@ impl<'a> Dealer<'a> {
 
     /// The next round begins where one more request would have come.
     fn next_round(&mut self) {
+        self.round += 1;
+        self.base = u64::from(self.round).saturating_mul(self.round_ns());
+        self.dealt = 0;
+    }
+
+    /// From one round's begin to the next one's, as far as the capture is known.
+    fn round_ns(&self) -> u64 {
         let (first, last) = self.span.unwrap_or_default();
         let gaps = self.allowed.saturating_sub(1);
         let gap = (last - first).checked_div(gaps).map_or(LONE_NS, |gap| gap.max(1));
-        self.round += 1;
-        self.base = u64::from(self.round).saturating_mul(last - first + gap);
-        self.dealt = 0;
+        last - first + gap
     }
 
     /// False when nothing more is to be dealt.
@@ -265,7 +273,11 @@ impl<'a> Dealer<'a> {
             Dealt::Closed(Closing { connection, opened, at }) => {
                 let since = held.base.saturating_add(offset);
                 let on_clock = |instant: u64| since.saturating_add(instant.saturating_sub(self.origin.unwrap_or(0)));
-                let at = self.schedule.closes(on_clock(*opened), on_clock(*at));
+                // What nobody closed is open until its like of the next round is, so that a target has as many to hold all the
+                // time; in the last round until the run is over.
+                let lasting =
+                    || if self.repeats { on_clock(*opened).saturating_add(self.round_ns()) } else { u64::MAX };
+                let at = self.schedule.closes(on_clock(*opened), at.map_or_else(lasting, on_clock));
                 return each(Errand::Close(Lane { round: held.round, copy, connection: *connection }, at));
             }
         };

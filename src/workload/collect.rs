@@ -36,8 +36,8 @@ pub trait Listener {
     fn answers(&mut self, number: u64, response: Response);
     /// It never will be.
     fn unanswered(&mut self, number: u64);
-    /// Nothing more comes on this connection, since an instant; of one that nobody closed, the capture's last one.
-    fn closes(&mut self, connection: u32, at: u64);
+    /// Nothing more comes on this connection, since an instant; none: it is open at the capture's end.
+    fn closes(&mut self, connection: u32, at: Option<u64>);
     /// `position`: capture bytes read so far; `held`: bytes of messages being read. After each packet.
     fn reads(&mut self, position: u64, held: usize);
 }
@@ -68,6 +68,8 @@ pub struct Collector<L = Gather> {
     open: HashMap<u64, Dialogue>,
     /// Flows that were reset, and when: what their peers had sent by then may still come.
     reset: VecDeque<(u64, u64)>,
+    /// The capture is over.
+    over: bool,
     begun: u64,
     position: u64,
     /// Bytes of messages being read.
@@ -87,6 +89,8 @@ struct Dialogue {
     responses: Reading,
     /// When bytes came last, on any side.
     heard: u64,
+    /// When it was reset.
+    reset: Option<u64>,
     /// What it says in several messages at once, since it does.
     lanes: Lanes,
     /// The request that is not complete yet.
@@ -159,6 +163,7 @@ impl<L: Listener> Collector<L> {
             source: None,
             open: HashMap::new(),
             reset: VecDeque::new(),
+            over: false,
             begun: 0,
             position: 0,
             held: 0,
@@ -166,7 +171,7 @@ impl<L: Listener> Collector<L> {
         }
     }
 
-    /// The capture is over.
+    /// The capture is over.over.
     pub fn end(mut self) -> (L, LeftOut) {
         let mut open: Vec<u64> = self.open.keys().copied().collect();
         open.sort_unstable();
@@ -470,8 +475,15 @@ impl<L: Listener> Visitor for Collector<L> {
                     self.reset.retain(|(_, flow)| open.contains_key(flow));
                 }
                 self.reset.push_back((self.now, flow));
+                if let Some(dialogue) = self.open.get_mut(&flow) {
+                    dialogue.reset = Some(self.now);
+                }
             }
         }
+    }
+
+    fn over(&mut self) {
+        self.over = true;
     }
 
     fn close(&mut self, flow: u64) {
@@ -490,6 +502,7 @@ impl<L: Listener> Visitor for Collector<L> {
         self.held = self.held.saturating_sub(dialogue.held());
         dialogue.asking.iter().for_each(|number| self.listener.lost(*number));
         dialogue.unanswered.iter().for_each(|number| self.listener.unanswered(*number));
-        self.listener.closes(dialogue.connection, self.now);
+        let at = dialogue.reset.or((!self.over).then_some(self.now));
+        self.listener.closes(dialogue.connection, at);
     }
 }

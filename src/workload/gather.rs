@@ -87,7 +87,7 @@ impl Listener for Gather {
 
     fn unanswered(&mut self, _number: u64) {}
 
-    fn closes(&mut self, _connection: u32, _at: u64) {}
+    fn closes(&mut self, _connection: u32, _at: Option<u64>) {}
 
     fn reads(&mut self, _position: u64, _held: usize) {}
 }

@@ -61,8 +61,8 @@ struct Spoken {
     /// Exchanges that are not told yet.
     pending: u32,
     opened: u64,
-    /// When it was closed, if it was.
-    closed: Option<u64>,
+    /// As [`Closing::at`], when that is known.
+    closed: Option<Option<u64>>,
 }
 
 /// An exchange that was not told yet. `begun`: where in the capture.
@@ -275,7 +275,7 @@ impl Listener for Teller<'_> {
         };
     }
 
-    fn closes(&mut self, connection: u32, at: u64) {
+    fn closes(&mut self, connection: u32, at: Option<u64>) {
         if let Some(spoken) = self.lines.get_mut(&connection) {
             spoken.closed = Some(at);
             self.close_if_told(connection);

@@ -97,8 +97,8 @@ pub struct Closing {
     pub connection: u32,
     /// As [`Turn::opened`].
     pub opened: u64,
-    /// When it was closed, nanoseconds from the capture's start; of one that was open at the capture's end, that.
-    pub at: u64,
+    /// When it was closed, nanoseconds from the capture's start; none: it was open at the capture's end.
+    pub at: Option<u64>,
 }
 
 impl Workload {
@@ -150,7 +150,7 @@ impl Workload {
                 let place = session.connections.get(step.connection as usize);
                 let opened = place.map_or(step.at, |connection| connection.opened);
                 let over = step.heard_at().unwrap_or(step.at);
-                let at = place.and_then(|connection| connection.closed).unwrap_or(over);
+                let at = Some(place.and_then(|connection| connection.closed).unwrap_or(over));
                 events.push(Event::Closed(Closing { connection, opened, at }));
             }
         }

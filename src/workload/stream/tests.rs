@@ -1,7 +1,7 @@
 //! However long a capture is, no more is remembered of it at a time.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use etherparse::PacketBuilder;
@@ -152,7 +152,7 @@ impl Listener for Watch<'_> {
         self.teller.unanswered(number);
     }
 
-    fn closes(&mut self, connection: u32, at: u64) {
+    fn closes(&mut self, connection: u32, at: Option<u64>) {
         self.teller.closes(connection, at);
     }
 
@@ -204,6 +204,32 @@ fn ten_times_as_much_is_remembered_no_longer() {
     assert!(edges > connections && edges_of_ten > 9 * edges, "{edges} {edges_of_ten}");
     assert_eq!(most_of_ten, most);
     assert!(most.lines <= 3 * AT_ONCE as usize && most.unclosed <= 2 * AT_ONCE as usize, "{most:?}");
+}
+
+#[test]
+fn tells_when_a_connection_was_closed_or_that_nobody_did() {
+    let mut tape = Tape::new();
+    let mut talks = [0, 1, 2].map(|number| tape.open(number));
+    (0..).zip(&mut talks).for_each(|(number, talk)| tape.exchange(talk, number));
+    let [finished, reset, _open] = talks;
+    // A fourth one is reset.
+    tape.close(finished, 1);
+    let finished_at = (tape.micros - 20_000) * 1000;
+    tape.close(reset, 4);
+    let reset_at = (tape.micros - 20_000) * 1000;
+    let mut closed = BTreeMap::new();
+    let mut each = |event| {
+        if let Event::Closed(closing) = event {
+            closed.insert(closing.connection, closing.at);
+        }
+    };
+    let wanted = Wanted::default();
+    let mut collector = Collector::telling(Teller::new(&mut each, &wanted));
+    crate::dissect::run(Box::new(Cursor::new(tape.bytes)), &mut collector).unwrap();
+    collector.end().0.tell(usize::MAX);
+    // From the first packet on.
+    let since_first = |at: u64| Some(at - 20_000_000);
+    assert_eq!(closed, BTreeMap::from([(0, since_first(finished_at)), (1, since_first(reset_at)), (2, None)]));
 }
 
 #[test]
