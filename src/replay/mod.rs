@@ -61,6 +61,8 @@ pub use checks::wanted;
 pub use edits::{EnvSecret, Marker, SecretRule, Secrets};
 pub use felt::Watch;
 pub use identities::Identities;
+#[cfg(fuzzing)]
+pub use link::hostile;
 pub use outcome::{End, Failure, Outcome};
 pub use outcomes::Outcomes;
 pub use profile::{Mode, Profile, ProfileError, Protocol, Who};

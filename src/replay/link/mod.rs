@@ -20,6 +20,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use h2::Http2;
+#[cfg(fuzzing)]
+pub use h2::hostile;
 pub use pipe::Pipe;
 pub use route::{Address, Route, Speaks};
 pub use tls::{Tls, TlsError};

@@ -33,6 +33,8 @@ use super::{Failure, Pacer, Reader, Readiness, Route, Timing, now};
 use call::Stop;
 use line::Line;
 use request::Message;
+#[cfg(fuzzing)]
+pub use session::hostile;
 use wire::{Talk, Wire};
 
 /// Connections in a row that a request is ready to open to a target that says at once that it goes away.

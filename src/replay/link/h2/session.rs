@@ -4,6 +4,8 @@
 //! the crate `http` made for each head, tables behind locks, a wake-up for each step. It writes frames at once, and reads a
 //! response where it lies.
 
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod reading;
 
 use std::collections::VecDeque;

@@ -4,8 +4,6 @@ mod content;
 
 use proptest::prelude::*;
 
-use content::post;
-
 use super::super::super::Failure;
 use super::super::call::Stop;
 use super::super::frame::{self, ACK, Code, END_HEADERS, END_STREAM, HEAD, Head, kind};
@@ -422,24 +420,38 @@ fn who_brings_nothing_or_reads_nothing_is_ended() {
 }
 
 proptest! {
-    /// Whatever comes: no panic, and memory within bounds.
+    /// Whatever comes, in frames and in none.
     #[test]
-    fn hostile_frames_are_no_panic(frames in prop::collection::vec(
-        (0u8..12, any::<u8>(), 0u32..6, prop::collection::vec(any::<u8>(), 0..40)), 0..60), cut in 1usize..50) {
-        let mut session = asking();
-        let _ = ask(&mut session, &post(100_000));
-        session.went(1, 1);
-        let bytes: Vec<u8> = frames.iter().flat_map(|(kind, flags, stream, payload)| frame(*kind, *flags, *stream, payload)).collect();
-        let end = bytes.chunks(cut).try_for_each(|piece| {
-            session.read(piece, 1)?;
-            let len = session.unwritten().len();
-            session.went(len / 2, 1);
-            Ok(())
-        });
-        if let Err(code) = end {
-            session.end(code);
-        }
-        [1, 3, 5].into_iter().for_each(|stream| drop(session.leave(stream)));
-        prop_assert!(session.unwritten().len() < 300_000);
+    fn hostile_frames_change_nothing_of_what_must_hold(
+        way: u8, step: u8, frames in prop::collection::vec(hostile_frame(), 0..60), rest in prop::collection::vec(any::<u8>(), 0..20)
+    ) {
+        super::hostile::serve(&[&[way, step][..], &frames.concat(), &rest].concat());
     }
+}
+
+/// A frame that may be anything, or nearly proper.
+fn hostile_frame() -> impl Strategy<Value = Vec<u8>> {
+    let streams = (0u32..8, prop::sample::select(vec![0, 1, 3, 5]));
+    let any_frame = (0u8..12, any::<u8>(), 0u32..6, prop::collection::vec(any::<u8>(), 0..40))
+        .prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload));
+    let sets = prop::collection::vec((1u16..7, prop::sample::select(vec![0, 1, 10, 4096, 16_384, 1 << 20])), 0..3);
+    prop_oneof![
+        any_frame,
+        sets.prop_map(|all| settings(&all)),
+        (streams.clone(), prop::sample::select(vec![0, 1, 30_000, MOST as u32]))
+            .prop_map(|((_, stream), more)| number(kind::WINDOW_UPDATE, stream, more)),
+        streams.clone().prop_map(|(code, stream)| number(kind::RST_STREAM, stream, code)),
+        streams.clone().prop_map(|(flags, stream)| headers(
+            (flags & 1) as u8,
+            stream,
+            &[OK, &[0x40, 1, b'a', 1, b'b']].concat()
+        )),
+        streams.clone().prop_map(|(len, stream)| frame(
+            kind::DATA,
+            (len & 1) as u8,
+            stream,
+            &vec![7; len as usize * 2000]
+        )),
+        streams.prop_map(|(_, last)| frame(kind::GOAWAY, 0, 0, &[last.to_be_bytes(), [0; 4]].concat())),
+    ]
 }

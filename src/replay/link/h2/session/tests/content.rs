@@ -8,7 +8,7 @@ use super::super::{MOST, WINDOW};
 use super::{END_STREAM, OK, ask, greeted, headers, number, sent, settings};
 use crate::replay::response::{Asked, Reader};
 
-pub fn post(len: usize) -> Vec<u8> {
+fn post(len: usize) -> Vec<u8> {
     let content: Vec<u8> = (0..len).map(|n| n as u8).collect();
     [format!("POST / HTTP/1.1\r\nContent-Length: {len}\r\n\r\n").as_bytes(), &content].concat()
 }
