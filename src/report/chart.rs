@@ -99,7 +99,7 @@ where
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let value = |y: &f64| match chart.scale {
-        Scale::Rate if *y < 10.0 => format!("{y:.1}/s"),
+        Scale::Rate if 0.0 < *y && *y < 10.0 => format!("{y:.1}/s"),
         Scale::Rate => format!("{}/s", count(y.round() as u64)),
         Scale::Micros => micros(*y),
         Scale::Bytes => bytes(*y as u64),

@@ -7,7 +7,7 @@ use crate::run::Warmup;
 use super::data::{Audit, Inspect, Manifest, Results, Run};
 use super::document::{Block, Curve, Document, Part, Section, Table, Tone, Verdict};
 use super::over_time;
-use super::show::{bytes, count, micros, plain, share};
+use super::show::{bytes, count, measured, micros, plain, share};
 
 /// A document of all results that there are.
 pub fn compose(results: &Results) -> Document {
@@ -133,15 +133,15 @@ fn evidence(audit: &Audit) -> Section {
 
 fn latency(runs: &[Run]) -> Section {
     let head = ["", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"];
-    let row = |run: &Run, what: &str, p: &Percentiles| {
-        let times = [p.p50, p.p90, p.p95, p.p99, p.p99_9, p.max].map(|us| micros(us as f64));
-        [vec![format!("{} {what}", run.name)], times.to_vec(), vec![micros(p.mean)]].concat()
+    let row = |run: &Run, what: &str, p: &Percentiles, of: u64| {
+        let times = [p.p50, p.p90, p.p95, p.p99, p.p99_9, p.max].map(|us| measured(us as f64, of));
+        [vec![format!("{} {what}", run.name)], times.to_vec(), vec![measured(p.mean, of)]].concat()
     };
     let rows = runs.iter().flat_map(|run| {
         [
-            row(run, "response", &run.response_time_us),
-            row(run, "service", &run.service_time_us),
-            row(run, "lateness", &run.lateness_us),
+            row(run, "response", &run.response_time_us, run.requests.answered),
+            row(run, "service", &run.service_time_us, run.requests.answered),
+            row(run, "lateness", &run.lateness_us, run.requests.sent),
         ]
     });
     let lead = "Response time counts from the instant a request was meant to leave, service time from the instant it \
@@ -158,7 +158,9 @@ fn curve(run: &Run) -> Curve {
     let p = &run.response_time_us;
     let known = [(0.5, p.p50), (0.9, p.p90), (0.95, p.p95), (0.99, p.p99), (0.999, p.p99_9)];
     let points = histogram(run).filter(|points| !points.is_empty());
-    Curve { label: plain(&run.name), points: points.unwrap_or_else(|| known.map(|(q, us)| (q, us as f64)).to_vec()) }
+    // Nothing was answered, which no line may hide.
+    let known = if p.max.max(p.p50) == 0 { Vec::new() } else { known.map(|(q, us)| (q, us as f64)).to_vec() };
+    Curve { label: plain(&run.name), points: points.unwrap_or(known) }
 }
 
 fn histogram(run: &Run) -> Option<Vec<(f64, f64)>> {

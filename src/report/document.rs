@@ -1,6 +1,6 @@
 //! A report before it has a format: sections of facts, tables, bars and curves.
 
-use super::show::plain;
+use super::show::{plain, short};
 
 /// The whole report.
 #[derive(Debug)]
@@ -109,9 +109,9 @@ impl Table {
 
     /// With all rows.
     pub fn whole(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        let clean = |row: Vec<String>| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>();
+        let clean = |row: Vec<String>| row.iter().map(|cell| short(&plain(cell))).collect::<Vec<_>>();
         let rows: Vec<_> = rows.into_iter().map(clean).collect();
-        let head = head.iter().map(|cell| plain(cell)).collect();
+        let head = head.iter().map(|cell| short(&plain(cell))).collect();
         Self { caption: caption.to_owned(), head, rows, more: 0 }
     }
 }
@@ -156,6 +156,10 @@ pub struct Line {
     pub pieces: Vec<Vec<(f64, f64)>>,
 }
 
+/// No figure of a run is larger, in seconds, microseconds or bytes: one that is comes of a damaged file, and an axis would
+/// have no end for it.
+pub const DRAWN: f64 = 1e18;
+
 /// How values read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
@@ -174,7 +178,7 @@ impl Line {
     pub fn new(label: &str, points: impl IntoIterator<Item = (f64, Option<f64>)>) -> Line {
         let mut pieces: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
         for (at, value) in points {
-            match value.filter(|value| value.is_finite() && at.is_finite()) {
+            match value.filter(|value| value.abs() < DRAWN && at.abs() < DRAWN) {
                 Some(value) => pieces.last_mut().into_iter().for_each(|piece| piece.push((at, value))),
                 None => pieces.push(Vec::new()),
             }

@@ -24,11 +24,15 @@ impl Report for Html {
     }
 }
 
-/// How a cell that is an answer is to be taken: nothing for all others.
+/// Characters of a cell that stay on one line.
+const ON_A_LINE: usize = 40;
+
+/// How a cell that is an answer is to be taken, and which one is too long for a line: nothing for all others.
 pub(super) fn tone(cell: &str) -> askama::filters::Safe<&'static str> {
     askama::filters::Safe(match cell {
         MET => " class=\"good\"",
         NOT_MET => " class=\"bad\"",
+        _ if cell.chars().nth(ON_A_LINE).is_some() => " class=\"long\"",
         _ => "",
     })
 }

@@ -144,6 +144,56 @@ mod tests {
         }
     }
 
+    /// An axis that is too long for its numbers was never done with.
+    #[test]
+    fn axes_have_an_end() {
+        let most = u64::MAX;
+        let point = |at: f64| {
+            format!(
+                r#"{{"at_s":{at:e},"seconds":0.25,"intended":{most},"response_time_us":{{"p50":{most},"max":{most}}},
+                "target":{{"rss":{most},"cpu":1.7e308,"heap":1.7e308}}}}"#
+            )
+        };
+        for far in [1e-300, 1.0, 1e17, 1e19, 4e307, 1.7e308] {
+            let series: Vec<String> = (-1..4).map(|n| point((far * f64::from(n)).clamp(-1.7e308, 1.7e308))).collect();
+            let run = format!(
+                r#"{{"response_time_us":{{"p50":1,"p90":{most},"max":{most}}},"series":[{}]}}"#,
+                series.join(",")
+            );
+            let mut results = Results::new("");
+            results.add("far", &run).unwrap();
+            assert!(html::Html.render(&results).unwrap().contains("Over time"), "{far:e}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_was_measured_of_is_no_time() {
+        let none = r#"{"requests":{"planned":9,"sent":9,"failed":{"reset":9}},"response_time_us":{},"lateness_us":{"p50":3,"p90":4,"p95":5,"p99":6,"p99_9":7,"max":8,"mean":3},
+            "endpoints":[{"endpoint":"GET /none","requests":9,"errors":9,"failed":9}]}"#;
+        let mut results = Results::new("");
+        results.add("deaf", none).unwrap();
+        let text = text::Text.render(&results).unwrap();
+        assert!(!text.contains("0 µs") && text.matches('–').count() > 15 && text.contains("8 µs"), "{text}");
+        assert!(!html::Html.render(&results).unwrap().contains("<svg"), "a line of no times");
+    }
+
+    #[test]
+    fn a_long_path_makes_no_long_table() {
+        let run = format!(
+            r#"{{"response_time_us":{{}},"target":"http://{0}:1","endpoints":[{{"endpoint":"GET /{0}/last","requests":9}}]}}"#,
+            "a<b>".repeat(2000)
+        );
+        let mut results = Results::new("");
+        results.add("long", &run).unwrap();
+        let text = text::Text.render(&results).unwrap();
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest < Some(300) && text.contains("…") && text.contains("/last"), "{longest:?}");
+        let page = html::Html.render(&results).unwrap();
+        assert_eq!(page.matches("<td class=\"long\">").count(), 2, "of the endpoint and of the target");
+        assert!(json::Json.render(&results).unwrap().contains("a<b>a<b>a<b>"));
+        assert!(json::Json.render(&results).unwrap().len() > 16_000, "there it is whole");
+    }
+
     #[test]
     fn a_stranger_s_file_is_refused() {
         let refused = Results::new("").add("notes.json", r#"{"a":1}"#).unwrap_err().to_string();

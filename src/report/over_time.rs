@@ -6,7 +6,7 @@ use crate::run::{Check, Point, PointTarget, TargetCgroup, TargetProcess, TargetR
 use super::compose::verdict;
 use super::data::Run;
 use super::document::{Block, Chart, Line, MET, NOT_MET, Scale, Section, Table, Tone, Verdict};
-use super::show::{bytes, count, micros, plain};
+use super::show::{bytes, count, measured, micros, plain};
 
 /// Reasons shown of what was wrong with answers.
 const REASONS: usize = 10;
@@ -137,11 +137,11 @@ pub fn endpoints(runs: &[Run]) -> Option<Section> {
                 count(endpoint.requests),
                 count(endpoint.errors),
                 ratio(endpoint.status_agreement),
-                micros(time.p50 as f64),
-                micros(time.p95 as f64),
-                micros(time.p99 as f64),
-                micros(time.max as f64),
-                micros(endpoint.service_time_us.p99 as f64),
+                measured(time.p50 as f64, endpoint.answered),
+                measured(time.p95 as f64, endpoint.answered),
+                measured(time.p99 as f64, endpoint.answered),
+                measured(time.max as f64, endpoint.answered),
+                measured(endpoint.service_time_us.p99 as f64, endpoint.answered),
             ]
         });
         let head = ["endpoint", "requests", "errors", "status as captured", "p50", "p95", "p99", "max", "service p99"];

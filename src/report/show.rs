@@ -23,6 +23,11 @@ pub fn micros(number: f64) -> String {
     scaled(number, 1000.0, &["µs", "ms", "s"])
 }
 
+/// A time of some that were measured; of none there is nothing to say.
+pub fn measured(number: f64, of: u64) -> String {
+    if of == 0 && number == 0.0 { "–".to_owned() } else { micros(number) }
+}
+
 fn scaled(mut number: f64, step: f64, units: &[&str]) -> String {
     let mut unit = 0;
     while number >= step && unit + 1 < units.len() {
@@ -50,6 +55,19 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if hostile(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// Characters of a text in a table.
+const SHORT: usize = 120;
+
+/// A text that a table has room for: of a longer one, as the path of a request may be, its beginning and its end.
+pub fn short(text: &str) -> String {
+    let all = text.chars().count();
+    if all <= SHORT {
+        return text.to_owned();
+    }
+    let (front, back) = (SHORT * 2 / 3, SHORT / 3 - 1);
+    text.chars().take(front).chain(['…']).chain(text.chars().skip(all - back)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,7 +77,16 @@ mod tests {
         assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1,234", "1,234,567"]);
         assert_eq!([bytes(12), bytes(1500), bytes(300 << 20)], ["12 B", "1.5 KiB", "300 MiB"]);
         assert_eq!([micros(640.0), micros(12_340.0), micros(2e6)], ["640 µs", "12.3 ms", "2.0 s"]);
+        assert_eq!([measured(0.0, 1), measured(0.0, 0), measured(5.0, 0)], ["0 µs", "–", "5 µs"]);
         assert_eq!([share(1, 8), share(0, 0)], ["12.5 %", "–"]);
+    }
+
+    #[test]
+    fn long_texts_keep_their_ends() {
+        assert_eq!(short(&"é".repeat(120)), "é".repeat(120));
+        let long = short(&format!("GET /{}/last", "é".repeat(5000)));
+        assert_eq!(long.chars().count(), 120);
+        assert!(long.starts_with("GET /éé") && long.contains("é…é") && long.ends_with("éé/last"));
     }
 
     #[test]
