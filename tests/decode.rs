@@ -1,14 +1,12 @@
 //! Frames of every kind as written bytes, any bytes at all, and the captures at hand.
 
+mod checksums;
+mod inside;
+mod peers;
 mod wrappings;
 
-use std::path::Path;
-
-use etherparse::{LaxSlicedPacket, TransportSlice};
-use pcap_parser::traits::PcapNGPacketBlock;
-use pcap_parser::{Block, PcapBlockOwned, PcapError};
 use proptest::prelude::*;
-use standin::decode::{ChecksumState, Layers, What, decode};
+use standin::decode::{Layers, What, decode};
 
 const ETHERNET: &str = "02 00 5e 00 00 01  02 00 5e 00 00 02";
 /// 192.0.2.1:49152 -> 198.51.100.2:80, "hello".
@@ -236,17 +234,6 @@ fn tcp_options() {
 }
 
 #[test]
-fn segmentation_offload_states_no_length() {
-    assert_decodes(
-        101,
-        &TCP4.replacen("00 2d", "00 00", 1),
-        "ip tcp",
-        "keep10 sum:Bad ip4 ip4 keep16 sum:Good keep2 payload5",
-    );
-    assert_decodes(101, &TCP6.replacen("00 19", "00 00", 1), "ipv6 tcp", TCP6_SHOWN);
-}
-
-#[test]
 fn ipv4_options() {
     // Record route with one slot used and one free.
     let frame = "48 00 00 2d 12 34 00 00 40 11 64 88 c0 00 02 01 c6 33 64 02 07 0b 08 c0 00 02 05 00 00 00 00 00 \
@@ -388,195 +375,6 @@ fn address_books() {
     );
 }
 
-#[test]
-fn icmp_errors_quote_packets() {
-    let unreachable = "45 00 00 38 12 34 00 00 40 01 7c 5a c0 00 02 01 c6 33 64 02 03 01 38 a8 00 00 00 00 \
-        45 00 00 2d 12 34 00 00 40 06 7c 60 c0 00 02 01 c6 33 64 02 c0 00 00 50 01 02 03 04";
-    assert_decodes(
-        101,
-        unreachable,
-        "ip icmp ip tcp",
-        "keep10 sum:Good ip4 ip4 keep2 sum:Good keep14 sum:Good ip4 ip4 keep8",
-    );
-    let redirect = "45 00 00 38 12 34 00 00 40 01 7c 5a c0 00 02 01 c6 33 64 02 05 01 69 1d c0 00 02 09 \
-        45 00 00 21 12 34 00 00 40 11 7c 61 c0 00 02 01 c6 33 64 02 c0 00 27 0f 00 0d e8 ba";
-    assert_decodes(
-        101,
-        redirect,
-        "ip icmp ip udp",
-        "keep10 sum:Good ip4 ip4 keep2 sum:Good ip4 keep10 sum:Good ip4 ip4 keep6 sum:Cut",
-    );
-    let echo = "45 00 00 1e 12 34 00 00 40 01 00 00 c0 00 02 01 c6 33 64 02 08 00 00 00 00 01 00 02 61 62";
-    assert_decodes(101, echo, "ip icmp", "keep10 sum:Zero ip4 ip4 keep2 sum:Zero keep4 [icmp data]2");
-    // A quoted datagram's payload belongs to no flow.
-    let whole = format!("45 00 00 3d 12 34 00 00 40 01 00 00 c0 00 02 01 c6 33 64 02 03 01 00 00 00 00 00 00 {UDP4}");
-    let whole = hex(&whole);
-    let layers = decoded(101, &whole, whole.len());
-    assert!(layers.transport.is_none());
-    assert_eq!(layers.not_understood, [("quoted payload", 56..61)]);
-}
-
-#[test]
-fn tunnels() {
-    let ip = |protocol, len: usize| {
-        format!("45 00 {:04x} 00 00 00 00 40 {protocol} 00 00 c0 00 02 01 c6 33 64 02", len + 20)
-    };
-    let udp = |dst, len: usize| format!("{} c0 00 {dst} {:04x} 00 00", ip("11", len + 8), len + 8);
-    let (ip_shown, udp_shown) = ("keep10 sum:Zero ip4 ip4", "keep10 sum:Zero ip4 ip4 keep6 sum:Zero");
-    let tail4 = TCP4_SHOWN.strip_prefix("keep10 ").unwrap();
-    for (head, names, expected) in [
-        (ip("04", 45), "ip", format!("{ip_shown} keep10")),
-        (format!("60000000 002d 04 40 {ADDRESSES6}"), "ipv6", "keep1 label keep4 ip6 ip6 keep10".into()),
-        (format!("{} 0000 0800", ip("2f", 49)), "ip gre", format!("{ip_shown} keep14")),
-        (
-            format!("{} b000 0800 1234 0000 00000001 00000002", ip("2f", 61)),
-            "ip gre",
-            format!("{ip_shown} keep4 sum:Bad keep2 id4 keep14"),
-        ),
-        (
-            format!("{} 1000 88be 00000001 0102030405060708 {ETHERNET} 0800", ip("2f", 75)),
-            "ip gre erspan eth",
-            format!("{ip_shown} keep16 mac mac keep12"),
-        ),
-        (
-            format!("{} 08000000 00000100 {ETHERNET} 0800", udp("12b5", 67)),
-            "ip udp vxlan eth",
-            format!("{udp_shown} keep4 id3 keep1 mac mac keep12"),
-        ),
-        (
-            format!("{} 0c000003 00000100 {ETHERNET} 0800", udp("12b6", 67)),
-            "ip udp vxlan eth",
-            format!("{udp_shown} keep4 id3 keep1 mac mac keep12"),
-        ),
-        (
-            format!("{} 02006558 00000100 01020301 aabbccdd {ETHERNET} 0800", udp("17c1", 75)),
-            "ip udp geneve eth",
-            format!("{udp_shown} keep4 id3 keep5 [geneve option]4 mac mac keep12"),
-        ),
-        (format!("{} 30ff002d 00000001", udp("0868", 53)), "ip udp gtp", format!("{udp_shown} keep4 id4 keep10")),
-        (
-            format!("{} 34ff0035 00000001 00000085 01100900", udp("0868", 61)),
-            "ip udp gtp",
-            format!("{udp_shown} keep4 id4 keep5 [gtp extension]2 keep11"),
-        ),
-        (format!("{} 00000800", udp("1292", 49)), "ip udp gre", format!("{udp_shown} keep14")),
-    ] {
-        assert_decodes(101, &format!("{head} {TCP4}"), &format!("{names} ip tcp"), &format!("{expected} {tail4}"));
-    }
-    let tail6 = TCP6_SHOWN.strip_prefix("keep1 ").unwrap();
-    assert_decodes(101, &format!("{} {TCP6}", ip("29", 65)), "ip ipv6 tcp", &format!("{ip_shown} keep1 {tail6}"));
-    assert_decodes(
-        101,
-        &format!("{} 0000 1234 aabbccdd {TCP6}", udp("0dd8", 73)),
-        "ip udp teredo ipv6 tcp",
-        &format!("{udp_shown} keep2 [teredo origin]6 keep1 {tail6}"),
-    );
-    assert_decodes(
-        101,
-        &format!("{} 0001 0102 aa bbcc 0000000000000000 00 0000 1234 aabbccdd {TCP6}", udp("0dd8", 89)),
-        "ip udp teredo ipv6 tcp",
-        &format!("{udp_shown} keep4 [teredo authentication]12 keep2 [teredo origin]6 keep1 {tail6}"),
-    );
-    // A datagram to a tunnel's port that is none.
-    assert_decodes(101, &format!("{} 4745 5420", udp("12b5", 4)), "ip udp", &format!("{udp_shown} payload4"));
-}
-
-#[test]
-fn nesting_is_bounded() {
-    let deep = "81000001".repeat(1000);
-    let frame = hex(&format!("{ETHERNET} {deep} 0800 {TCP4}"));
-    let layers = decoded(1, &frame, frame.len());
-    assert_eq!(layers.not_understood.last().unwrap().0, "too many layers");
-}
-
-/// Good stays good, bad bad, none none, offloaded offloaded, after addresses and payload were edited.
-#[test]
-fn checksums_keep_their_state() {
-    for (frame, field, value, expected) in [
-        (TCP4, 36, [0xab, 0x59], ChecksumState::Good),
-        (TCP4, 36, [0xab, 0x58], ChecksumState::Bad),
-        (TCP4, 36, [0, 0], ChecksumState::Zero),
-        // The pseudo-header with the segment's length, and without.
-        (TCP4, 36, [0xec, 0x56], ChecksumState::PseudoOnly),
-        (TCP4, 36, [0xec, 0x3d], ChecksumState::PseudoOnly),
-        (UDP4, 26, [0xe8, 0xba], ChecksumState::Good),
-        (UDP4, 26, [0, 0], ChecksumState::Zero),
-        (UDP4, 26, [0xff, 0xff], ChecksumState::Bad),
-        (TCP6, 56, [0x3c, 0x1c], ChecksumState::Good),
-        (TCP6, 56, [0x3c, 0x1d], ChecksumState::Bad),
-    ] {
-        let mut frame = hex(frame);
-        frame[field..field + 2].copy_from_slice(&value);
-        let before = decoded(101, &frame, frame.len());
-        assert_eq!(before.checksums[0].state, expected, "as captured: {value:x?}");
-        let length = before.checksums[0].pseudo.as_ref().unwrap().length;
-        // The card will cut this one up: its sum leaves the length out, and so does the new one.
-        assert_eq!(length == 0, value == [0xec, 0x3d]);
-        for piece in before.pieces.iter().filter(|piece| matches!(piece.what, What::Ipv4 | What::Ipv6)) {
-            frame[piece.start as usize + 3] ^= 0x55;
-        }
-        let last = frame.len() - 1;
-        frame[last] = 0;
-        before.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
-        let after = decoded(101, &frame, frame.len());
-        assert_eq!(after.checksums[0].state, expected, "as written: {value:x?}");
-        assert_eq!(after.checksums[0].pseudo.as_ref().unwrap().length, length);
-        assert_eq!(frame[field..field + 2] == value, expected == ChecksumState::Zero);
-    }
-}
-
-/// Of all payloads, one makes the sum of the pseudo-header the right one.
-#[test]
-fn an_offloaded_checksum_may_be_right_by_accident() {
-    let mut frame = hex(TCP4);
-    frame[36..38].copy_from_slice(&[0xec, 0x56]);
-    let mut right = 0;
-    for value in 0..=u16::MAX {
-        frame[40..42].copy_from_slice(&value.to_be_bytes());
-        let layers = decoded(101, &frame, frame.len());
-        let checksum = &layers.checksums[0];
-        right += u32::from(checksum.state == ChecksumState::Good);
-        assert!(checksum.reads_as(ChecksumState::PseudoOnly, &frame));
-        assert!(!checksum.reads_as(ChecksumState::Bad, &frame) && !checksum.reads_as(ChecksumState::Zero, &frame));
-    }
-    assert!((1..=2).contains(&right), "0 and 0xffff are the same summand: {right}");
-}
-
-/// A checksum over bytes that are missing cannot be checked; what is written does not depend on what stood there.
-#[test]
-fn a_cut_checksum_stays_cut_and_forgets() {
-    let written = [[0xab, 0x59], [0x12, 0x34]].map(|old| {
-        let mut frame = hex(TCP4);
-        frame[36..38].copy_from_slice(&old);
-        let layers = decoded(101, &frame[..43], frame.len());
-        assert_eq!(layers.checksums[0].state, ChecksumState::Cut);
-        layers.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
-        assert_eq!(decoded(101, &frame[..43], frame.len()).checksums[0].state, ChecksumState::Cut);
-        frame
-    });
-    assert_eq!(written[0], written[1]);
-}
-
-/// Outer checksums cover inner ones: written in order, all are right at the end.
-#[test]
-fn checksums_are_written_innermost_first() {
-    let head =
-        format!("45000055 00000000 40110000 c0000201c6336402 c000 12b5 0041 0000 080000000000010000 {ETHERNET}0800");
-    let head = head.replace("0041", "004b").replace("45000055", "4500005f").replacen(
-        "080000000000010000",
-        "0800000000000100",
-        1,
-    );
-    let mut frame = hex(&format!("{head} {TCP4}"));
-    let mut layers = decoded(101, &frame, frame.len());
-    layers.checksums.iter_mut().for_each(|checksum| checksum.state = ChecksumState::Good);
-    frame[70] ^= 1;
-    layers.checksums.iter().for_each(|checksum| checksum.write(&mut frame));
-    let states: Vec<_> =
-        decoded(101, &frame, frame.len()).checksums.into_iter().map(|checksum| checksum.state).collect();
-    assert_eq!(states, [ChecksumState::Good; 4]);
-}
-
 const LINKS: [u32; 30] = [
     0, 1, 6, 7, 9, 10, 12, 14, 50, 101, 104, 105, 108, 113, 127, 129, 147, 192, 219, 228, 229, 239, 258, 276, 281, 282,
     284, 285, 300, 65535,
@@ -622,81 +420,4 @@ proptest! {
         }
         prop_assert_eq!(before.pieces, after.pieces);
     }
-}
-
-/// Calls `each` with every packet of a capture: link type, bytes, wire length.
-fn each_packet(path: &Path, mut each: impl FnMut(u32, &[u8], usize)) {
-    let file = std::fs::File::open(path).unwrap();
-    let Ok(mut reader) = pcap_parser::create_reader(1 << 22, file) else {
-        return;
-    };
-    let mut links = Vec::new();
-    loop {
-        match reader.next() {
-            Ok((used, block)) => {
-                match block {
-                    PcapBlockOwned::LegacyHeader(header) => links = vec![header.network.0 as u32 & 0xffff],
-                    PcapBlockOwned::Legacy(packet) => each(links[0], packet.data, packet.origlen as usize),
-                    PcapBlockOwned::NG(Block::SectionHeader(_)) => links.clear(),
-                    PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                        links.push(interface.linktype.0 as u32)
-                    }
-                    PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-                        if let Some(link) = links.get(packet.if_id as usize) {
-                            each(*link, packet.packet_data(), packet.origlen as usize);
-                        }
-                    }
-                    PcapBlockOwned::NG(_) => {}
-                }
-                reader.consume(used);
-            }
-            Err(PcapError::Incomplete(_)) => {
-                if reader.refill().is_err() {
-                    return;
-                }
-            }
-            Err(_) => return,
-        }
-    }
-}
-
-/// Every packet of the captures at hand is partitioned; where etherparse sees plain TCP or UDP, we see the same.
-#[test]
-fn captures_decode_as_etherparse_sees_them() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
-    let folder = std::env::var_os("STANDIN_CAPTURES").map_or(beside, Into::into);
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        eprintln!("SKIPPED real captures: set STANDIN_CAPTURES to a folder of them");
-        return;
-    };
-    let (mut packets, mut compared) = (0, 0);
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if !path.extension().is_some_and(|extension| extension == "pcap" || extension == "pcapng") {
-            continue;
-        }
-        let mut layers = Layers::default();
-        each_packet(&path, |link, frame, wire| {
-            decode(link, frame, wire as u32, &mut layers);
-            packets += 1;
-            let context = || format!("{:?} packet {packets}: {:?}", path.file_name(), layers.names);
-            assert_eq!(shown(&layers, frame.len()).err(), None, "{}", context());
-            let plain = matches!(
-                layers.names[..],
-                ["eth", "ip" | "ipv6", "tcp" | "udp"] | ["eth", "vlan", "ip" | "ipv6", "tcp" | "udp"]
-            );
-            if let (true, Some(ours), Ok(theirs)) = (plain, &layers.transport, LaxSlicedPacket::from_ethernet(frame)) {
-                let (ports, payload) = match &theirs.transport {
-                    Some(TransportSlice::Tcp(tcp)) => ((tcp.source_port(), tcp.destination_port()), tcp.payload()),
-                    Some(TransportSlice::Udp(udp)) => ((udp.source_port(), udp.destination_port()), udp.payload()),
-                    _ => return,
-                };
-                assert_eq!((ours.src.1, ours.dst.1), ports, "{}", context());
-                assert_eq!(&frame[ours.payload.clone()], payload, "{}", context());
-                compared += 1;
-            }
-        });
-    }
-    eprintln!("{packets} packets, {compared} compared");
-    assert!(compared > 0);
 }
