@@ -169,11 +169,13 @@ mod tests {
     #[test]
     fn what_nothing_was_measured_of_is_no_time() {
         let none = r#"{"requests":{"planned":9,"sent":9,"failed":{"reset":9}},"response_time_us":{},"lateness_us":{"p50":3,"p90":4,"p95":5,"p99":6,"p99_9":7,"max":8,"mean":3},
-            "endpoints":[{"endpoint":"GET /none","requests":9,"errors":9,"failed":9}]}"#;
+            "endpoints":[{"endpoint":"GET /none","requests":9,"errors":9,"failed":9}],
+            "target_process":{"rss_end":4096,"cpu_us_per_request":90000}}"#;
         let mut results = Results::new("");
         results.add("deaf", none).unwrap();
         let text = text::Text.render(&results).unwrap();
         assert!(!text.contains("0 µs") && text.matches('–').count() > 15 && text.contains("8 µs"), "{text}");
+        assert!(text.contains("4.0 KiB") && !text.contains("per answer"), "{text}");
         assert!(!html::Html.render(&results).unwrap().contains("<svg"), "a line of no times");
     }
 

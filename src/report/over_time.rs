@@ -211,7 +211,9 @@ pub fn felt(runs: &[Run]) -> Option<Section> {
 /// The figures that at least one of the runs has.
 fn rows<T>(figures: &[Figure<T>], runs: &[Run], of: impl Fn(&Run) -> Option<&T>) -> Vec<Vec<String>> {
     let row = |(label, figure, show): &Figure<T>| {
-        let values: Vec<Option<f64>> = runs.iter().map(|run| figure(of(run)?)).collect();
+        // Of no answer there is no share.
+        let has = |run: &Run| run.requests.answered > 0 || !label.contains("per answer");
+        let values: Vec<Option<f64>> = runs.iter().map(|run| figure(of(run).filter(|_| has(run))?)).collect();
         let cells = values.iter().map(|value| value.map_or("–".to_owned(), show));
         let row = std::iter::once((*label).to_owned()).chain(cells).collect();
         values.iter().any(Option::is_some).then_some(row)
