@@ -4,7 +4,16 @@
 //! end to end and something in it speaks for that; else a list of numbers when that is likely; all else is not understood. So
 //! bytes that happen to look like a message have at most their tags kept. Paths are made of field numbers, and there are no names: `….protobuf.1.3`.
 
+mod guess;
+mod wire;
+
 use std::ops::Range;
+
+pub use guess::reads_like;
+pub use wire::{NoVarint, varint};
+
+use guess::{Holds, is_boolean};
+use wire::{NoField, Tagged, Wire};
 
 use super::{Content, Kind, Until};
 use crate::limits::PROTOBUF_NESTING_MAX;
@@ -37,15 +46,6 @@ const DAMAGED: &str = "protobuf damaged";
 const CUT: &str = "protobuf field cut";
 const BYTES: &str = "protobuf bytes";
 const TOO_DEEP: &str = "protobuf nested too deep";
-
-/// Field numbers that a guessed message may have: those of two bytes of tag.
-const GUESSED_NUMBER_MAX: u64 = 2047;
-/// Longest list of numbers that is taken for one. Random bytes read as numbers, too.
-const PACKED_MAX: usize = 64;
-/// Lengths of network addresses: a message only where a text in it says so.
-const OF_ADDRESSES: &[usize] = &[4, 6, 16];
-/// Lengths of ids, keys and hashes: no list of numbers.
-const OF_SECRETS: &[usize] = &[8, 16, 20, 24, 28, 32, 48, 64];
 
 /// Reader of one message.
 pub struct Protobuf {
@@ -91,227 +91,6 @@ impl Content for Protobuf {
                 Err(NoField::Malformed) => self.lost = true,
             }
         }
-    }
-}
-
-/// A field: its number, and what follows its tag.
-struct Tagged {
-    number: u64,
-    wire: Wire,
-    /// The value, without the length or the group's end; within the bytes read.
-    value: Range<usize>,
-    /// Behind the field.
-    end: usize,
-}
-
-/// How a value stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wire {
-    Varint,
-    /// 4 or 8 bytes.
-    Fixed,
-    Bytes,
-    Group,
-}
-
-/// Why there is no field.
-enum NoField {
-    /// Bytes are missing; so many, where that is known.
-    Cut(Option<usize>),
-    /// There can't be one.
-    Malformed,
-}
-
-impl Tagged {
-    /// The field that begins `bytes`, inside so many groups.
-    fn read(bytes: &[u8], depth: usize) -> Result<Tagged, NoField> {
-        let (tag, start) = varint(bytes)?;
-        let (number, wire) = (tag >> 3, tag & 7);
-        if number == 0 || tag > u64::from(u32::MAX) || depth > PROTOBUF_NESTING_MAX {
-            return Err(NoField::Malformed);
-        }
-        let rest = &bytes[start..];
-        let (wire, value, end) = match wire {
-            0 => {
-                let end = start + varint(rest)?.1;
-                (Wire::Varint, start..end, end)
-            }
-            1 => (Wire::Fixed, start..start + 8, start + 8),
-            5 => (Wire::Fixed, start..start + 4, start + 4),
-            2 => {
-                let (len, head) = varint(rest)?;
-                let len =
-                    usize::try_from(len).ok().filter(|len| *len <= i32::MAX as usize).ok_or(NoField::Malformed)?;
-                (Wire::Bytes, start + head..start + head + len, start + head + len)
-            }
-            3 => {
-                let mut at = start;
-                loop {
-                    let (tag, len) = varint(&bytes[at..])?;
-                    if tag & 7 == 4 && tag >> 3 == number {
-                        break (Wire::Group, start..at, at + len);
-                    }
-                    at += match Tagged::read(&bytes[at..], depth + 1) {
-                        Ok(field) => field.end,
-                        Err(NoField::Cut(_)) => return Err(NoField::Cut(None)),
-                        Err(malformed) => return Err(malformed),
-                    };
-                }
-            }
-            _ => return Err(NoField::Malformed),
-        };
-        if end > bytes.len() {
-            return Err(NoField::Cut(Some(end - bytes.len())));
-        }
-        Ok(Tagged { number, wire, value, end })
-    }
-}
-
-/// The number that begins `bytes`, and how many bytes it takes: no more than it needs.
-pub fn varint(bytes: &[u8]) -> Result<(u64, usize), NoVarint> {
-    let mut number = 0;
-    for (n, byte) in bytes.iter().take(VARINT_MAX).enumerate() {
-        let bits = u64::from(byte & 0x7F);
-        if n == VARINT_MAX - 1 && *byte > 1 {
-            return Err(NoVarint::Malformed);
-        }
-        number |= bits << (7 * n);
-        if byte & 0x80 == 0 {
-            let padded = *byte == 0 && n > 0;
-            return if padded { Err(NoVarint::Malformed) } else { Ok((number, n + 1)) };
-        }
-    }
-    Err(if bytes.len() < VARINT_MAX { NoVarint::Cut } else { NoVarint::Malformed })
-}
-
-/// Bytes of the longest number.
-const VARINT_MAX: usize = 10;
-
-/// Why there is no number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoVarint {
-    /// Bytes are missing.
-    Cut,
-    /// It is longer than it needs to be, or than it can be.
-    Malformed,
-}
-
-impl From<NoVarint> for NoField {
-    fn from(no: NoVarint) -> NoField {
-        match no {
-            NoVarint::Cut => NoField::Cut(None),
-            NoVarint::Malformed => NoField::Malformed,
-        }
-    }
-}
-
-/// What a field of stated length holds.
-enum Holds {
-    Text,
-    Message,
-    Numbers,
-    Bytes,
-}
-
-impl Holds {
-    fn of(bytes: &[u8]) -> Holds {
-        let text = is_text(bytes);
-        // The commonest tags of messages are white space, and so may begin what is a text otherwise.
-        let spaced = bytes.first().is_some_and(|b| is_space(char::from(*b)));
-        match () {
-            () if bytes.is_empty() => Holds::Message,
-            () if text && !spaced && !(is_announced(bytes) && is_message(bytes)) => Holds::Text,
-            () if is_message(bytes) => Holds::Message,
-            () if text => Holds::Text,
-            () if is_packed(bytes) => Holds::Numbers,
-            () => Holds::Bytes,
-        }
-    }
-}
-
-/// Whether the first field of a message states a length that is printable, as that of a longer text is, and what it covers ends
-/// where `bytes` or a field of them do. Letters and digits state none: of a text, none is ever kept.
-fn is_announced(bytes: &[u8]) -> bool {
-    let states = matches!(bytes, [tag, len, ..] if tag & 7 == 2 && (len.is_ascii_punctuation() || *len == b' '));
-    states && Tagged::read(bytes, 0).is_ok_and(|field| field.wire == Wire::Bytes)
-}
-
-fn is_text(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes)
-        .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !is_space(c)) && !text.chars().all(is_space))
-}
-
-/// Whether numbers, and what encloses them, are read as `old` was, which they take the place of. 0 and 1 are no numbers.
-pub fn reads_like(new: &[u8], old: &[u8], encoding: Encoding) -> bool {
-    match encoding {
-        Encoding::Varints => matches!(Holds::of(new), Holds::Numbers),
-        _ => is_text(new) == is_text(old) && !(encoding == Encoding::Varint && is_boolean(new)),
-    }
-}
-
-fn is_boolean(number: &[u8]) -> bool {
-    matches!(number, [0 | 1])
-}
-
-fn is_space(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r')
-}
-
-/// Whether bytes are fields from end to end, and something speaks for their being a message's: what has tags and booleans only
-/// may be anything, and would be kept.
-fn is_message(bytes: &[u8]) -> bool {
-    let Some(fields) = all_fields(bytes) else { return false };
-    if OF_ADDRESSES.contains(&bytes.len()) { fields.iter().any(|f| has_text(bytes, f)) } else { speaks(bytes, &fields) }
-}
-
-/// The fields that bytes are from end to end, those of a guessed message.
-fn all_fields(bytes: &[u8]) -> Option<Vec<Tagged>> {
-    let (mut at, mut fields) = (0, Vec::new());
-    while at < bytes.len() {
-        let mut field = Tagged::read(&bytes[at..], 0).ok().filter(|field| field.number <= GUESSED_NUMBER_MAX)?;
-        field.value = at + field.value.start..at + field.value.end;
-        at += field.end;
-        fields.push(field);
-    }
-    Some(fields)
-}
-
-/// Whether one of the fields of `bytes` holds more than a byte. Masking changes no length, and so not what this says.
-fn speaks(bytes: &[u8], fields: &[Tagged]) -> bool {
-    fields.iter().any(|field| match field.wire {
-        Wire::Fixed => true,
-        Wire::Varint | Wire::Bytes => field.value.len() > 1,
-        Wire::Group => {
-            let inner = &bytes[field.value.clone()];
-            all_fields(inner).is_some_and(|fields| speaks(inner, &fields))
-        }
-    })
-}
-
-/// Whether a field of `bytes`, which are few, is a text of more than a letter, or a message that has one.
-fn has_text(bytes: &[u8], field: &Tagged) -> bool {
-    let held = &bytes[field.value.clone()];
-    let inside = || all_fields(held).is_some_and(|fields| fields.iter().any(|inner| has_text(held, inner)));
-    match field.wire {
-        Wire::Varint | Wire::Fixed => false,
-        Wire::Group => inside(),
-        Wire::Bytes => match Holds::of(held) {
-            Holds::Text => held.len() > 1,
-            Holds::Message => inside(),
-            Holds::Numbers | Holds::Bytes => false,
-        },
-    }
-}
-
-/// Whether bytes are numbers, as likely as not. Zeros are what stands for bytes that nobody understands.
-fn is_packed(bytes: &[u8]) -> bool {
-    let fits = bytes.len() <= PACKED_MAX && bytes.iter().any(|byte| *byte != 0) && !OF_SECRETS.contains(&bytes.len());
-    fits && {
-        let mut rest = bytes;
-        while let Ok((_, len)) = varint(rest) {
-            rest = &rest[len..];
-        }
-        rest.is_empty()
     }
 }
 
