@@ -39,6 +39,7 @@ mod seat;
 mod series;
 mod slo;
 mod start;
+mod starving;
 mod summary;
 mod tally;
 pub mod target;

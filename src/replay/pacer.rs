@@ -19,6 +19,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::health::Health;
+use super::starving::{Looks, Mark, Queued};
 use super::waiting::{Deadlines, Ticket, Waiting};
 use super::waking::Waking;
 
@@ -53,6 +54,8 @@ pub struct Pacer {
     /// A spell of standing still is only told when it is longer.
     still_over_ns: u64,
     health: Cell<Health>,
+    queued: Queued,
+    looks: Looks,
 }
 
 impl Pacer {
@@ -79,6 +82,8 @@ impl Pacer {
             stopped: Cell::new(false),
             still_over_ns,
             health: Cell::default(),
+            queued: Queued::of_this_thread(),
+            looks: Looks::default(),
         }))
     }
 
@@ -125,6 +130,26 @@ impl Pacer {
     /// As [`Pacer::within`], from now on.
     pub async fn at_most<T>(&self, span: Duration, future: impl Future<Output = T>) -> Option<T> {
         self.within(now().saturating_add(span.as_nanos() as u64), future).await
+    }
+
+    /// What a future gives, and how much later than it could this thread noticed that it was there: it had no processor then.
+    pub async fn noticed<T>(&self, future: impl Future<Output = T>) -> (T, u64) {
+        let mut future = pin!(future);
+        let mut begun = None;
+        let output = poll_fn(|cx| {
+            let output = future.as_mut().poll(cx);
+            if output.is_pending() && begun.is_none() {
+                begun = Some(self.mark());
+            }
+            output
+        })
+        .await;
+        let late_ns = begun.filter(|begun| Looks::matters(now().saturating_sub(begun.at)));
+        (output, late_ns.map_or(0, |begun| self.looks.late_ns(begun, self.mark())))
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { at: now(), queued: self.queued.ns() }
     }
 
     /// Wakes who is due, for ever. When `stop` says so, wakes everybody.
@@ -176,6 +201,7 @@ impl Pacer {
 
     /// Now and then: is there a stop, is a deadline over?
     fn look(&self, at: u64, stop: &impl Fn() -> bool) {
+        self.looks.look(Mark { at, queued: self.queued.ns() });
         self.stopped.set(self.stopped.get() || stop());
         let left = self.deadlines.borrow_mut().wake(at);
         self.next_look.set(at + if left { DEADLINE_STEP_NS } else { LOOK_NS });

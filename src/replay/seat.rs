@@ -1,6 +1,6 @@
 //! A sending thread's place in the machine: a processor of its own, real-time priority, and how long it had to wait.
 
-use std::fs::{self, File};
+use std::fs::File;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -12,6 +12,7 @@ use thread_priority::{
 };
 
 use super::profile::Profile;
+use super::starving::Queued;
 
 /// Low among the real-time priorities: above all that is not real-time, under whatever else is.
 const PRIORITY: u8 = 10;
@@ -82,14 +83,13 @@ pub struct Used {
 /// Of the calling thread.
 pub fn used() -> Used {
     let cpu = clock_gettime(ClockId::ThreadCPUTime);
-    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let waited = schedstat.split_whitespace().nth(1).and_then(|ns| ns.parse().ok());
-    Used { cpu_ns: cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64, run_queue_ns: waited.unwrap_or(0) }
+    Used { cpu_ns: cpu.tv_sec as u64 * 1_000_000_000 + cpu.tv_nsec as u64, run_queue_ns: Queued::of_this_thread().ns() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_pinned_thread_has_one_processor() {

@@ -196,6 +196,13 @@ fn measured(tally: &Tally, of: impl Fn(&Tally) -> u64) -> u64 {
     of(tally) - tally.warm.as_deref().map_or(0, &of)
 }
 
+/// What the generator did not do in time.
+fn own_faults(run: &Run, tally: &Tally) -> Vec<String> {
+    let restrained = tally.restrained as f64 > tally.planned as f64 * RESTRAINED_SHARE;
+    let own = tally.health.faults([&tally.lateness, &tally.sender_lateness], run.profile.max_lateness.0, restrained);
+    shortfall(run, tally).behind(restrained).into_iter().chain(own).collect()
+}
+
 fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
     let answered = measured(tally, |tally| tally.answered);
     let unanswered = match tally.answered {
@@ -223,10 +230,8 @@ fn invalid_because(run: &Run, tally: &Tally, seconds: f64) -> Vec<String> {
             ),
         ),
     ];
-    let restrained = tally.restrained as f64 > tally.planned as f64 * RESTRAINED_SHARE;
-    let own = tally.health.faults([&tally.lateness, &tally.sender_lateness], run.profile.max_lateness.0, restrained);
-    let behind = shortfall(run, tally).behind(restrained);
-    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).chain(behind).chain(own).collect()
+    let reasons = reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why);
+    reasons.chain(own_faults(run, tally)).collect()
 }
 
 /// The rates, requests per second, that requests of a mode with a schedule were meant to have, could have, and had.
@@ -282,7 +287,9 @@ fn kept_back(run: &Run, tally: &Tally) -> impl Iterator<Item = String> {
     let unsent = (unsent > 0).then(|| {
         format!("{unsent} requests were not sent (`unsent`): the target was so far behind when `duration` was over; they are in no response time")
     });
-    shortfall(run, tally).held(tally.held).into_iter().chain(capped).chain(unsent)
+    // Who writes and reads late holds back whoever comes next on the connection: that says nothing of the target.
+    let held = shortfall(run, tally).held(tally.held).filter(|_| own_faults(run, tally).is_empty());
+    held.into_iter().chain(capped).chain(unsent)
 }
 
 fn warnings(run: &Run, tally: &Tally, dealt: &Dealt, seconds: f64) -> Vec<String> {

@@ -40,10 +40,11 @@ impl Worker {
         }
         let asked = now();
         cleared.due.at = asked;
-        let readiness = link.ready().await;
+        let (readiness, noticed_late) = self.pacer.noticed(link.ready()).await;
         self.count(readiness.ok());
         if let Ok(Readiness::Opened | Readiness::Reopened) = readiness {
-            cleared.due.free = due.free.max(due.intended) + now().saturating_sub(asked);
+            let took = now().saturating_sub(asked).saturating_sub(noticed_late);
+            cleared.due.free = due.free.max(due.intended) + took;
         }
         let mut pipe = match readiness.and_then(|_| Pipe::on(link).ok_or(Failure::Connect)) {
             Ok(pipe) => pipe,

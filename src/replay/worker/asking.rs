@@ -100,11 +100,13 @@ impl Worker {
         let deadline = outcome.tried.saturating_add(self.timeout_ns());
         let mut refusals = 0;
         loop {
-            let readiness = link.ready().await?;
+            let (readiness, noticed_late) = self.pacer.noticed(link.ready()).await;
+            let readiness = readiness?;
             if readiness != Readiness::Open {
                 self.count(Some(readiness));
-                // The target took that long to be connected to; that it was begun late is not its fault.
-                outcome.free = outcome.free.max(outcome.intended) + now().saturating_sub(asked);
+                // The target took that long to be connected to; that it was begun or noticed late is not its fault.
+                let took = now().saturating_sub(asked).saturating_sub(noticed_late);
+                outcome.free = outcome.free.max(outcome.intended) + took;
             }
             outcome.written = Some(now());
             match link.exchange(request, leave, reader).await {

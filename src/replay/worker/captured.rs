@@ -128,8 +128,9 @@ impl Worker {
     pub(super) async fn opened(&self, link: &mut Link, instant: u64) -> u64 {
         self.pacer.until(instant).await;
         let begun = now();
-        self.count(link.ready().await.ok());
-        instant.saturating_add(now() - begun)
+        let (readiness, noticed_late) = self.pacer.noticed(link.ready()).await;
+        self.count(readiness.ok());
+        instant.saturating_add((now() - begun).saturating_sub(noticed_late))
     }
 
     /// When the response was there that a request's sender had seen.
