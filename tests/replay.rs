@@ -274,7 +274,9 @@ fn a_search_for_the_highest_rate_says_what_its_schema_says() {
     let kept = top.steps.iter().filter(|step| step.kept).map(|step| step.rps);
     assert_eq!(top.rps, kept.max_by(f64::total_cmp), "{:#?}", top.steps);
     assert!(top.steps.iter().all(|step| step.sent > 0 && step.rps <= 80.0), "{:#?}", top.steps);
-    assert_eq!((low.ended, low.rps, low.steps.len()), (Ended::TooLow, None, 1), "{:#?}", low.steps);
+    assert_eq!((low.ended, low.rps), (Ended::TooLow, None), "{:#?}", low.steps);
+    // One miss would not have been enough to say so.
+    assert!((2..8).contains(&low.steps.len()) && low.steps.iter().all(|step| !step.kept), "{:#?}", low.steps);
     assert_eq!(low.objectives, ["p50 < 1us"]);
 }
 

@@ -5,6 +5,7 @@
 //! records an `outcome`; what `live` responses tell takes the place of captured values. A `tally` counts; `summary` turns
 //! that into a [`RunResult`]. `safety` says where a run may go, `governor` how far.
 
+mod belief;
 mod checks;
 mod copies;
 pub mod curve;

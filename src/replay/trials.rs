@@ -26,7 +26,7 @@ pub(super) fn saturate(feed: Feed, url: &str, options: &Options) -> Result<RunRe
     let mut kept: Vec<(f64, RunResult)> = Vec::new();
     let mut last: Option<RunResult> = None;
     let mut number = 0;
-    let saturation = search(&profile.saturate, profile.max_rate, profile.seed, |rate| {
+    let saturation = search(&profile.saturate, profile.max_rate, |rate| {
         if options.cancel.load(Ordering::Relaxed) {
             return Ok(None);
         }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Saturation {
     /// The highest rate that was kept, requests per second; none when not even the first one was.
     pub rps: Option<f64>,
-    /// The threshold lies in here with 95 % confidence, as far as the trials tell (bootstrap over trials, and no narrower
-    /// than the last interval of the search). None when no rate was found that is too high.
+    /// The threshold lies in here with 95 % probability, as far as the trials tell (Bayes' rule over all of them, some of which
+    /// may be missed by chance). The rate found does. None when no rate was found that is too high.
     pub ci95: Option<[f64; 2]>,
     /// The objectives that a rate was to keep.
     pub objectives: Vec<String>,
