@@ -373,3 +373,30 @@ fn what_the_target_tells_of_itself_is_read() {
         place.replay(&ears.url(), &["--allow-unmasked", "--metrics", "http://192.0.2.7/metrics"]).output().unwrap();
     assert_eq!(code(&nowhere), 2, "{}", String::from_utf8_lossy(&nowhere.stderr));
 }
+
+/// A profile may leave open what flags say, and flags may say otherwise: it is the whole that must make sense.
+#[test]
+fn flags_complete_a_profile_before_it_is_checked() {
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("mode: rate", &[], &["--rate", "5"]),
+        ("{mode: rate, rate: 90}", &["--max-rate", "50"], &["--max-rate", "50", "--rate", "5"]),
+        ("{mode: rate, rate: 30000}", &[], &["--max-rate", "40000"]),
+        ("streams: 2", &[], &["--protocol", "h2c"]),
+        ("cert: c.pem", &[], &["--cert-key", "k.pem"]),
+        ("{mode: saturate, shard: 0/2}", &[], &["--mode", "sessions"]),
+        ("{insecure: true, cacert: ca.pem}", &[], &["--insecure"]),
+        ("connections: 0", &[], &["--connections", "3"]),
+    ];
+    for (profile, wrong, right) in table {
+        let place = Place::new(profile);
+        let with = |flags: &[&str]| {
+            let flags = [&["-q", "--allow-unmasked", "--dry-run"], flags].concat();
+            code(&place.replay("http://127.0.0.1:9", &flags).output().unwrap())
+        };
+        assert_eq!((with(wrong), with(right)), (2, 0), "{profile} {right:?}");
+    }
+    // A search begins no higher than it may go.
+    let place = Place::new("mode: saturate");
+    let flags = ["-q", "--allow-unmasked", "--dry-run", "--max-rate", "20"];
+    assert_eq!(code(&place.replay("http://127.0.0.1:9", &flags).output().unwrap()), 0);
+}

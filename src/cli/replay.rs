@@ -127,7 +127,8 @@ fn profile(args: &ReplayArgs) -> Result<Profile, Failure> {
     let mut profile = if path.extension().is_some() || path.exists() {
         let text = std::fs::read_to_string(path)
             .map_err(|e| usage(format!("cannot read the profile {}: {e}", args.profile)))?;
-        Profile::parse(&args.profile, &text)
+        // Flags may say what it leaves open, and unsay what does not fit.
+        Profile::unchecked(&args.profile, &text)
     } else {
         Profile::built_in(&args.profile)
     }
