@@ -642,6 +642,9 @@ fn nothing_is_sent_to_who_greets_with_a_farewell() {
         });
         let result = replay(gets(3, 5), &url, Profile { mode, connections: 1, ..profile.clone() });
         assert_eq!((result.requests.answered, came.load(Ordering::Relaxed)), (3, 0), "{:?}", result.requests);
+        // The first one was a connection too.
+        let connections = [result.connections.opened, result.connections.reopened];
+        assert_eq!(connections, [2, 1], "{mode:?}");
     }
     // One that always does has no connection to offer; that is found out soon.
     let (opened, counted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -656,7 +659,52 @@ fn nothing_is_sent_to_who_greets_with_a_farewell() {
     let result = replay(gets(1, 0), &url, profile);
     assert_eq!(failed(&result), BTreeMap::from([(Failure::Connect, 1)]));
     assert_eq!((result.requests.sent, counted.load(Ordering::Relaxed)), (0, 0));
-    assert!(opened.load(Ordering::Relaxed) < 10, "{opened:?}");
+    let opened = opened.load(Ordering::Relaxed) as u64;
+    assert!(opened < 10 && result.connections.opened == opened, "{opened} {:?}", result.connections);
+}
+
+/// A request that was refused is sent again, and has no more time then than one that is sent once.
+#[test]
+fn a_request_that_is_sent_again_does_not_have_its_time_again() {
+    const RESET: u8 = 3;
+    let resets = Arc::new(Mutex::new(Vec::new()));
+    let kept = resets.clone();
+    let url = serving(move |_, mut stream| {
+        say(&stream, &[frame(4, 0, 0, &[])]);
+        let Some(first) = asked(&stream) else { return };
+        thread::sleep(Duration::from_millis(1000));
+        // REFUSED_STREAM.
+        say(&stream, &[frame(RESET, 0, first, &[0, 0, 0, 7])]);
+        let mut head = [0; 9];
+        while stream.read_exact(&mut head).is_ok() {
+            stream.read_exact(&mut vec![0; usize::from(head[2])]).unwrap();
+            if head[3] == RESET {
+                kept.lock().unwrap().push(head[8]);
+            }
+        }
+    });
+    let profile = Profile { timeout: Span(Duration::from_secs(2)), ..h2c(Mode::Captured) };
+    let result = replay(gets(2, 600), &url, profile);
+    assert_eq!(failed(&result), BTreeMap::from([(Failure::Timeout, 2)]));
+    // Stream 3 is the second request, 5 the first one again. It was there before the second one.
+    assert_eq!(resets.lock().unwrap().first(), Some(&5), "{resets:?}");
+}
+
+#[test]
+fn what_waits_behind_others_and_never_goes_out_is_not_sent() {
+    let url = serving(|_, stream| {
+        let most = [0x7f, 0xff, 0xff, 0xff];
+        let windows = [frame(4, 0, 0, &[&[0, 4][..], &most].concat()), frame(8, 0, 0, &[0x7f, 0, 0, 0])];
+        say(&stream, &windows);
+        // It takes anything, and reads nothing.
+        thread::sleep(Duration::from_secs(60));
+    });
+    let large = "x".repeat(32 << 20);
+    let large = format!("POST /0 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{large}", large.len());
+    let profile = Profile { timeout: Span(Duration::from_secs(2)), ..h2c(Mode::Captured) };
+    let result = replay(sent(&[&large, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"], 300), &url, profile);
+    assert_eq!(failed(&result), BTreeMap::from([(Failure::Timeout, 2)]));
+    assert_eq!((result.requests.sent, result.requests.planned), (1, 2), "{:?}", result.requests);
 }
 
 #[test]

@@ -49,12 +49,18 @@ pub struct Link {
     pacer: Rc<Pacer>,
     stream: Option<Stream>,
     opened_before: bool,
+    /// Connections of its own.
+    opens: Opens,
     /// Where this is the way of one request after another over HTTP/2.
     http2: Option<Rc<Http2>>,
     /// There, the leave to open a stream.
     seat: Option<Seat>,
     /// The last exchange failed, and the target said that it did nothing with the request.
     unprocessed: bool,
+    /// The last exchange failed before any of the request went out.
+    unwritten: bool,
+    /// When a request that is sent again is answered at the latest.
+    latest: u64,
     /// The connection, after the target has said that it speaks another protocol from here on; with what came behind that.
     upgraded: Option<(Stream, Vec<u8>)>,
 }
@@ -83,6 +89,22 @@ impl Timing {
     }
 }
 
+/// Connections that were opened, whatever came of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opens {
+    /// All of them.
+    pub opened: u64,
+    /// Those in place of one that the target had closed.
+    pub reopened: u64,
+}
+
+impl Opens {
+    /// One more.
+    fn and(self, again: bool) -> Opens {
+        Opens { opened: self.opened + 1, reopened: self.reopened + u64::from(again) }
+    }
+}
+
 /// How a connection came to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -105,9 +127,12 @@ impl Link {
             pacer,
             stream: None,
             opened_before: false,
+            opens: Opens::default(),
             http2: None,
             seat: None,
             unprocessed: false,
+            unwritten: false,
+            latest: u64::MAX,
             upgraded: None,
         }
     }
@@ -120,7 +145,7 @@ impl Link {
     /// Makes sure that the connection is open.
     pub async fn ready(&mut self) -> Result<Readiness, Failure> {
         if let Some(http2) = &self.http2 {
-            let (readiness, seat) = http2.ready().await?;
+            let (readiness, seat) = http2.ready(self.latest).await?;
             self.seat = Some(seat);
             return Ok(readiness);
         }
@@ -134,6 +159,7 @@ impl Link {
         let Some(Ok(stream)) = opening.await else { return Err(Failure::Connect) };
         self.stream = Some(stream);
         let again = std::mem::replace(&mut self.opened_before, true);
+        self.opens = self.opens.and(again);
         Ok(if again { Readiness::Reopened } else { Readiness::Opened })
     }
 
@@ -152,8 +178,9 @@ impl Link {
     ) -> Result<Timing, Failure> {
         if let Some(http2) = self.http2.clone() {
             let Some(seat) = self.seat.take() else { return Err(Failure::Connect) };
-            let done = http2.exchange(seat, request, leave, reader).await;
+            let done = http2.exchange(seat, (request, leave), self.latest, reader).await;
             self.unprocessed = done.as_ref().is_err_and(|ended| ended.unprocessed && !reader.has_begun());
+            self.unwritten = done.as_ref().is_err_and(|ended| !ended.written);
             return done.map_err(|ended| ended.failure);
         }
         let Some(mut stream) = self.stream.take() else { return Err(Failure::Connect) };
@@ -188,6 +215,21 @@ impl Link {
     /// The last exchange failed, and the target said that it did nothing with the request: it may be sent again.
     pub fn was_unprocessed(&self) -> bool {
         self.unprocessed
+    }
+
+    /// The last exchange failed, and none of the request had gone out.
+    pub fn was_unwritten(&self) -> bool {
+        self.unwritten
+    }
+
+    /// What is sent from here on is answered by an instant, or fails: a request that is sent again has no more time for that.
+    pub fn due_by(&mut self, latest: u64) {
+        self.latest = latest;
+    }
+
+    /// Connections opened since this was asked last, by whomever where several share one.
+    pub fn opens(&mut self) -> Opens {
+        self.http2.as_ref().map_or_else(|| std::mem::take(&mut self.opens), |http2| http2.opens())
     }
 
     /// It said so of one request again and again.

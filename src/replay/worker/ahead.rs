@@ -41,7 +41,7 @@ impl Worker {
         let asked = now();
         cleared.due.at = asked;
         let (readiness, noticed_late) = self.pacer.noticed(link.ready()).await;
-        self.count(readiness.ok());
+        self.count(link);
         if let Ok(Readiness::Opened | Readiness::Reopened) = readiness {
             let took = now().saturating_sub(asked).saturating_sub(noticed_late);
             cleared.due.free = due.free.max(due.intended) + took;

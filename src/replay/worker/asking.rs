@@ -30,10 +30,12 @@ pub(super) struct Sent {
 }
 
 impl Worker {
-    pub(super) fn count(&self, readiness: Option<Readiness>) {
+    /// Counts the connections that were opened on a way to the target.
+    pub(super) fn count(&self, link: &mut Link) {
+        let opens = link.opens();
         let mut tally = self.tally.borrow_mut();
-        tally.connections_opened += u64::from(matches!(readiness, Some(Readiness::Opened | Readiness::Reopened)));
-        tally.reconnects += u64::from(readiness == Some(Readiness::Reopened));
+        tally.connections_opened += opens.opened;
+        tally.reconnects += opens.reopened;
     }
 
     /// Sends a request, reads and records its outcome; returns when that was known.
@@ -97,18 +99,23 @@ impl Worker {
     ) -> Result<End, Failure> {
         let mut asked = asked;
         outcome.tried = now();
-        let deadline = outcome.tried.saturating_add(self.timeout_ns());
-        let mut refusals = 0;
+        let (mut refusals, mut deadline) = (0, u64::MAX);
+        link.due_by(deadline);
         loop {
             let (readiness, noticed_late) = self.pacer.noticed(link.ready()).await;
-            let readiness = readiness?;
-            if readiness != Readiness::Open {
-                self.count(Some(readiness));
+            self.count(link);
+            if readiness? != Readiness::Open {
                 // The target took that long to be connected to; that it was begun or noticed late is not its fault.
                 let took = now().saturating_sub(asked).saturating_sub(noticed_late);
                 outcome.free = outcome.free.max(outcome.intended) + took;
             }
-            outcome.written = Some(now());
+            let begun = now();
+            outcome.written = Some(begun);
+            if refusals == 0 {
+                // Sent again, it has no more time than when it was sent once.
+                deadline = begun.saturating_add(self.timeout_ns());
+                link.due_by(deadline);
+            }
             match link.exchange(request, leave, reader).await {
                 Ok(timing) => return Ok(answered(reader, &timing, request.len())),
                 Err(failure) if link.was_unprocessed() => {
@@ -120,7 +127,12 @@ impl Worker {
                     }
                     outcome.refused(asked);
                 }
-                Err(failure) => return Err(failure),
+                Err(failure) => {
+                    if refusals == 0 && link.was_unwritten() {
+                        outcome.written = None;
+                    }
+                    return Err(failure);
+                }
             }
         }
     }

@@ -128,8 +128,8 @@ impl Worker {
     pub(super) async fn opened(&self, link: &mut Link, instant: u64) -> u64 {
         self.pacer.until(instant).await;
         let begun = now();
-        let (readiness, noticed_late) = self.pacer.noticed(link.ready()).await;
-        self.count(readiness.ok());
+        let (_, noticed_late) = self.pacer.noticed(link.ready()).await;
+        self.count(link);
         instant.saturating_add((now() - begun).saturating_sub(noticed_late))
     }
 

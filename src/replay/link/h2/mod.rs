@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 
 use super::route::Speaks;
 use super::tls::is_no_protocol;
-use super::{Failure, Pacer, Reader, Readiness, Route, Timing, now};
+use super::{Failure, Opens, Pacer, Reader, Readiness, Route, Timing, now};
 use call::Stop;
 use line::Line;
 use request::Message;
@@ -47,6 +47,7 @@ pub struct Http2 {
     pacer: Rc<Pacer>,
     state: RefCell<State>,
     opened_before: Cell<bool>,
+    opens: Cell<Opens>,
     /// Those about to send a request.
     line: Line,
 }
@@ -104,24 +105,36 @@ pub struct Ended {
     pub failure: Failure,
     /// The target said that it did nothing with the request: it may be sent again (RFC 9113 §8.7).
     pub unprocessed: bool,
+    /// Some of the request went out before.
+    pub written: bool,
 }
 
 impl From<Failure> for Ended {
     fn from(failure: Failure) -> Ended {
-        Ended { failure, unprocessed: false }
+        Ended { failure, unprocessed: false, written: false }
     }
 }
 
 impl Http2 {
     /// Not open yet.
     pub fn new(route: Arc<Route>, timeout: Duration, pacer: Rc<Pacer>) -> Http2 {
-        let (state, opened_before) = (RefCell::new(State::Closed), Cell::new(false));
-        Http2 { route, timeout, pacer, state, opened_before, line: Line::default() }
+        let (state, opens) = (RefCell::new(State::Closed), Cell::default());
+        Http2 { route, timeout, pacer, state, opened_before: Cell::new(false), opens, line: Line::default() }
     }
 
-    /// Makes sure that the connection is open and that the target allows one stream more.
-    pub async fn ready(&self) -> Result<(Readiness, Seat), Failure> {
-        let deadline = now().saturating_add(self.timeout.as_nanos() as u64);
+    /// What begins at an instant has the timeout, but not beyond `latest`.
+    fn deadline(&self, begun: u64, latest: u64) -> u64 {
+        begun.saturating_add(self.timeout.as_nanos() as u64).min(latest)
+    }
+
+    /// Connections opened since this was asked last.
+    pub fn opens(&self) -> Opens {
+        self.opens.take()
+    }
+
+    /// Makes sure that the connection is open and that the target allows one stream more, by `latest`.
+    pub async fn ready(&self, latest: u64) -> Result<(Readiness, Seat), Failure> {
+        let deadline = self.deadline(now(), latest);
         let (mut readiness, mut useless) = (Readiness::Open, 0);
         let place = self.line.enter();
         loop {
@@ -181,6 +194,7 @@ impl Http2 {
         *opening.opened.borrow_mut() = Some(opened.clone());
         opening.changed.notify_waiters();
         let again = opened.is_ok() && self.opened_before.replace(true);
+        self.opens.update(|opens| if opened.is_ok() { opens.and(again) } else { opens });
         opened.map(|open| (open, if again { Readiness::Reopened } else { Readiness::Opened }))
     }
 
@@ -208,13 +222,13 @@ impl Http2 {
         }
     }
 
-    /// Sends a request and reads its response. With `leave`, the content is held back until the target asks for it (or
-    /// answers), at most that long.
+    /// Sends a request and reads its response, by `latest`. With `leave`, the content is held back until the target asks for
+    /// it (or answers), at most that long.
     pub async fn exchange(
         &self,
         seat: Seat,
-        request: &[u8],
-        leave: Option<Duration>,
+        (request, leave): (&[u8], Option<Duration>),
+        latest: u64,
         reader: &mut Reader,
     ) -> Result<Timing, Ended> {
         let message = Message::of(request, self.route.is_secure(), self.route.authority());
@@ -224,28 +238,28 @@ impl Http2 {
             return Err(failure.into());
         }
         let begun = now();
-        let deadline = begun.saturating_add(self.timeout.as_nanos() as u64);
+        let deadline = self.deadline(begun, latest);
         let mut talk = Talk::begin(wire, message, leave.is_some(), reader);
         if let Some(most) = leave {
             self.pacer.at_most(most, poll_fn(|cx| talk.poll_leave(cx))).await;
             talk.release();
         }
         let done = self.pacer.within(deadline, poll_fn(|cx| talk.poll(cx))).await;
-        let Some(done) = done else {
+        if done.is_none() {
             wire.missed(begun);
-            return Err(Failure::Timeout.into());
+        }
+        let stop = match done.unwrap_or(Err(Stop::Failed(Failure::Timeout))) {
+            Ok(timing) => return Ok(timing),
+            Err(stop) => stop,
         };
-        done.map_err(|stop| self.ended(stop))
-    }
-
-    fn ended(&self, stop: Stop) -> Ended {
-        match stop {
-            Stop::Failed(failure) => failure.into(),
-            Stop::Unprocessed => Ended { failure: Failure::Reset, unprocessed: true },
+        let written = talk.was_written();
+        Err(match stop {
+            Stop::Failed(failure) => Ended { failure, unprocessed: false, written },
+            Stop::Unprocessed => Ended { failure: Failure::Reset, unprocessed: true, written },
             Stop::Reset(code) => {
                 self.route.notes.reset(code);
-                Failure::Reset.into()
+                Ended { failure: Failure::Reset, unprocessed: false, written }
             }
-        }
+        })
     }
 }

@@ -205,6 +205,8 @@ pub struct Talk<'a> {
     stream: u32,
     /// Gets the reader back that is lent to the session.
     reader: &'a mut Reader,
+    /// When what happened, once nobody waits for it any more.
+    left: Option<Timing>,
 }
 
 impl<'a> Talk<'a> {
@@ -213,7 +215,7 @@ impl<'a> Talk<'a> {
         let lent = std::mem::replace(reader, Reader::new(Asked::Other, false));
         let stream = wire.session.borrow_mut().send(message, held, lent);
         wire.go();
-        Talk { wire, stream, reader }
+        Talk { wire, stream, reader, left: None }
     }
 
     /// Ready when the target wants to hear the content, or has answered.
@@ -248,15 +250,24 @@ impl<'a> Talk<'a> {
         Poll::Ready(end.and(timing.ok_or(Stop::Failed(Failure::Protocol))))
     }
 
+    /// Gives up what is not over, and says whether any of the request went out. Bytes that wait for the socket have not.
+    pub fn was_written(mut self) -> bool {
+        self.leave().is_some_and(|timing| timing.written > 0)
+    }
+
     /// Gives the reader back.
     fn leave(&mut self) -> Option<Timing> {
+        if self.left.is_some() {
+            return self.left;
+        }
         let call = self.wire.session.borrow_mut().leave(self.stream)?;
         let (over, timing) = (call.end.is_some() && call.upload.is_none(), call.timing);
         *self.reader = call.reader;
         if !over {
             self.wire.wake();
         }
-        Some(timing)
+        self.left = Some(timing);
+        self.left
     }
 }
 
