@@ -133,6 +133,11 @@ pub const VALUE_FIELDS_KEPT: usize = 1 << 14;
 /// the capture's clock, it is not ahead of this: seconds of some thousand requests a second. What is known of them takes as
 /// much again.
 pub const LOOK_AHEAD_BYTES: usize = 8 << 20;
+/// The same, where a profile scales the times between connections and those inside them apart, so that requests are not due
+/// in the order in which they are read. With factors `c` on the ones and `t` on the others, and connections of a length up to
+/// `L`, a time of `L·|t-c|/c` of the capture must be ahead; all of it, when `c` is 0. So many exchanges may still be waited
+/// for ([`LIVE_EXCHANGES_MAX`]).
+pub const REORDER_BYTES: usize = 16 << 20;
 /// Requests of a capture that are kept to be replayed again, while they are read beside those ahead; a longer capture is
 /// read again.
 pub const TAPE_BYTES_MAX: usize = 16 << 20;

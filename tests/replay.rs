@@ -5,6 +5,7 @@ mod closing;
 mod http2;
 mod pathology;
 mod population;
+mod reordering;
 mod starved;
 mod taxonomy;
 mod transports;

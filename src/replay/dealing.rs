@@ -26,6 +26,8 @@ use super::{Options, ReplayError};
 
 /// How long a run that could begin waits for more to be read: values that go from one request to another are known then.
 const PRIME: Duration = Duration::from_millis(300);
+/// The same where what is due first may be read last.
+const PRIME_REORDERED: Duration = Duration::from_secs(10);
 /// How often the beginning is looked for.
 const LOOK: Duration = Duration::from_millis(1);
 /// How long the end of reading is waited for, once nothing more is wanted: a pipe may be silent for ever.
@@ -73,10 +75,12 @@ impl Dealing {
         let profile = &options.profile;
         let (senders, inboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let closed = profile.mode == Mode::Closed;
+        let prime = if profile.reorders() && !feed.is_pipe() { PRIME_REORDERED } else { PRIME };
         let users = Arc::new(if closed { Users::new(profile.connections, profile.streams) } else { Users::default() });
         let progress = Arc::<Progress>::default();
         let ahead = Arc::<Ahead>::default();
-        let outbox = Outbox::new(senders, ahead.clone(), governor.clone(), progress.clone(), users.clone());
+        let ahead_of = (ahead.clone(), profile.reorders());
+        let outbox = Outbox::new(senders, ahead_of, governor.clone(), progress.clone(), users.clone());
         let reader = Reader {
             profile: profile.clone(),
             identities: options.identities.clone(),
@@ -100,15 +104,15 @@ impl Dealing {
             ended
         })?;
         let dealing = Dealing { endpoints, answers, users, met, progress, thread };
-        dealing.primed(&cancel).map(|dealing| (dealing, inboxes))
+        dealing.primed(&cancel, prime).map(|dealing| (dealing, inboxes))
     }
 
     /// Waits until there is something to send, and a little longer.
-    fn primed(self, governor: &Governor) -> Result<Dealing, ReplayError> {
+    fn primed(self, governor: &Governor, prime: Duration) -> Result<Dealing, ReplayError> {
         let mut first = None;
         while !self.thread.is_finished() && !self.progress.primed.load(Ordering::Relaxed) {
             if self.progress.dealt.load(Ordering::Relaxed) > 0
-                && first.get_or_insert_with(Instant::now).elapsed() > PRIME
+                && first.get_or_insert_with(Instant::now).elapsed() > prime
             {
                 break;
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::limits::LOOK_AHEAD_BYTES;
+use crate::limits::{LOOK_AHEAD_BYTES, REORDER_BYTES};
 
 use super::errand::{Ahead, Errand, Lane};
 use super::governor::Governor;
@@ -98,6 +98,8 @@ pub struct Outbox {
     threads: Vec<UnboundedSender<Vec<Errand>>>,
     batches: Vec<Vec<Errand>>,
     ahead: Arc<Ahead>,
+    /// Bytes of it at most.
+    most: usize,
     governor: Arc<Governor>,
     progress: Arc<Progress>,
     users: Arc<Users>,
@@ -107,17 +109,19 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// One that gives to these threads; to the connections of a closed loop, when there are any.
+    /// One that gives to these threads; to the connections of a closed loop, when there are any. `reorders`: not all that is
+    /// dealt is due before what is dealt later.
     pub fn new(
         threads: Vec<UnboundedSender<Vec<Errand>>>,
-        ahead: Arc<Ahead>,
+        (ahead, reorders): (Arc<Ahead>, bool),
         governor: Arc<Governor>,
         progress: Arc<Progress>,
         users: Arc<Users>,
     ) -> Outbox {
         let batches = threads.iter().map(|_| Vec::new()).collect();
         let (user_of, user_of_session) = (HashMap::new(), HashMap::new());
-        Outbox { threads, batches, ahead, governor, progress, users, user_of, user_of_session }
+        let most = if reorders { REORDER_BYTES } else { LOOK_AHEAD_BYTES };
+        Outbox { threads, batches, ahead, most, governor, progress, users, user_of, user_of_session }
     }
 
     /// Takes an errand; waits while enough others are ahead of it. False: no more are wanted.
@@ -144,7 +148,7 @@ impl Outbox {
         self.batches[thread].push(errand);
         if self.batches[thread].len() >= BATCH {
             self.flush();
-            if self.ahead.bytes() >= LOOK_AHEAD_BYTES / 2 {
+            if self.ahead.bytes() >= self.most / 2 {
                 // Far enough ahead to let go first who has something to send: on a busy processor that would be
                 // milliseconds late otherwise.
                 thread::yield_now();
@@ -180,11 +184,11 @@ impl Outbox {
         let depth = CLOSED_AHEAD.div_ceil(self.users.queued.len().max(1)).max(CLOSED_AHEAD / 64);
         let looks = dealt.is_multiple_of(1 + self.users.queued.len() / 64);
         let sated = |users: &Users, depth| !users.queued.is_empty() && users.least() >= depth;
-        if self.ahead.bytes() >= LOOK_AHEAD_BYTES || looks && sated(&self.users, depth) {
+        if self.ahead.bytes() >= self.most || looks && sated(&self.users, depth) {
             self.flush();
             self.progress.primed.store(true, Ordering::Relaxed);
             self.users.enough.store(true, Ordering::Relaxed);
-            while self.goes_on() && (self.ahead.bytes() >= LOOK_AHEAD_BYTES / 4 * 3 || sated(&self.users, depth / 2)) {
+            while self.goes_on() && (self.ahead.bytes() >= self.most / 4 * 3 || sated(&self.users, depth / 2)) {
                 thread::sleep(LOOK);
             }
             self.users.enough.store(false, Ordering::Relaxed);

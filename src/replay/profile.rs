@@ -383,6 +383,16 @@ impl Profile {
         }
     }
 
+    /// The factor on times inside a connection.
+    pub fn inside_scale(&self) -> f64 {
+        if self.mode == Mode::Sessions { self.think_scale } else { 1.0 }
+    }
+
+    /// Whether requests are due in another order than that in which they were captured.
+    pub fn reorders(&self) -> bool {
+        matches!(self.mode, Mode::Captured | Mode::Sessions) && self.connect_scale != self.inside_scale()
+    }
+
     /// Requests of a closed loop that are on their way at a time.
     pub fn users(&self) -> u32 {
         self.connections.saturating_mul(self.streams)

@@ -48,7 +48,7 @@ pub enum Plan {
 pub struct Schedule {
     mode: Mode,
     speed: f64,
-    think_scale: f64,
+    inside_scale: f64,
     connect_scale: f64,
     end: u64,
     /// Requests that may still be sent.
@@ -68,7 +68,7 @@ impl Schedule {
         Ok(Schedule {
             mode: profile.mode,
             speed: profile.speed,
-            think_scale: profile.think_scale,
+            inside_scale: profile.inside_scale(),
             connect_scale: profile.connect_scale,
             end: profile.duration.map_or(u64::MAX, |span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX)),
             left: profile.requests.unwrap_or(u64::MAX),
@@ -112,11 +112,11 @@ impl Schedule {
 
     /// The capture's clock: connections begin on it, by `connect-scale`; inside, requests have their distance from that.
     fn on_capture_clock(&self, request: &Captured) -> Plan {
-        let think_scale = self.inside_scale();
+        let inside_scale = self.inside_scale;
         let opened = request.opened as f64 * self.connect_scale;
         let at = self.at(request.opened, request.at);
         // Nothing later can come before this, for it is opened before it is used.
-        let earliest = request.at as f64 * self.connect_scale.min(think_scale) / self.speed;
+        let earliest = request.at as f64 * self.connect_scale.min(inside_scale) / self.speed;
         let end = self.end as f64;
         if earliest > end {
             return Plan::Over;
@@ -125,7 +125,7 @@ impl Schedule {
             return Plan::Skip;
         }
         let intent = match (self.mode, request.follows) {
-            (Mode::Sessions, true) => Intent::After((request.think as f64 * think_scale / self.speed) as u64),
+            (Mode::Sessions, true) => Intent::After((request.think as f64 * inside_scale / self.speed) as u64),
             _ => Intent::At(at as u64),
         };
         Plan::Send { intent, opened: Some((opened / self.speed) as u64) }
@@ -133,14 +133,9 @@ impl Schedule {
 }
 
 impl Schedule {
-    /// The factor on times inside a connection.
-    fn inside_scale(&self) -> f64 {
-        if self.mode == Mode::Sessions { self.think_scale } else { 1.0 }
-    }
-
     /// Where an instant of a connection comes to stand.
     fn at(&self, opened: u64, at: u64) -> f64 {
-        let inside = at.saturating_sub(opened) as f64 * self.inside_scale();
+        let inside = at.saturating_sub(opened) as f64 * self.inside_scale;
         (opened as f64 * self.connect_scale + inside) / self.speed
     }
 }
@@ -148,4 +143,41 @@ impl Schedule {
 /// The instants of arrivals at a rate per second that does not change, nanoseconds from 0 on, for ever.
 pub fn instants(arrivals: Arrivals, rate: f64, seed: u64) -> impl Iterator<Item = u64> {
     curve::instants(arrivals, Rate::Lines(vec![(0.0, rate)]), seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Requests are due before others that were captured earlier, but not than those captured more than `L·|t-c|/c`
+        /// earlier: so much must be read ahead, and no more (`limits::REORDER_BYTES`).
+        #[test]
+        fn how_far_ahead_requests_must_be_read(
+            mode in prop::sample::select(vec![Mode::Captured, Mode::Sessions]),
+            (connect_scale, think_scale, speed) in (0.1f64..5.0, 0.0f64..5.0, 0.5f64..4.0),
+            requests in prop::collection::vec((0u64..1_000_000, 0u64..100_000), 2..40),
+        ) {
+            let profile = Profile { mode, connect_scale, think_scale, speed, ..Profile::default() };
+            let mut schedule = Schedule::new(&profile).unwrap();
+            let longest = requests.iter().map(|(_, inside)| *inside).max().unwrap();
+            let bound = longest as f64 * (profile.inside_scale() - connect_scale).abs() / connect_scale;
+            let mut requests: Vec<_> = requests.iter().map(|(opened, inside)| (opened + inside, *opened)).collect();
+            requests.sort_unstable();
+            let mut due = Vec::new();
+            for (at, opened) in requests {
+                let captured = Captured { at, opened, follows: false, think: 0, counts: true };
+                let Plan::Send { intent: Intent::At(intended), .. } = schedule.next(&captured) else { panic!("not sent") };
+                due.push((at, intended));
+            }
+            for (n, (at, intended)) in due.iter().enumerate() {
+                for (before, later) in &due[..n] {
+                    // A nanosecond for what is rounded.
+                    let allowed = bound + 2.0 * speed / connect_scale;
+                    prop_assert!(later <= intended || (at - before) as f64 <= allowed, "{at} {before} {bound}");
+                }
+            }
+        }
+    }
 }
