@@ -383,6 +383,7 @@ fn flags_complete_a_profile_before_it_is_checked() {
         ("{mode: rate, rate: 30000}", &[], &["--max-rate", "40000"]),
         ("streams: 2", &[], &["--protocol", "h2c"]),
         ("cert: c.pem", &[], &["--cert-key", "k.pem"]),
+        ("{}", &["--cert", "c.pem"], &["--cert", "c.pem", "--cert-key", "k.pem"]),
         ("{mode: saturate, shard: 0/2}", &[], &["--mode", "sessions"]),
         ("{insecure: true, cacert: ca.pem}", &[], &["--insecure"]),
         ("connections: 0", &[], &["--connections", "3"]),

@@ -427,10 +427,10 @@ pub(super) struct ReplayArgs {
     #[arg(long, conflicts_with = "cacert")]
     pub(super) insecure: bool,
     /// The client's certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    #[arg(long, value_name = "FILE")]
     pub(super) cert: Option<PathBuf>,
     /// Its private key, PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE")]
     pub(super) cert_key: Option<PathBuf>,
     /// Look at this process of the target, when it is not the one that listens
     #[arg(long, value_name = "PID")]
