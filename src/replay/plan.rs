@@ -80,7 +80,8 @@ pub fn plan(
     if profile.mode == Mode::Saturate {
         // Its first trial.
         let Saturate { from, trial, .. } = profile.saturate;
-        profile = Profile { mode: Mode::Rate, rate: Some(from.min(profile.max_rate)), duration: Some(trial), ..profile };
+        profile =
+            Profile { mode: Mode::Rate, rate: Some(from.min(profile.max_rate)), duration: Some(trial), ..profile };
     }
     let edits = Edits::planned(&profile);
     let endpoints = super::tally::Endpoints::default();

@@ -2,7 +2,7 @@
 //! interval of confidence. No clock and no sockets in here.
 //!
 //! A trial may be missed though the rate is low enough: somebody else wanted the processor. So no trial closes a door for
-//! good: each one weighs ([`Belief`]), the next is made where the threshold most probably is, and what later trials speak
+//! good: each one weighs, the next is made where the threshold most probably is, and what later trials speak
 //! against is given up again.
 
 use serde::{Deserialize, Serialize};
@@ -263,7 +263,6 @@ mod tests {
                 inside += usize::from(saturation.ci95.is_some_and(|[low, high]| low <= threshold && threshold <= high));
                 trials += saturation.steps.len();
             }
-            println!("{in_a_row}: {near} near, {inside} inside, {trials} trials");
             let least = SEARCHES as usize - most_wrong;
             assert!(near >= least && inside >= least, "{in_a_row} in a row: {near} near, {inside} inside");
             assert!(trials <= SEARCHES as usize * 30, "{trials} trials");
