@@ -381,6 +381,12 @@ fn flags_complete_a_profile_before_it_is_checked() {
         ("mode: rate", &[], &["--rate", "5"]),
         ("{mode: rate, rate: 90}", &["--max-rate", "50"], &["--max-rate", "50", "--rate", "5"]),
         ("{mode: rate, rate: 30000}", &[], &["--max-rate", "40000"]),
+        ("{mode: rate, rate: 100}", &["--max-rate", "80"], &["--max-rate", "80", "--mode", "closed"]),
+        (
+            "{mode: rate, curve: {points: [[0, 100]]}}",
+            &["--max-rate", "80"],
+            &["--max-rate", "80", "--mode", "saturate"],
+        ),
         ("streams: 2", &[], &["--protocol", "h2c"]),
         ("cert: c.pem", &[], &["--cert-key", "k.pem"]),
         ("{}", &["--cert", "c.pem"], &["--cert", "c.pem", "--cert-key", "k.pem"]),

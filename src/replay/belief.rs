@@ -5,7 +5,7 @@
 /// How wide the odds of keeping a rate may fall around the threshold, as shares of it.
 const BLURS: [f64; 3] = [0.003, 0.02, 0.08];
 /// Shares of trials that may be missed under the threshold, for somebody else took the machine: a quiet one and a busy one.
-const LAPSES: [f64; 2] = [0.03, 0.3];
+const LAPSES: [f64; 2] = [0.03, 0.2];
 /// Share of trials that are kept over it.
 const LUCK: f64 = 0.005;
 /// So many thresholds within the precision that is asked for.

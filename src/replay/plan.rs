@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::workload::endpoint::endpoint;
 use crate::workload::{Length, Request, fields, lengths, prefix_places};
 
+use super::curve::Curve;
 use super::deal::{Dealer, Met};
 use super::edits::{Edits, covers};
 use super::errand::{Ahead, Deal, Errand};
@@ -80,8 +81,13 @@ pub fn plan(
     if profile.mode == Mode::Saturate {
         // Its first trial.
         let Saturate { from, trial, .. } = profile.saturate;
-        profile =
-            Profile { mode: Mode::Rate, rate: Some(from.min(profile.max_rate)), duration: Some(trial), ..profile };
+        profile = Profile {
+            mode: Mode::Rate,
+            rate: Some(from.min(profile.max_rate)),
+            curve: Curve::default(),
+            duration: Some(trial),
+            ..profile
+        };
     }
     let edits = Edits::planned(&profile);
     let endpoints = super::tally::Endpoints::default();
@@ -331,11 +337,7 @@ mod tests {
             ..Profile::default()
         };
         assert_eq!(planned(&workload, &rate).len(), 31);
-        let over = Profile {
-            max_rate: 20.0,
-            curve: super::super::curve::Curve { points: vec![(0.0, 30.0)], ..Default::default() },
-            ..rate
-        };
+        let over = Profile { max_rate: 20.0, curve: Curve { points: vec![(0.0, 30.0)], ..Default::default() }, ..rate };
         assert!(matches!(dry_run(&workload, &over), Err(ReplayError::Profile(_))));
     }
 

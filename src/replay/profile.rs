@@ -327,7 +327,7 @@ impl Profile {
             ),
             (
                 "rate",
-                self.rate.is_none_or(|rate| rate <= self.max_rate),
+                self.mode != Mode::Rate || self.rate.is_none_or(|rate| rate <= self.max_rate),
                 "is over `max-rate`; raise that too, if you mean it",
             ),
             (

@@ -36,6 +36,8 @@ impl Default for Saturate {
 
 /// How sure an answer is that is told as one.
 const CONFIDENCE: f64 = 0.95;
+/// How sure it must be that not even the first rate is kept: then nothing at all is found.
+const CONFIDENCE_OF_NONE: f64 = 0.99;
 /// The ends of an interval of that confidence.
 const TAILS: [f64; 2] = [0.025, 0.975];
 /// Highest over lowest rate of an interval that says enough, where trials contradict each other.
@@ -120,7 +122,7 @@ impl Search<'_> {
         if self.late > self.how.repeats {
             return Some(Ended::Generator);
         }
-        if self.belief.under(self.from) >= CONFIDENCE {
+        if self.belief.under(self.from) >= CONFIDENCE_OF_NONE {
             return Some(Ended::TooLow);
         }
         if self.top.is_some_and(|top| top >= self.highest) && self.belief.under(self.highest) <= 1.0 - CONFIDENCE {

@@ -1,6 +1,6 @@
 //! When what is sent: a schedule is a value that maps requests, in captured order, to intents. No clock in here.
 
-use super::curve::{self, Rate};
+use super::curve::{self, Curve, Rate};
 use super::profile::{Arrivals, Mode, Profile, ProfileError};
 
 /// When a request is meant to be sent, in nanoseconds.
@@ -59,8 +59,12 @@ pub struct Schedule {
 impl Schedule {
     /// As the profile says.
     pub fn new(profile: &Profile) -> Result<Schedule, ProfileError> {
-        // Without a rate nothing is asked of it: any that is allowed does.
-        let rate = profile.curve.rate(profile.rate.unwrap_or(profile.max_rate.min(1.0)))?;
+        // In other modes nothing is asked of a rate: any that is allowed does.
+        let any = profile.max_rate.min(1.0);
+        let rate = match profile.mode {
+            Mode::Rate => profile.curve.rate(profile.rate.unwrap_or(any))?,
+            _ => Curve::default().rate(any)?,
+        };
         if rate.highest() > profile.max_rate {
             let what = "goes over `max-rate`; raise that too, if you mean it";
             return Err(ProfileError::Value { knob: "curve", what });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::run::{Ended, Requests, Saturation, Trial};
 
+use super::curve::Curve;
 use super::feed::Feed;
 use super::profile::{Mode, Profile, Span};
 use super::saturate::search;
@@ -101,6 +102,7 @@ fn at(profile: &Profile, rate: f64, number: u64) -> Profile {
     Profile {
         mode: Mode::Rate,
         rate: Some(rate),
+        curve: Curve::default(),
         duration: Some(Span(profile.warmup.0.saturating_add(profile.saturate.trial.0))),
         seed: profile.seed.wrapping_add(number),
         // A rate that is too high ends in failures: that is an answer, not an accident.
@@ -170,6 +172,13 @@ mod tests {
         let short = judged(100.0, &short);
         assert!(!short.kept && !short.generator_late && short.because.len() == 1);
         assert!(judged(100.0, &result(&[], true, 0)).kept);
+    }
+
+    #[test]
+    fn a_trial_has_one_rate() {
+        let profile = Profile::parse("test", "{mode: saturate, rate: 5, curve: {ramp: {to: 500, over: 1m}}}").unwrap();
+        let trial = at(&profile, 70.0, 3);
+        assert_eq!((trial.mode, trial.rate, trial.curve), (Mode::Rate, Some(70.0), Curve::default()));
     }
 
     #[test]
