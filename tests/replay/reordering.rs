@@ -20,7 +20,8 @@ fn late_comer(bytes: usize) -> RunResult {
         mode: Mode::Captured,
         connect_scale: 0.0,
         speed: 20.0,
-        max_lateness: Span(Duration::from_millis(30)),
+        // A busy machine makes it later by a tenth of a second; who is dealt last is late by more than a second.
+        max_lateness: Span(Duration::from_millis(700)),
         ..Profile::default()
     };
     run(Arc::new(hand::workload(&exchanges)), Options::new(&format!("http://{}", shop.addr), profile)).unwrap()
