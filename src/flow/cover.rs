@@ -1,6 +1,6 @@
 //! Which packet bytes hold which bytes of a stream, until they are decided.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use crate::capture::PacketId;
@@ -25,8 +25,9 @@ pub struct Cover {
     held: VecDeque<Held>,
     /// Everything before is decided.
     decided_to: u64,
-    /// Decided ranges behind `decided_to`, in order, not touching.
-    islands: Vec<Range<u64>>,
+    /// Decided ranges behind `decided_to`, not touching: where each begins, and its end. There may be tens of thousands: the
+    /// framing of tiny pieces is decided before what they hold.
+    islands: BTreeMap<u64, u64>,
     longest: u64,
     /// Copies among those held.
     copies: usize,
@@ -129,17 +130,15 @@ impl Cover {
     pub fn undecided(&self, at: Range<u64>) -> Vec<Range<u64>> {
         let mut from = at.start.max(self.decided_to);
         let mut parts = Vec::new();
-        for island in &self.islands {
-            if island.end <= from {
-                continue;
+        let reaches = self.islands.range(..from).next_back().filter(|(_, end)| **end > from);
+        from = reaches.map_or(from, |(_, end)| *end);
+        if from < at.end {
+            for (start, end) in self.islands.range(from..at.end) {
+                if *start > from {
+                    parts.push(from..*start);
+                }
+                from = *end;
             }
-            if island.start >= at.end {
-                break;
-            }
-            if island.start > from {
-                parts.push(from..island.start);
-            }
-            from = island.end;
         }
         if from < at.end {
             parts.push(from..at.end);
@@ -159,22 +158,29 @@ impl Cover {
     /// Notes a range as decided that lies outside all islands.
     fn mark(&mut self, part: Range<u64>) {
         if part.start > self.decided_to {
-            let index = self.islands.partition_point(|island| island.start < part.start);
-            self.islands.insert(index, part);
+            self.mark_island(part);
             return;
         }
         self.decided_to = self.decided_to.max(part.end);
-        let reached = self.islands.iter().take_while(|island| island.start <= self.decided_to);
-        let (count, end) = reached.fold((0, self.decided_to), |(n, end), island| (n + 1, end.max(island.end)));
-        // Joining one island can reach the next only if they touch, which `fold` has seen in order.
-        self.islands.drain(..count);
-        self.decided_to = end;
-        if self.islands.first().is_some_and(|island| island.start <= end) {
-            self.mark(end..end);
+        while let Some(island) = self.islands.first_entry().filter(|island| *island.key() <= self.decided_to) {
+            self.decided_to = self.decided_to.max(island.remove());
         }
         while let Some(held) = self.held.front().filter(|held| held.end() <= self.decided_to) {
             self.copies -= usize::from(held.copy);
             self.held.pop_front();
+        }
+    }
+
+    /// Adds an island, joined to those that it touches.
+    fn mark_island(&mut self, mut part: Range<u64>) {
+        if let Some(end) = self.islands.remove(&part.end) {
+            part.end = end;
+        }
+        match self.islands.range_mut(..part.start).next_back().filter(|(_, end)| **end == part.start) {
+            Some((_, end)) => *end = part.end,
+            None => {
+                self.islands.insert(part.start, part.end);
+            }
         }
     }
 }
@@ -213,6 +219,25 @@ mod tests {
         assert_eq!(cover.decided_to(), 18);
         assert_eq!(decided(&mut cover, 0..20), vec![(2, 2)]);
         assert!(cover.held.is_empty());
+    }
+
+    /// Framing first, then what stands between, as tiny pieces come: islands that touch are one, and none is left.
+    #[test]
+    fn islands_are_joined_as_they_grow() {
+        let mut cover = Cover::default();
+        cover.add(0, 1000, PacketId(1), 54, false);
+        for at in (10..1000).step_by(10) {
+            assert_eq!(decided(&mut cover, at..at + 4), vec![(1, 4)]);
+        }
+        assert_eq!(cover.islands.len(), 99);
+        assert_eq!(cover.undecided(12..30), vec![14..20, 24..30]);
+        for at in (500..990).step_by(10) {
+            assert_eq!(decided(&mut cover, at + 4..at + 10), vec![(1, 6)]);
+        }
+        assert_eq!(cover.islands.len(), 50);
+        assert_eq!(cover.islands.last_key_value(), Some((&500, &994)));
+        assert_eq!(decided(&mut cover, 0..1000).iter().map(|(_, n)| n).sum::<u32>(), 1000 - 99 * 4 - 49 * 6);
+        assert!(cover.islands.is_empty() && cover.held.is_empty());
     }
 
     #[test]

@@ -65,12 +65,13 @@ impl Editor<'_> {
     /// Masks what a window without compression holds, part by part.
     pub(super) fn veiled(&mut self, stream: Stream, window: &Window<'_>, at: &[Range<u64>], spans: &[Span]) {
         let mut new = std::mem::take(&mut self.scratch);
+        let mut places = Places::new(at, spans);
         for part in window.parts {
             let (Some(raw), veil) = (window.plain.get(part.at.clone()), window.veil.get(part.at.clone())) else {
                 continue;
             };
             let veil = veil.unwrap_or_default();
-            let (at, spans) = (ranges_of(at, &part.at), spans_of(spans, &part.at));
+            let (at, spans) = places.of(&part.at);
             new.clear();
             let why = match (&part.what, field(part, raw)) {
                 (PartKind::Opaque(what), _) => {
@@ -95,30 +96,62 @@ impl Editor<'_> {
     }
 }
 
-/// Where a part of the bytes stands that `at` holds in order.
-fn ranges_of(at: &[Range<u64>], part: &Range<usize>) -> Vec<Range<u64>> {
-    let (mut done, mut found) = (0, Vec::new());
-    for range in at {
-        let len = range.end - range.start;
-        let (from, to) = ((part.start as u64).clamp(done, done + len), (part.end as u64).clamp(done, done + len));
-        if from < to {
-            found.push(range.start + from - done..range.start + to - done);
-        }
-        done += len;
-    }
-    found
+/// Where the parts of a text stand, one behind another: each place is gone over once, and not once for each part.
+struct Places<'a> {
+    /// The ranges that hold the text in order, and those that hold what was asked for last and what is behind.
+    at: &'a [Range<u64>],
+    /// Bytes of the text before those.
+    before: u64,
+    /// Spans, then copies.
+    spans: [&'a [Span]; 2],
 }
 
-/// The spans that hold a part, copies among them.
-fn spans_of(spans: &[Span], part: &Range<usize>) -> Vec<Span> {
-    let (start, end) = (part.start as u32, part.end as u32);
-    let cut = |span: &Span| {
-        let behind = span.offset + (span.at.end - span.at.start);
-        let (from, to) = (span.offset.max(start), behind.min(end));
-        let at = |offset: u32| span.at.start + offset - span.offset;
-        (from < to).then(|| Span { at: at(from)..at(to), offset: from - start, ..span.clone() })
-    };
-    spans.iter().filter_map(cut).collect()
+impl<'a> Places<'a> {
+    fn new(at: &'a [Range<u64>], spans: &'a [Span]) -> Places<'a> {
+        let (spans, copies) = spans.split_at(spans.iter().position(|span| span.copy).unwrap_or(spans.len()));
+        Places { at, before: 0, spans: [spans, copies] }
+    }
+
+    /// Of a part that does not begin before the last one.
+    fn of(&mut self, part: &Range<usize>) -> (Vec<Range<u64>>, Vec<Span>) {
+        (self.ranges(part.start as u64..part.end as u64), self.spans(part.start as u32..part.end as u32))
+    }
+
+    fn ranges(&mut self, part: Range<u64>) -> Vec<Range<u64>> {
+        let mut found = Vec::new();
+        while let Some(range) = self.at.first() {
+            let behind = self.before + range.end - range.start;
+            let (from, to) = (self.before.max(part.start), behind.min(part.end));
+            if from < to {
+                found.push(range.start + from - self.before..range.start + to - self.before);
+            }
+            if behind > part.end {
+                break;
+            }
+            (self.before, self.at) = (behind, &self.at[1..]);
+        }
+        found
+    }
+
+    /// The spans that hold a part, copies among them.
+    fn spans(&mut self, part: Range<u32>) -> Vec<Span> {
+        let behind = |span: &Span| span.offset + (span.at.end - span.at.start);
+        let mut found = Vec::new();
+        for spans in &mut self.spans {
+            while let [first, rest @ ..] = spans
+                && behind(first) <= part.start
+            {
+                *spans = rest;
+            }
+            let cut = |span: &Span| {
+                let (from, to) = (span.offset.max(part.start), behind(span).min(part.end));
+                let at = |offset: u32| span.at.start + offset - span.offset;
+                (from < to).then(|| Span { at: at(from)..at(to), offset: from - part.start, ..span.clone() })
+            };
+            found.extend(spans.iter().take_while(|span| span.offset < part.end).filter_map(cut));
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -141,11 +174,13 @@ mod tests {
             }
             let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(whole.len() + 1)).chain([0, whole.len()]).collect();
             cuts.sort_unstable();
+            let mut found = Places::new(&at, &spans);
             for part in cuts.windows(2).map(|pair| pair[0]..pair[1]) {
-                let bytes: Vec<u64> = ranges_of(&at, &part).into_iter().flatten().collect();
+                let (ranges, held) = found.of(&part);
+                let bytes: Vec<u64> = ranges.into_iter().flatten().collect();
                 prop_assert_eq!(bytes, whole[part.clone()].iter().map(|(byte, ..)| *byte).collect::<Vec<_>>());
                 let mut places = Vec::new();
-                for span in spans_of(&spans, &part) {
+                for span in held {
                     prop_assert_eq!(span.offset as usize, places.len());
                     places.extend(span.at.map(|place| (span.packet.0, place)));
                 }
