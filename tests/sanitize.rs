@@ -2,6 +2,7 @@
 
 mod beside;
 mod canaries;
+mod chats;
 mod consistency;
 mod determinism;
 mod fidelity;

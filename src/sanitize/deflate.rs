@@ -63,9 +63,14 @@ impl Deflaters {
         }
     }
 
+    /// How far back anything may refer.
+    pub(super) fn reach_max(&self) -> usize {
+        1 << self.bits
+    }
+
     /// The end of a dictionary that all of `plain` may refer to; none when not all of it may refer to its own beginning.
     pub(super) fn reach<'a>(&self, dictionary: &'a [u8], plain: &[u8]) -> Option<&'a [u8]> {
-        let most = (1usize << self.bits).checked_sub(plain.len())?;
+        let most = self.reach_max().checked_sub(plain.len())?;
         Some(&dictionary[dictionary.len().saturating_sub(most)..])
     }
 

@@ -8,7 +8,7 @@ use super::headers::Headers;
 use super::history::History;
 use super::hold::{CHECKSUM, FRAMING, Hold};
 use super::ledger::{Because, Label};
-use super::packed::Bodies;
+use super::packed::{Bodies, Instead};
 use super::values::{GRAMMAR, KEPT_PAYLOAD, PACKED, Values};
 use super::veiled::Upgrades;
 use crate::capture::{Meta, PacketId, Record, Region};
@@ -17,6 +17,9 @@ use crate::dissect::{Packet, Stream, Visitor};
 use crate::flow::{Datagram, Part, Span};
 use crate::protocol::{Codec, Encoding, Field, Mark, PartKind, Role, Side, Window, veiled};
 use crate::rules::Payload;
+
+/// How the manifest calls a compressed message whose masked text had no room, so that one that says nothing stands there.
+const FILLED: &str = "compressed message without room";
 
 /// Edits held packets as the loop tells.
 pub(super) struct Editor<'a> {
@@ -281,7 +284,11 @@ impl Visitor for Editor<'_> {
         }
         let mut new = std::mem::take(&mut self.scratch);
         new.clear();
-        if self.bodies.mask(stream, window, &mut self.values, &mut new) {
+        let instead = self.bodies.mask(stream, window, &mut self.values, &mut new);
+        if instead == Instead::Filled {
+            self.tally.not_understood(FILLED, spans.len() as u64, window.packed.len() as u64);
+            self.put(stream, at, &window.wire(), &veiled(&new, window.veil), spans, (Label::Pseudonym, PACKED));
+        } else if instead == Instead::Masked {
             // A window without a value, or of values that stay, may come out as it was.
             let label = if new == window.packed { Label::Kept } else { Label::Pseudonym };
             self.put(stream, at, &window.wire(), &veiled(&new, window.veil), spans, (label, PACKED));

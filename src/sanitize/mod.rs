@@ -5,6 +5,7 @@
 
 mod datagrams;
 mod deflate;
+mod echo;
 mod edits;
 mod headers;
 mod history;

@@ -4,16 +4,22 @@
 //! and prose first, values without a detector's kind next, then those of a kind, and last tokens and ids, to which later
 //! messages refer: full pseudonym, 12-bit tag, filler. Before a token or id degrades, a small window is [squeezed](squeeze_to).
 //! The step depends on the masked text and the room only.
+//!
+//! Messages refer to those before. Their values degrade to their [echoes](super::echo), and one that fits in no way becomes a
+//! message of its size that says nothing: what comes behind is packed against what stands there, not against what stood there.
 
-use std::ops::Range;
+mod masked;
+mod steps;
 
 use hashbrown::HashMap;
 
+use self::masked::Masked;
+use self::steps::{ALL_IDENTIFIERS, STEPS, STEPS_OF_MESSAGES};
 use super::deflate::{Deflaters, Fit, WINDOW_BITS, adler32, deflate_to};
-use super::ledger::Label;
+use super::echo::Echo;
 use super::literals;
 use super::squeeze::squeeze_to;
-use super::values::{Class, Level, Outcome, Values};
+use super::values::Values;
 use crate::dissect::Stream;
 use crate::protocol::websocket::deflate::TAIL;
 use crate::protocol::{Codec, Field, Part, PartKind, Window};
@@ -27,32 +33,6 @@ const VARIANTS_MAX: usize = 24;
 /// Texts that are squeezed before their fillers are varied: it takes less time.
 const SQUEEZED_AT_ONCE: usize = 1 << 10;
 
-/// How far each class of values has degraded; tried in order until the window fits.
-const STEPS: [[Level; 7]; 13] = {
-    const F: Level = Level::Full;
-    const T: Level = Level::Tag;
-    const O: Level = Level::Filler;
-    const B: Level = Level::Blank;
-    [
-        // words, values without a kind, those of a kind; tokens and ids: the last quarter of them in the window first
-        [F, F, F, F, F, F, F],
-        [T, F, F, F, F, F, F],
-        [O, F, F, F, F, F, F],
-        [O, T, F, F, F, F, F],
-        [O, O, F, F, F, F, F],
-        [O, O, T, F, F, F, F],
-        [O, O, O, F, F, F, F],
-        [O, O, O, T, F, F, F],
-        [O, O, O, T, T, F, F],
-        [O, O, O, T, T, T, F],
-        [O, O, O, T, T, T, T],
-        [O, O, O, O, O, O, O],
-        [B, B, B, B, B, B, B],
-    ]
-};
-/// The last step at which tokens and ids stay as they are.
-const ALL_IDENTIFIERS: usize = 6;
-
 /// The number, among the bodies of a stream, of the one that its messages make: there is one at a time.
 const MESSAGES: u64 = u64::MAX;
 
@@ -65,11 +45,24 @@ pub(super) struct Bodies {
     deflaters: Deflaters,
 }
 
+/// What stands instead of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Instead {
+    /// The masked text, packed.
+    Masked,
+    /// A text that says nothing, packed: the masked one did not fit.
+    Filled,
+    /// Nothing that can be unpacked.
+    Blank,
+}
+
 struct Body {
     /// As [`Window::body`].
     number: u64,
     /// The last masked plain bytes.
     dictionary: Vec<u8>,
+    /// Of messages, what they repeat.
+    echo: Echo,
     crc: flate2::Crc,
     adler: u32,
     /// The step that the last window needed: the next begins there, for bodies are alike from end to end. But no token
@@ -77,11 +70,22 @@ struct Body {
     step: usize,
     /// A window could not be deflated: the rest of the body is blank.
     broken: bool,
+    /// A message has begun, of which this is not the first window.
+    amid: bool,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body { number: 0, dictionary: Vec::new(), crc: flate2::Crc::new(), adler: 1, step: 0, broken: false }
+        Body {
+            number: 0,
+            dictionary: Vec::new(),
+            echo: Echo::default(),
+            crc: flate2::Crc::new(),
+            adler: 1,
+            step: 0,
+            broken: false,
+            amid: false,
+        }
     }
 }
 
@@ -91,24 +95,42 @@ impl Bodies {
         self.open.retain(|(stream, _), _| stream.flow != flow);
     }
 
-    /// Appends to `out` what stands instead of `window.packed`, of the same length. False if it must be blanked.
-    pub(super) fn mask(&mut self, stream: Stream, window: &Window<'_>, values: &mut Values, out: &mut Vec<u8>) -> bool {
+    /// Appends to `out` what stands instead of `window.packed`, of the same length; nothing if it must be blanked.
+    pub(super) fn mask(
+        &mut self,
+        stream: Stream,
+        window: &Window<'_>,
+        values: &mut Values,
+        out: &mut Vec<u8>,
+    ) -> Instead {
         if window.codec == Codec::Huffman {
-            return literals::mask(window, values, out);
+            return if literals::mask(window, values, out) { Instead::Masked } else { Instead::Blank };
         }
         let (number, of_messages) = (window.body, matches!(window.codec, Codec::Message { .. }));
         let key = (stream, if of_messages { MESSAGES } else { number });
         let open = self.open.remove(&key).filter(|body| body.number == number);
         let mut body = open.unwrap_or_else(|| Body { number, ..Body::default() });
-        let done = !body.broken && body.mask(window, values, &mut self.plain, &mut self.deflaters, out);
-        body.broken = !done;
+        let instead = match body.broken {
+            true => Instead::Blank,
+            false => body.mask(window, values, &mut self.plain, &mut self.deflaters, out),
+        };
+        let (done, ends) = (instead != Instead::Blank, matches!(window.codec, Codec::Message { ends: true, .. }));
+        (body.broken, body.amid) = (!done, of_messages && !ends);
         // Behind a message that cannot be unpacked, the next refers to nothing.
-        let is_lost = !done && matches!(window.codec, Codec::Message { ends: true, .. });
+        let is_lost = !done && ends;
         if !window.last && !is_lost {
             self.open.insert(key, body);
         }
-        done
+        instead
     }
+}
+
+/// What a text is to be packed into.
+#[derive(Clone, Copy)]
+struct Target {
+    room: usize,
+    /// It ends the deflate stream.
+    last: bool,
 }
 
 impl Body {
@@ -119,48 +141,112 @@ impl Body {
         plain: &mut Vec<u8>,
         deflaters: &mut Deflaters,
         out: &mut Vec<u8>,
-    ) -> bool {
+    ) -> Instead {
         let start = out.len();
-        let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else { return false };
+        let Some(room) = window.packed.len().checked_sub(window.header + window.trailer) else {
+            return Instead::Blank;
+        };
         write_header(window, out);
         // What a message's sender leaves out at its end is written, and taken away again.
         let (bits, left_out) = match window.codec {
             Codec::Message { bits, ends } => (bits, if ends { TAIL.len() } else { 0 }),
             _ => (WINDOW_BITS, 0),
         };
-        let (room, last) = (room + left_out, window.last && !matches!(window.codec, Codec::Message { .. }));
+        let of_messages = matches!(window.codec, Codec::Message { .. });
+        let (room, last) = (room + left_out, window.last && !of_messages);
         deflaters.within(bits);
         let mut masked = Masked::new(window, values, std::mem::take(plain));
-        let before = std::mem::replace(&mut self.step, STEPS.len()).min(ALL_IDENTIFIERS);
-        // Messages are less alike than what stands in one body.
-        let first = if matches!(window.codec, Codec::Message { .. }) { 0 } else { before };
-        for (step, levels) in STEPS.iter().enumerate().skip(first) {
-            let changed = masked.degrade(window, levels, values);
-            let squeeze = step >= ALL_IDENTIFIERS;
-            if !changed && step != first && step != ALL_IDENTIFIERS {
-                continue;
-            }
-            if self.deflate(&mut masked, room, last, squeeze, deflaters, out) {
-                self.step = step;
-                break;
-            }
-        }
-        if self.step >= STEPS.len() && self.is_all(window) && masked.plain == window.plain {
-            // Nothing had to be changed, and in so little room there is no other way to say it.
-            out.extend_from_slice(&window.packed[window.header..window.header + room]);
-            self.step = 0;
-        }
-        let fits = self.step < STEPS.len();
-        if fits {
+        let target = Target { room, last };
+        let mut instead = match self.fit(window, &mut masked, target, values, deflaters, out) {
+            true => Instead::Masked,
+            false if of_messages && self.fill(window, &mut masked, target, deflaters, out) => Instead::Filled,
+            false => Instead::Blank,
+        };
+        if instead != Instead::Blank {
             masked.count(values);
             out.truncate(out.len() - if out.ends_with(&TAIL) { left_out } else { 0 });
             self.advance(&masked.plain);
+            if of_messages {
+                self.echo.advance(window.plain, &masked.of_values(window.plain.len()));
+            }
             self.write_trailer(window, out);
-        } else {
+        }
+        if instead == Instead::Blank || out.len() - start != window.packed.len() {
+            (instead, self.step) = (Instead::Blank, 0);
             out.truncate(start);
         }
         *plain = masked.plain;
-        fits && out.len() - start == window.packed.len()
+        instead
+    }
+
+    /// Degrades values until what is masked fits; whether it does.
+    fn fit(
+        &mut self,
+        window: &Window<'_>,
+        masked: &mut Masked,
+        target: Target,
+        values: &mut Values,
+        deflaters: &mut Deflaters,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let before = std::mem::take(&mut self.step).min(ALL_IDENTIFIERS);
+        // Messages are less alike than what stands in one body.
+        let of_messages = matches!(window.codec, Codec::Message { .. });
+        let first = if of_messages { 0 } else { before };
+        let mut repeats = None;
+        for step in first..STEPS.len() {
+            if of_messages && step == first + 1 {
+                repeats = self.echo.repeats(window.plain, deflaters.reach_max());
+            }
+            let degrees = if repeats.is_some() { &STEPS_OF_MESSAGES[step] } else { &STEPS[step] };
+            let changed = masked.degrade(window, degrees, repeats.as_ref(), values);
+            let squeeze = step >= ALL_IDENTIFIERS || repeats.is_some();
+            if !changed && step != first && step != ALL_IDENTIFIERS {
+                continue;
+            }
+            if self.deflate(masked, window.plain, target, squeeze, deflaters, out) {
+                self.step = step;
+                return true;
+            }
+        }
+        // Nothing had to be changed, and in so little room there is no other way to say it.
+        let stays = self.is_all(window) && masked.plain == window.plain;
+        if stays {
+            out.extend_from_slice(&window.packed[window.header..window.header + target.room]);
+        }
+        stays
+    }
+
+    /// Appends a text that says nothing, in as many letters where that can be: so what follows stands where it stood. A
+    /// message that was JSON stays so. False if there is none; it is what is masked, if there is.
+    fn fill(
+        &mut self,
+        window: &Window<'_>,
+        masked: &mut Masked,
+        target: Target,
+        deflaters: &mut Deflaters,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let len = window.plain.len();
+        let front: &[u8] = match window.plain.first() {
+            Some(b'{') if !self.amid => b"{}",
+            Some(b'[') if !self.amid => b"[]",
+            _ => b"",
+        };
+        let filled = |len: usize, filler: u8| {
+            let mut text = front[..len.min(front.len())].to_vec();
+            text.resize(len, if front.is_empty() { filler } else { b' ' });
+            text
+        };
+        masked.clear();
+        let letters = OTHER_FILLERS[..2].iter().flat_map(|other| [(len, *other), (2, *other), (1, *other)]);
+        for (len, filler) in [(len, b'x')].into_iter().chain(letters).chain([(0, b'x')]) {
+            masked.plain = filled(len, filler);
+            if masked.plain != window.plain && self.deflate(masked, window.plain, target, true, deflaters, out) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The window is the whole body.
@@ -168,13 +254,13 @@ impl Body {
         window.last && self.crc.amount() == 0 && self.dictionary.is_empty()
     }
 
-    /// Compresses what is masked into exactly `room` bytes. What is too short for that by a few bytes is varied in its
-    /// fillers; with `squeeze`, nothing that could be made to fit is given up.
+    /// Compresses what is masked into exactly the room that there is. What is too short for that by a few bytes is varied in
+    /// its fillers, which stand for `captured`; with `squeeze`, nothing that could be made to fit is given up.
     fn deflate(
         &self,
         masked: &mut Masked,
-        room: usize,
-        last: bool,
+        captured: &[u8],
+        Target { room, last }: Target,
         squeeze: bool,
         deflaters: &mut Deflaters,
         out: &mut Vec<u8>,
@@ -192,6 +278,10 @@ impl Body {
         while fit == Fit::NotQuite
             && let Some((at, other)) = fillers.next()
         {
+            if captured.get(at) == Some(other) {
+                // What was captured does not come back by chance.
+                continue;
+            }
             masked.plain[at] = *other;
             fit = deflate_to(&masked.plain, &self.dictionary, room, last, deflaters, out);
         }
@@ -245,87 +335,6 @@ fn write_header(window: &Window<'_>, out: &mut Vec<u8>) {
         crc.update(&header[..end]);
         let sum = (crc.sum() as u16).to_le_bytes();
         header[end..].copy_from_slice(&sum);
-    }
-}
-
-/// A window's plain bytes, masked part by part; a part is masked again only when its level changes.
-struct Masked {
-    plain: Vec<u8>,
-    /// By part of the window.
-    pieces: Vec<Piece>,
-}
-
-/// What stands for a part.
-struct Piece {
-    /// In the masked plain bytes.
-    at: Range<usize>,
-    level: Level,
-    /// Of a field.
-    outcome: Option<Outcome>,
-    /// Its place in a step.
-    class: usize,
-}
-
-impl Masked {
-    /// Everything in full, in `plain`.
-    fn new(window: &Window<'_>, values: &mut Values, mut plain: Vec<u8>) -> Self {
-        plain.clear();
-        let mut identifiers = 0;
-        let piece = |part: &Part| {
-            let (start, raw) = (plain.len(), &window.plain[part.at.clone()]);
-            let outcome = field(part, raw).map(|field| values.replace(&field, &mut plain));
-            match &part.what {
-                PartKind::Keep => plain.extend_from_slice(raw),
-                PartKind::Opaque(_) => plain.resize(plain.len() + raw.len(), 0),
-                PartKind::Field { .. } => {}
-            }
-            let class = outcome.map_or(Class::Prose, |outcome| outcome.class());
-            identifiers += usize::from(class == Class::Identifier);
-            Piece { at: start..plain.len(), level: Level::Full, outcome, class: class as usize }
-        };
-        let mut pieces: Vec<Piece> = window.parts.iter().map(piece).collect();
-        let of_identifiers = pieces.iter_mut().filter(|piece| piece.class == Class::Identifier as usize);
-        for (n, piece) in of_identifiers.enumerate() {
-            piece.class += 3 - 4 * n / identifiers;
-        }
-        Masked { plain, pieces }
-    }
-
-    /// Brings every pseudonym to its class's level; whether there were any at another one.
-    fn degrade(&mut self, window: &Window<'_>, levels: &[Level; 7], values: &mut Values) -> bool {
-        let mut changed = false;
-        let mut scratch = Vec::new();
-        for (piece, part) in self.pieces.iter_mut().zip(window.parts) {
-            if piece.outcome.is_none_or(|outcome| outcome.label != Label::Pseudonym) {
-                continue;
-            }
-            let level = levels[piece.class];
-            // A variant of the step before may have changed a filler.
-            if level == Level::Full || (level == piece.level && level != Level::Filler) {
-                continue;
-            }
-            if let Some(field) = field(part, &window.plain[part.at.clone()]) {
-                scratch.clear();
-                values.degrade(&field, level, &mut scratch);
-                if scratch.len() == piece.at.len() {
-                    self.plain[piece.at.clone()].copy_from_slice(&scratch);
-                    changed |= piece.level != level;
-                    piece.level = level;
-                }
-            }
-        }
-        changed
-    }
-
-    /// Where the fillers' letters stand.
-    fn fillers(&self) -> Vec<usize> {
-        let filled = self.pieces.iter().filter(|piece| piece.level == Level::Filler);
-        filled.flat_map(|piece| piece.at.clone()).filter(|&at| self.plain[at] == b'x').take(VARIANTS_MAX).collect()
-    }
-
-    fn count(&self, values: &mut Values) {
-        let degraded = self.pieces.iter().filter(|piece| piece.level != Level::Full);
-        degraded.flat_map(|piece| &piece.outcome).for_each(|outcome| values.count_degraded(outcome));
     }
 }
 

@@ -49,7 +49,7 @@ fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A message in parts of these lengths, the rest in the last; a ping between the first two.
-fn message(first: u8, key: Option<[u8; 4]>, lens: &[usize], payload: &[u8]) -> Vec<u8> {
+pub(super) fn message(first: u8, key: Option<[u8; 4]>, lens: &[usize], payload: &[u8]) -> Vec<u8> {
     let (mut out, mut rest) = (Vec::new(), payload);
     for (n, len) in lens.iter().copied().chain([usize::MAX]).enumerate() {
         let (part, behind) = rest.split_at(len.min(rest.len()));
@@ -66,17 +66,17 @@ fn message(first: u8, key: Option<[u8; 4]>, lens: &[usize], payload: &[u8]) -> V
 }
 
 /// Packs the messages of a direction (RFC 7692).
-struct Packer {
+pub(super) struct Packer {
     window: Compress,
     takeover: bool,
 }
 
 impl Packer {
-    fn new(takeover: bool, bits: u8) -> Packer {
+    pub(super) fn new(takeover: bool, bits: u8) -> Packer {
         Packer { window: Compress::new_with_window_bits(Compression::new(6), false, bits), takeover }
     }
 
-    fn pack(&mut self, text: &[u8]) -> Vec<u8> {
+    pub(super) fn pack(&mut self, text: &[u8]) -> Vec<u8> {
         if !self.takeover {
             self.window.reset();
         }
@@ -90,13 +90,13 @@ impl Packer {
 
 /// What is said on a connection: opcode and text of each message, the frames' headers with their keys.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
-    messages: Vec<(u8, Vec<u8>)>,
+pub(super) struct Heard {
+    pub(super) messages: Vec<(u8, Vec<u8>)>,
     heads: Vec<Vec<u8>>,
 }
 
 /// A reader of this test's own. Unpacks within the window of the messages before, if `takeover`.
-fn heard(stream: &[u8], takeover: bool) -> Heard {
+pub(super) fn heard(stream: &[u8], takeover: bool) -> Heard {
     let (mut heard, mut rest) =
         (Heard::default(), &stream[stream.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4..]);
     let mut window = Decompress::new(false);
@@ -145,7 +145,7 @@ fn unpacked(window: &mut Decompress, packed: &[u8]) -> Option<Vec<u8>> {
 const KEY: &str = "x3JJHMbDL1EzLkh9GBhXDw==";
 
 /// An upgraded connection, and what it takes to say that messages are compressed.
-fn upgraded(more: &str) -> Wire {
+pub(super) fn upgraded(more: &str) -> Wire {
     upgraded_at("/api/v1/live/tk-52c0e7a91b?EIO=4", more)
 }
 
@@ -208,11 +208,11 @@ fn planted(mss: usize, packing: Option<(bool, u8)>) -> Vec<u8> {
     wire.file.clone()
 }
 
-fn holds(haystack: &[u8], needle: &str) -> bool {
+pub(super) fn holds(haystack: &[u8], needle: &str) -> bool {
     memchr::memmem::find(&haystack.to_ascii_lowercase(), needle.to_ascii_lowercase().as_bytes()).is_some()
 }
 
-fn both(file: &[u8], takeover: bool) -> [Heard; 2] {
+pub(super) fn both(file: &[u8], takeover: bool) -> [Heard; 2] {
     [From::Client, From::Server].map(|from| heard(&said(file, from), takeover))
 }
 

@@ -56,10 +56,11 @@ impl Unpacking {
         self.held.len()
     }
 
-    /// Memory that it keeps, about; as much as the history takes the masked texts, against which messages are packed again.
+    /// Memory that it keeps, about. As much as the history takes what masking keeps, thrice: the masked texts, against which
+    /// messages are packed again, and both texts side by side for what they repeat.
     pub(super) fn memory(&self) -> usize {
         let unpacks = if self.inflate.is_some() { INFLATING_BYTES } else { 0 };
-        2 * self.history.capacity() + 2 * self.held.len() + self.plain.capacity() + unpacks
+        4 * self.history.capacity() + 2 * self.held.len() + self.plain.capacity() + unpacks
     }
 
     /// Bytes are missing: nothing that refers to what was before can be unpacked.

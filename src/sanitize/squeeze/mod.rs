@@ -58,6 +58,31 @@ fn ways(plain: &[u8], dictionary: &[u8], take: &mut dyn FnMut(&Blocks) -> bool) 
     firsts.any(|first| take(&Blocks::two(&tokens, *first, Shape::Smooth)))
 }
 
+/// By byte of `plain`: how far back it is copied from, in the cheapest way to say the text behind `dictionary`; 0 where it is
+/// said itself. None of a text that is too long.
+pub(super) fn distances(plain: &[u8], dictionary: &[u8]) -> Option<Vec<usize>> {
+    if plain.len() > PLAIN_MAX {
+        return None;
+    }
+    let matches = Matches::find(plain, dictionary);
+    let mut tokens = parse::cheapest(plain, &matches, &Costs::fixed());
+    let mut least = Blocks::one(&tokens, Shape::Fixed).bits();
+    for _ in 0..ROUNDS {
+        let next = parse::cheapest(plain, &matches, &Costs::learnt(&tokens));
+        let bits = Blocks::one(&next, Shape::Smooth).bits();
+        if bits >= least {
+            break;
+        }
+        (tokens, least) = (next, bits);
+    }
+    let copied = |token: &Token| match *token {
+        Token::Literal(_) => (1, 0),
+        Token::Match { length, distance } => (length, distance),
+    };
+    let each = tokens.iter().map(copied).flat_map(|(length, distance)| std::iter::repeat_n(distance, length));
+    Some(each.collect())
+}
+
 /// The same with the first match said less well: about a byte longer, for lengths that lie between two others.
 fn worse(plain: &[u8], tokens: &[Token]) -> Vec<Token> {
     // Before it, every symbol is a byte.
