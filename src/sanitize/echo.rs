@@ -61,7 +61,7 @@ impl Repeats<'_> {
     }
 
     /// Appends the echo of the value that stands at `so_far.len()`: what it repeats, and `fresh` where it is new. `filler`
-    /// tells where characters of the value stand. No number begins with a zero that is copied.
+    /// tells where characters of the value stand. No number begins with a zero that did not.
     pub(super) fn echo(&self, value: &Value<'_>, so_far: &mut Vec<u8>) {
         let start = so_far.len();
         for (n, (&raw, &filler)) in value.raw.iter().zip(value.filler).enumerate() {
@@ -72,7 +72,7 @@ impl Repeats<'_> {
             }
             let byte = self.byte(start + n, so_far);
             let before = n.checked_sub(1).map_or(0, |before| so_far[start + before]);
-            let leads = byte == b'0' && !before.is_ascii_digit();
+            let leads = byte == b'0' && raw != b'0' && !before.is_ascii_digit();
             so_far.push(if fits(byte, value.pseudonym[n], raw) && !leads { byte } else { fresh });
         }
     }
@@ -117,7 +117,8 @@ mod tests {
             filler: b"1111-11-11x11:11",
             fresh,
         };
-        let before = (&b"{\"at\":\"2031-05-03T09:14\"}"[..], &b"\0\0\0\0\0\0\02036-02-18T03:21\0\0"[..]);
+        let masked = [&[0; 7][..], b"2036-02-18T03:21", &[0; 2]].concat();
+        let before = (&b"{\"at\":\"2031-05-03T09:14\"}"[..], &masked[..]);
         let plain = b"{\"at\":\"2031-05-03T09:15\"}";
         assert_eq!(echo(before, plain, &value(b"2038-11-27T16:42"), 7), b"2036-02-18T03:22");
         assert_eq!(echo(before, plain, &value(b"1111-11-11x11:11"), 7), b"2036-02-18T03:21");
