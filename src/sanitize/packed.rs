@@ -14,7 +14,7 @@ mod steps;
 use hashbrown::HashMap;
 
 use self::masked::Masked;
-use self::steps::{ALL_IDENTIFIERS, STEPS, STEPS_OF_MESSAGES};
+use self::steps::{ALL_FADING, ALL_IDENTIFIERS, STEPS, STEPS_OF_MESSAGES};
 use super::deflate::{Deflaters, Fit, WINDOW_BITS, adler32, deflate_to};
 use super::echo::Echo;
 use super::literals;
@@ -157,9 +157,19 @@ impl Body {
         deflaters.within(bits);
         let mut masked = Masked::new(window, values, std::mem::take(plain));
         let target = Target { room, last };
+        let mut echoed = None;
         let mut instead = match self.fit(window, &mut masked, target, values, deflaters, out) {
             true => Instead::Masked,
-            false if of_messages && self.fill(window, &mut masked, target, deflaters, out) => Instead::Filled,
+            false if of_messages => {
+                // Those that repeat what does not stand here repeat what would, from where that stood before.
+                let repeats = self.echo.repeats(window.plain, deflaters.reach_max());
+                masked.degrade(window, &ALL_FADING, repeats.as_ref(), values);
+                echoed = Some(masked.of_values(window.plain.len()));
+                match self.fill(window, &mut masked, target, deflaters, out) {
+                    true => Instead::Filled,
+                    false => Instead::Blank,
+                }
+            }
             false => Instead::Blank,
         };
         if instead != Instead::Blank {
@@ -167,7 +177,8 @@ impl Body {
             out.truncate(out.len() - if out.ends_with(&TAIL) { left_out } else { 0 });
             self.advance(&masked.plain);
             if of_messages {
-                self.echo.advance(window.plain, &masked.of_values(window.plain.len()));
+                let echoed = echoed.unwrap_or_else(|| masked.of_values(window.plain.len()));
+                self.echo.advance(window.plain, &echoed);
             }
             self.write_trailer(window, out);
         }

@@ -67,3 +67,5 @@ pub(super) const STEPS_OF_MESSAGES: [[Degree; 7]; 13] = {
 };
 /// The last step at which tokens and ids stay as they are.
 pub(super) const ALL_IDENTIFIERS: usize = 6;
+/// Of messages, what repeats most.
+pub(super) const ALL_FADING: [Degree; 7] = [Degree::FADING; 7];
