@@ -200,9 +200,7 @@ fn the_capture_itself_fails() {
 #[test]
 fn one_value_put_back_is_found() {
     let email = original().email;
-    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    let escapes: String = original().cookie.chars().take(14).map(|c| format!("\\u{:04x}", c as u32)).collect();
-    let disguises: [(&str, String); 9] = [
+    let disguises = [
         ("raw", email.to_owned()),
         ("any case", email.to_uppercase()),
         ("base64", STANDARD.encode(email)),
@@ -210,20 +208,17 @@ fn one_value_put_back_is_found() {
         ("hex", email.bytes().map(|b| format!("{b:02X}")).collect()),
         ("percent", email.replace('@', "%40")),
         ("reversed", email.chars().rev().collect()),
-        ("labels reversed", "com.brookfield-mills".to_owned()),
+        ("utf-16le", email.chars().flat_map(|c| [c, '\0']).collect()),
         ("digits", "4929 1234 5678 1234".to_owned()),
+        ("json", email.replace('a', "\\u0061")),
     ];
     for (encoding, text) in disguises {
         for place in 0..3 {
-            if encoding == "labels reversed" {
-                continue; // only a host by itself has labels
-            }
             let mut secrets = masked();
             secrets.notes[place] = note(&text);
             assert_red(&format!("{text} in place {place}"), &audit(capture(&secrets)), name(encoding));
         }
     }
-    let _ = (utf16, escapes);
 
     fn name(encoding: &str) -> &str {
         if encoding == "any case" { "raw" } else { encoding }
