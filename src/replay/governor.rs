@@ -12,9 +12,16 @@ const WINDOW_MIN: usize = 50;
 /// Fewer refused connections say nothing about the target.
 const REFUSED_MIN: u32 = 5;
 
+/// Who was held up for a moment may catch up: so much of what the greatest rate allows may go at once. Without that, a burst
+/// that comes at the greatest rate stays as late as its first request was. Under 100 requests a second none may.
+const CATCH_UP_NS: u64 = 10_000_000;
+
 /// Shared by all threads of a run.
 pub struct Governor {
     spacing_ns: u64,
+    /// Whole requests of [`CATCH_UP_NS`], as time.
+    catch_up_ns: u64,
+    /// When the next one would go, if all had gone in step.
     next_ns: AtomicU64,
     in_flight: AtomicUsize,
     max_in_flight: usize,
@@ -62,8 +69,10 @@ impl Drop for Flight<'_> {
 impl Governor {
     /// As the profile says; `cancel` stops the run from outside.
     pub fn new(profile: &Profile, cancel: Arc<AtomicBool>) -> Governor {
+        let spacing_ns = (1e9 / profile.max_rate) as u64;
         Governor {
-            spacing_ns: (1e9 / profile.max_rate) as u64,
+            spacing_ns,
+            catch_up_ns: (CATCH_UP_NS - 1) / spacing_ns.max(1) * spacing_ns,
             next_ns: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             max_in_flight: profile.max_in_flight as usize,
@@ -82,18 +91,14 @@ impl Governor {
         }
     }
 
-    /// The first instant at which a request may be sent that is ready at `now`. It is then taken.
+    /// The first instant at which a request may be sent that is ready at `now`. It is then taken (a leaky bucket as a
+    /// meter: ITU-T I.371, annex A).
     pub fn slot(&self, now: u64) -> u64 {
         let mut next = self.next_ns.load(Ordering::Relaxed);
         loop {
-            let mine = next.max(now);
-            match self.next_ns.compare_exchange_weak(
-                next,
-                mine.saturating_add(self.spacing_ns),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return mine,
+            let after = next.max(now).saturating_add(self.spacing_ns);
+            match self.next_ns.compare_exchange_weak(next, after, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return now.max(next.saturating_sub(self.catch_up_ns)),
                 Err(seen) => next = seen,
             }
         }
@@ -175,9 +180,24 @@ mod tests {
 
     #[test]
     fn the_rate_is_never_exceeded() {
-        let governor = governor(&Profile { max_rate: 1000.0, ..Profile::default() });
+        let governor = governor(&Profile { max_rate: 100.0, ..Profile::default() });
         let slots = [7, 7, 7, 7, 7, 50_000_000].map(|now| governor.slot(now));
-        assert_eq!(slots, [7, 1_000_007, 2_000_007, 3_000_007, 4_000_007, 50_000_000]);
+        assert_eq!(slots, [7, 10_000_007, 20_000_007, 30_000_007, 40_000_007, 50_000_007]);
+    }
+
+    #[test]
+    fn who_was_held_up_catches_up_and_no_more() {
+        const MS: u64 = 1_000_000;
+        let governor = governor(&Profile { max_rate: 1000.0, ..Profile::default() });
+        let steady: Vec<u64> = (100..200).map(|ms| governor.slot(ms * MS)).collect();
+        assert_eq!(steady, (100..200).map(|ms| ms * MS).collect::<Vec<_>>());
+        // 5 ms late, and all after it in step: none is late for long.
+        assert_eq!((200..206).map(|ms| governor.slot(ms.max(205) * MS)).collect::<Vec<_>>(), [205 * MS; 6]);
+        assert_eq!(governor.slot(206 * MS), 206 * MS);
+        // All at once: ten, and the others in step behind them.
+        let burst: Vec<u64> = (0..100).map(|_| governor.slot(1000 * MS)).collect();
+        let rate = |n: u64| 1000 * MS + n.saturating_sub(9) * MS;
+        assert_eq!(burst, (0..100).map(rate).collect::<Vec<_>>());
     }
 
     #[test]
