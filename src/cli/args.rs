@@ -402,7 +402,7 @@ pub(super) struct ReplayArgs {
     /// Only requests with these methods
     #[arg(long, value_name = "GET,HEAD", value_delimiter = ',')]
     pub(super) methods: Vec<String>,
-    /// Never more requests per second than this
+    /// Never more requests per second than this (10 ms of them may go at once, to catch up)
     #[arg(long, value_name = "N")]
     pub(super) max_rate: Option<f64>,
     /// Never more requests under way than this
