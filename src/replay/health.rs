@@ -33,7 +33,7 @@ pub struct Health {
 
 /// What was asked of a generator.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct Demand {
     /// How late it may be.
     pub max_lateness: Duration,
     /// The schedule asked for more than `max-rate`.
@@ -42,7 +42,7 @@ pub struct Asked {
     pub reordered: bool,
 }
 
-impl Asked {
+impl Demand {
     /// What makes requests be there in time.
     fn cure(self) -> String {
         let kept = TAPE_BYTES_MAX >> 20;
@@ -90,17 +90,17 @@ impl Health {
 
     /// Why the run says nothing of the target. `lateness`: of requests as they were written, and but for what they were late
     /// when they were read.
-    pub fn faults(&self, [lateness, of_sender]: [&Histogram; 2], asked: Asked) -> Vec<String> {
-        let bound = asked.max_lateness.as_micros() as u64;
+    pub fn faults(&self, [lateness, of_sender]: [&Histogram; 2], demand: Demand) -> Vec<String> {
+        let bound = demand.max_lateness.as_micros() as u64;
         let late = lateness.quantile(0.99);
         let late = (late > bound).then(|| {
             if of_sender.quantile(0.99) <= bound {
                 return format!(
                     "{UNREAD}: 1 % of the requests were written {late} us or more after they should have been (`max-lateness` is {bound} us), for they had not been read before; {}",
-                    asked.cure()
+                    demand.cure()
                 );
             }
-            let cure = match asked.restrained {
+            let cure = match demand.restrained {
                 true => "the schedule asks for more than `max-rate`: raise that, or ask for less",
                 false => "give it a free core or less load",
             };
@@ -172,8 +172,8 @@ mod tests {
         histogram
     }
 
-    fn asked(restrained: bool) -> Asked {
-        Asked { max_lateness: BOUND, restrained, reordered: false }
+    fn demand(restrained: bool) -> Demand {
+        Demand { max_lateness: BOUND, restrained, reordered: false }
     }
 
     fn well() -> Health {
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_generator_that_keeps_up_has_no_fault() {
         let prompt = lateness((0..1000).map(|n| n / 200));
-        assert!(well().faults([&prompt; 2], asked(false)).is_empty() && well().doubts(&prompt, BOUND).is_empty());
+        assert!(well().faults([&prompt; 2], demand(false)).is_empty() && well().doubts(&prompt, BOUND).is_empty());
         let figures = well().figures(&prompt, 10_000);
         assert!((figures.cpu_us_per_request - 100.0).abs() < 1e-9 && (figures.busy_share - 0.1).abs() < 1e-9);
         assert!((figures.run_queue_share - 0.02).abs() < 1e-9 && figures.longest_still_us == 4000);
@@ -194,14 +194,14 @@ mod tests {
     #[test]
     fn lateness_and_standing_still_are_faults() {
         let late = lateness((0..1000).map(|n| if n < 980 { 0 } else { 80 }));
-        assert!(well().faults([&late; 2], asked(false))[0].starts_with("the generator was late"));
-        assert!(well().faults([&late; 2], asked(true))[0].contains("`max-rate`"));
+        assert!(well().faults([&late; 2], demand(false))[0].starts_with("the generator was late"));
+        assert!(well().faults([&late; 2], demand(true))[0].contains("`max-rate`"));
         let few = lateness((0..1000).map(|n| if n < 995 { 0 } else { 80 }));
         assert!(
-            well().faults([&few; 2], asked(false)).is_empty() && well().doubts(&few, BOUND)[0].starts_with("0.50 %")
+            well().faults([&few; 2], demand(false)).is_empty() && well().doubts(&few, BOUND)[0].starts_with("0.50 %")
         );
         let still = Health { still_ns: 400_000_000, longest_still_ns: 400_000_000, ..well() };
-        assert!(still.faults([&lateness([0]); 2], asked(false))[0].contains("400 ms"));
+        assert!(still.faults([&lateness([0]); 2], demand(false))[0].contains("400 ms"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::workload::LeftOut;
 use super::RunResult;
 use super::dealing::Dealt;
 use super::felt::Felt;
-use super::health::Asked;
+use super::health::Demand;
 use super::pacer::now;
 use super::profile::Mode;
 use super::series::series;
@@ -200,8 +200,8 @@ fn measured(tally: &Tally, of: impl Fn(&Tally) -> u64) -> u64 {
 /// What the generator did not do in time.
 fn own_faults(run: &Run, tally: &Tally) -> Vec<String> {
     let restrained = tally.restrained as f64 > tally.planned as f64 * RESTRAINED_SHARE;
-    let asked = Asked { max_lateness: run.profile.max_lateness.0, restrained, reordered: run.profile.reorders() };
-    let own = tally.health.faults([&tally.lateness, &tally.sender_lateness], asked);
+    let demand = Demand { max_lateness: run.profile.max_lateness.0, restrained, reordered: run.profile.reorders() };
+    let own = tally.health.faults([&tally.lateness, &tally.sender_lateness], demand);
     shortfall(run, tally).behind(restrained).into_iter().chain(own).collect()
 }
 
